@@ -1,0 +1,66 @@
+//! What is known of a revision: four states, never two, and the named reasons against it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::PackageName;
+
+/// What is known of a revision now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// Checked, and nothing speaks against it.
+    Passing,
+    /// A named issue speaks against it.
+    Failing,
+    /// A build or check of it is under way: neither good nor bad yet.
+    Pending,
+    /// Nobody could tell: a look-up failed, is too old, or there is no check at all.
+    Unknown,
+}
+
+/// One result of `R CMD check`, as R-universe names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Check {
+    /// `OK`, `NOTE`, `WARNING`, `ERROR` or `FAIL`.
+    pub check: String,
+    /// Where it ran, such as `linux-release-x86_64`.
+    pub config: String,
+    /// The full version of R it ran with, such as `4.5.3`.
+    pub r: String,
+    /// Its log.
+    pub url: String,
+}
+
+/// A named reason against a revision. The eight kinds are those of R-multiverse's status files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Issue {
+    /// Security advisories against exactly this version: their addresses.
+    Advisories(Vec<String>),
+    /// The licence is not a free one: the licence as written, `NOT FOUND` where there is none.
+    License(String),
+    /// Checks that ended with a warning or an error.
+    RCmdCheck(Vec<Check>),
+    /// Development dependencies that the DESCRIPTION names under `Remotes`.
+    Remotes(Vec<String>),
+    /// A build is still running (its address), or ended minutes ago (`recent`).
+    Synchronization(String),
+    /// CRAN has this higher version.
+    Cran(String),
+    /// The version went down, or the same version came from another commit.
+    Versions {
+        /// The version that the universe has now.
+        version_current: Option<String>,
+        /// Its commit.
+        hash_current: Option<String>,
+        /// The highest version ever seen.
+        version_highest: Option<String>,
+        /// The commit of the highest version.
+        hash_highest: Option<String>,
+    },
+    /// Packages with issues that this one depends on; each with this package's own direct
+    /// dependencies on the way there (none where it is a direct dependency itself).
+    Dependencies(BTreeMap<PackageName, Vec<PackageName>>),
+}

@@ -1,0 +1,1 @@
+//! R: DESCRIPTION and PACKAGES files, R-universe, and the files of R-multiverse.

@@ -1,0 +1,3 @@
+//! What differs between package ecosystems: one room for each.
+
+pub mod cran;

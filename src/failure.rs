@@ -1,0 +1,48 @@
+//! The three ways in which a call to the outside can fail, told apart because the caller acts
+//! differently on each: try again, hold and tell a person, or refuse to start.
+
+use jiff::Timestamp;
+
+/// Why a call to a service failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It may work later: a time-out, a broken connection, a 5xx answer, a rate limit.
+    #[error("{message}")]
+    Transient {
+        /// What was tried and what happened, with the address.
+        message: String,
+        /// Not before this time, where the service said so.
+        retry_at: Option<Timestamp>,
+    },
+    /// It will not work again in the same way: a 4xx answer, a malformed or truncated body, a wrong hash.
+    #[error("{message}")]
+    Permanent {
+        /// What was tried and what happened, with the address.
+        message: String,
+    },
+    /// Something that the operator wrote is wrong: a token that is refused, a bad address.
+    #[error("{message}")]
+    Configuration {
+        /// What is wrong and where.
+        message: String,
+        /// What to do about it; shown on a line of its own.
+        hint: Option<String>,
+    },
+}
+
+impl Failure {
+    /// A failure worth another try, with no word on when.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { message: message.into(), retry_at: None }
+    }
+
+    /// A failure that trying again does not mend.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::Permanent { message: message.into() }
+    }
+
+    /// True where trying again makes sense.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. })
+    }
+}

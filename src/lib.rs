@@ -1,0 +1,14 @@
+//! tidegate runs the release train of a package distribution, unattended.
+//!
+//! One pass is: *observe* the outside world and store what was seen, *decide* with a pure function
+//! what may move, *act* on it through a journal that survives a crash. `ARCHITECTURE.md` is the map.
+
+pub mod calendar;
+pub mod clock;
+pub mod domain;
+pub mod ecosystem;
+pub mod failure;
+pub mod github;
+pub mod publish;
+pub mod rehearse;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Where snapshots are published to: one file per kind of target.

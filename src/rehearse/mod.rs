@@ -1,0 +1,1 @@
+//! Worlds, and the simulated GitHub, universe and clock that play them back.
