@@ -5,6 +5,8 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod config;
+pub mod decide;
 pub mod domain;
 pub mod ecosystem;
 pub mod failure;

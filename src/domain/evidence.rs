@@ -64,3 +64,41 @@ pub enum Issue {
     /// dependencies on the way there (none where it is a direct dependency itself).
     Dependencies(BTreeMap<PackageName, Vec<PackageName>>),
 }
+
+/// The kinds of [`Issue`], in the order in which upstream's status files list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssueKind {
+    /// See [`Issue::Advisories`].
+    Advisories,
+    /// See [`Issue::License`].
+    License,
+    /// See [`Issue::RCmdCheck`].
+    RCmdCheck,
+    /// See [`Issue::Remotes`].
+    Remotes,
+    /// See [`Issue::Synchronization`].
+    Synchronization,
+    /// See [`Issue::Cran`].
+    Cran,
+    /// See [`Issue::Versions`].
+    Versions,
+    /// See [`Issue::Dependencies`].
+    Dependencies,
+}
+
+impl Issue {
+    /// Which kind of issue this is.
+    pub fn kind(&self) -> IssueKind {
+        match self {
+            Self::Advisories(_) => IssueKind::Advisories,
+            Self::License(_) => IssueKind::License,
+            Self::RCmdCheck(_) => IssueKind::RCmdCheck,
+            Self::Remotes(_) => IssueKind::Remotes,
+            Self::Synchronization(_) => IssueKind::Synchronization,
+            Self::Cran(_) => IssueKind::Cran,
+            Self::Versions { .. } => IssueKind::Versions,
+            Self::Dependencies(_) => IssueKind::Dependencies,
+        }
+    }
+}

@@ -1,10 +1,23 @@
 //! The words of a release train as types: packages, revisions, versions, evidence, verdicts, plans.
 //! Pure: no I/O, no clock, no randomness.
 
+mod dependencies;
 mod evidence;
+mod facts;
 mod listing;
+mod promotion;
 mod r_version;
+mod status;
+mod verdict;
 
-pub use evidence::{Check, Evidence, Issue};
-pub use listing::{Listing, PackageName};
-pub use r_version::RVersion;
+pub use dependencies::DependencyGraph;
+pub use evidence::{Check, Evidence, Issue, IssueKind};
+pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
+pub use listing::{Listing, PackageName, is_commit};
+pub use promotion::{
+    Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,
+    ProposalState, Release, StagingModel, Via,
+};
+pub use r_version::{MalformedRVersion, RVersion};
+pub use status::{Assessment, ChannelStatus};
+pub use verdict::{Actor, Verdict, VerdictKind};

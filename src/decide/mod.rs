@@ -1,0 +1,18 @@
+//! The rules: pure functions from stored facts to verdicts and plans. No I/O, no clock, no
+//! randomness; the same input gives the same output, in whatever order the input came.
+//!
+//! | file | the question it answers |
+//! |---|---|
+//! | `ledger` | did a package's version go down, or come again from another commit? |
+//! | `status` | what speaks against each package of a channel? |
+//! | `guard` | is a sudden change of many packages believable? |
+//! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
+//! | `promote` | what may move into a channel now, and how? |
+//! | `snapshot` | what is part of the snapshot, and why is the rest not? |
+
+pub mod guard;
+pub mod ledger;
+pub mod promote;
+pub mod snapshot;
+pub mod stage;
+pub mod status;

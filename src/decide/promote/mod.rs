@@ -1,0 +1,31 @@
+//! What may move into a channel now, and how.
+//!
+//! Two staging models, both real: `pinned` moves release by release, `follow` lets staging follow
+//! community and pins healthy packages in the candidate freeze. The phase of the calendar says what
+//! may move at all: see [`crate::calendar::Promote`].
+
+mod follow;
+mod pinned;
+mod text;
+mod verdicts;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{Plan, PromotionFacts, StagingModel};
+pub use verdicts::{capitalised, issues_in_words};
+
+/// Decides. Total and deterministic: every package of either channel gets a verdict.
+pub fn promote(facts: &PromotionFacts) -> Plan {
+    match facts.staging {
+        StagingModel::Pinned => pinned::promote(facts),
+        StagingModel::Follow => follow::promote(facts),
+    }
+}
+
+/// The digest by which a pull request's text is recognised: the first 16 hexadecimal digits of the
+/// SHA-256 of title and body. It travels in the hidden marker, so that a text that a person edited is
+/// left alone as long as tidegate itself has nothing new to say.
+pub fn text_digest(title: &str, body: &str) -> String {
+    let digest = Sha256::new().chain_update(title).chain_update([0]).chain_update(body).finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,236 @@
+//! What is part of a snapshot, and why the rest is not.
+//!
+//! Under `pinned` it is what passes on the day, closed under strong dependencies. Under `follow` it
+//! is what is staged on the day, failing or not, and the manifest says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::promote::issues_in_words;
+use crate::calendar::Targets;
+use crate::domain::{
+    Assessment, ChannelStatus, DependencyGraph, Evidence, Fact, Issue, Listing, PackageName, StagingModel,
+};
+
+/// Everything that the snapshot rule looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotFacts {
+    /// The distribution.
+    pub distribution: String,
+    /// The channel that is photographed.
+    pub from: String,
+    /// The snapshot's date.
+    pub date: Date,
+    /// What the cycle targets.
+    pub targets: Targets,
+    /// How the channel holds packages.
+    pub staging: StagingModel,
+    /// The channel's `packages.json`.
+    pub listings: Vec<Listing>,
+    /// The channel's status on the day.
+    pub status: Fact<ChannelStatus>,
+    /// Strong dependencies of every package that the channel's universe lists.
+    pub dependencies: BTreeMap<PackageName, Vec<PackageName>>,
+    /// The packages of the snapshot before, where there is one.
+    pub previous: Option<BTreeSet<PackageName>>,
+    /// The share of the snapshot before that may be missing from this one, 0 to 1.
+    pub shrink: f64,
+}
+
+/// A package of the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub package: PackageName,
+    /// The version.
+    pub version: String,
+    /// The commit it was built from.
+    pub commit: String,
+    /// Where its source lives.
+    pub url: String,
+    /// The evidence on the day.
+    pub evidence: Evidence,
+    /// What speaks against it all the same, in words; only where staged packages count as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
+}
+
+/// A package that is not part of the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub package: PackageName,
+    /// The version the channel has, where it has one.
+    pub version: Option<String>,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// The packages at fault, where it is not this package itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_causes: Vec<PackageName>,
+}
+
+/// What the snapshot comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPlan {
+    /// What is in, by name.
+    pub members: Vec<Member>,
+    /// What is not, by name.
+    pub left_out: Vec<LeftOut>,
+    /// Why nothing is published for now: a guard's whole sentence.
+    pub held: Option<String>,
+}
+
+/// Decides what the snapshot holds.
+pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
+    let Fact::Known(status) = &facts.status else {
+        let Fact::Unknown { why } = &facts.status else { return SnapshotPlan::default() };
+        return SnapshotPlan {
+            held: Some(format!("Nobody can tell what passes today: {why}.")),
+            ..SnapshotPlan::default()
+        };
+    };
+    let mut plan = SnapshotPlan::default();
+    let mut reasons = match facts.staging {
+        StagingModel::Pinned => what_fails(facts, status),
+        StagingModel::Follow => what_is_not_staged(facts, status),
+    };
+    let listings: BTreeMap<&str, &Listing> =
+        facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
+    for (package, listing) in listings {
+        let assessment = status.packages.get(package);
+        match (reasons.remove(package), assessment) {
+            (Some(left_out), _) => plan.left_out.push(left_out),
+            (None, Some(assessment)) => plan.members.push(member(listing, assessment)),
+            (None, None) => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
+        }
+    }
+    plan.held = shrunk(facts, &plan);
+    plan
+}
+
+fn member(listing: &Listing, assessment: &Assessment) -> Member {
+    Member {
+        package: listing.package.clone(),
+        version: assessment.version.clone().unwrap_or_default(),
+        commit: assessment.commit.clone().unwrap_or_default(),
+        url: listing.url.clone(),
+        evidence: assessment.settled_evidence(),
+        caveat: (!assessment.issues.is_empty()).then(|| issues_in_words(assessment)),
+    }
+}
+
+fn left_out(
+    package: &str,
+    version: Option<String>,
+    reason: String,
+    root_causes: Vec<PackageName>,
+) -> LeftOut {
+    LeftOut { package: package.to_owned(), version, reason, root_causes }
+}
+
+fn not_built(facts: &SnapshotFacts) -> String {
+    format!("The universe of {} never built it.", facts.from)
+}
+
+/// `pinned`: everything that does not pass, and what depends on it.
+fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<PackageName, LeftOut> {
+    let mut reasons = BTreeMap::new();
+    for listing in &facts.listings {
+        let package = &listing.package;
+        let Some(assessment) = status.packages.get(package) else {
+            reasons.insert(package.clone(), left_out(package, None, not_built(facts), Vec::new()));
+            continue;
+        };
+        let built_elsewhere = listing.pin().is_some_and(|pin| assessment.commit.as_deref() != Some(pin));
+        let reason = match assessment.settled_evidence() {
+            _ if built_elsewhere => Some("The commit it is pinned to is not built yet.".to_owned()),
+            Evidence::Passing => None,
+            Evidence::Failing => Some(sentence(&issues_in_words(assessment))),
+            Evidence::Pending => Some("Its first build or check is still running.".to_owned()),
+            Evidence::Unknown => Some(sentence(&assessment.unknown.join("; "))),
+        };
+        if let Some(reason) = reason {
+            let causes = root_causes(assessment);
+            reasons.insert(package.clone(), left_out(package, assessment.version.clone(), reason, causes));
+        }
+    }
+    close_under_dependencies(facts, status, &mut reasons);
+    reasons
+}
+
+/// A member whose strong dependency inside the distribution is left out is left out too.
+fn close_under_dependencies(
+    facts: &SnapshotFacts,
+    status: &ChannelStatus,
+    reasons: &mut BTreeMap<PackageName, LeftOut>,
+) {
+    let graph =
+        DependencyGraph::new(facts.dependencies.iter().map(|(name, dependencies)| (name, &dependencies[..])));
+    let out: Vec<PackageName> = reasons.keys().cloned().collect();
+    let mut through: BTreeMap<&str, Vec<PackageName>> = BTreeMap::new();
+    for package in &out {
+        for dependent in graph.transitive_dependents(package) {
+            if !out.iter().any(|name| name == dependent) {
+                through.entry(dependent).or_default().push(package.clone());
+            }
+        }
+    }
+    for (package, causes) in through {
+        let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
+        let reason = format!("It depends on {}, which is left out.", causes.join(", "));
+        reasons.insert(package.to_owned(), left_out(package, version, reason, causes));
+    }
+}
+
+/// `follow`: everything that is not staged.
+fn what_is_not_staged(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<PackageName, LeftOut> {
+    let unstaged = facts.listings.iter().filter(|listing| listing.pin().is_none());
+    unstaged
+        .map(|listing| {
+            let package = &listing.package;
+            let assessment = status.packages.get(package);
+            let reason = match assessment {
+                Some(assessment) if !assessment.issues.is_empty() => sentence(&issues_in_words(assessment)),
+                Some(assessment) if !assessment.unknown.is_empty() => {
+                    sentence(&assessment.unknown.join("; "))
+                }
+                Some(_) => "It became fine too late to be staged.".to_owned(),
+                None => not_built(facts),
+            };
+            let causes = assessment.map(root_causes).unwrap_or_default();
+            let version = assessment.and_then(|assessment| assessment.version.clone());
+            (package.clone(), left_out(package, version, reason, causes))
+        })
+        .collect()
+}
+
+fn root_causes(assessment: &Assessment) -> Vec<PackageName> {
+    let own = assessment.issues.iter().any(|issue| !matches!(issue, Issue::Dependencies(_)));
+    let causes = assessment.issues.iter().find_map(|issue| match issue {
+        Issue::Dependencies(causes) if !own => Some(causes.keys().cloned().collect()),
+        _ => None,
+    });
+    causes.unwrap_or_default()
+}
+
+fn sentence(clause: &str) -> String {
+    let text = super::promote::capitalised(clause);
+    if text.ends_with('.') { text } else { format!("{text}.") }
+}
+
+/// The shrink guard: too many packages of the snapshot before are missing.
+fn shrunk(facts: &SnapshotFacts, plan: &SnapshotPlan) -> Option<String> {
+    let previous = facts.previous.as_ref()?;
+    let members: BTreeSet<&str> = plan.members.iter().map(|member| member.package.as_str()).collect();
+    let missing = previous.iter().filter(|package| !members.contains(package.as_str())).count();
+    (missing as f64 > facts.shrink * previous.len() as f64).then(|| {
+        format!(
+            "{missing} of the {} packages of the snapshot before are missing, more than the {:.0} % that may be. \
+             An operator has to look and say that this is meant.",
+            previous.len(),
+            facts.shrink * 100.0
+        )
+    })
+}

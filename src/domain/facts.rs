@@ -1,0 +1,121 @@
+//! What was seen of the outside, reduced to what a decision needs. A source that could not be read
+//! is [`Fact::Unknown`], never an empty answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, PackageName};
+
+/// A fact, or the admission that nobody could tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact<T> {
+    /// Seen, and fresh enough to count.
+    Known(T),
+    /// Not seen, or too long ago.
+    Unknown {
+        /// Which source is missing, and why: one clause without a full stop.
+        why: String,
+    },
+}
+
+impl<T> Fact<T> {
+    /// The fact, where there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(fact) => Some(fact),
+            Self::Unknown { .. } => None,
+        }
+    }
+
+    /// A fact that nobody could tell.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown { why: why.into() }
+    }
+}
+
+/// The checks of a build, in one of the two forms in which they come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checks {
+    /// All results, of every version of R, as R-universe lists them.
+    All(Vec<Check>),
+    /// Only the bad ones of the targeted R: somebody filtered them before.
+    Bad(Vec<Check>),
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+/// What a universe says of one package now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFacts {
+    /// The version it built last; absent where it never could.
+    pub version: Option<String>,
+    /// The commit that version came from.
+    pub commit: Option<String>,
+    /// When it was published, as status files print it: `YYYY-MM-DD HH:MM:SS.mmm UTC`.
+    pub published: Option<String>,
+    /// Published less than five minutes before the observation: dependents may still be rebuilding.
+    pub just_published: bool,
+    /// The licence as the DESCRIPTION has it.
+    pub license: Option<String>,
+    /// Whether R counts that licence as free; `None` where nobody could tell.
+    pub foss: Option<bool>,
+    /// Entries of `Remotes`.
+    pub remotes: Vec<String>,
+    /// Results of the checks of this build.
+    pub checks: Checks,
+    /// Strong dependencies (Depends, Imports, LinkingTo) in the order of the DESCRIPTION, inside
+    /// and outside of the universe.
+    pub dependencies: Vec<PackageName>,
+    /// A commit newer than `commit` whose build failed, where there is one.
+    pub newer_failure: Option<String>,
+}
+
+/// The version history of one package: a row of R-multiverse's `versions.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRow {
+    /// The version that the universe had last.
+    pub version_current: Option<String>,
+    /// Its commit.
+    pub hash_current: Option<String>,
+    /// The highest version ever seen; absent before the second look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_highest: Option<String>,
+    /// The commit of the highest version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_highest: Option<String>,
+}
+
+/// Version histories by package.
+pub type Ledger = BTreeMap<PackageName, LedgerRow>;
+
+/// Addresses of advisories by package and exact version.
+pub type Advisories = BTreeMap<PackageName, BTreeMap<String, Vec<String>>>;
+
+/// Everything the status rule looks at for one channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusFacts {
+    /// What the channel's universe lists.
+    pub packages: BTreeMap<PackageName, PackageFacts>,
+    /// CRAN's versions at the cycle's frozen date.
+    pub cran: Fact<BTreeMap<PackageName, String>>,
+    /// Packages with an unfinished build, and the address of its run.
+    pub builds: Fact<BTreeMap<PackageName, String>>,
+    /// Known security advisories.
+    pub advisories: Advisories,
+    /// Version histories, brought up to date with `packages`.
+    pub ledger: Ledger,
+    /// Packages that the channel holds for the coming snapshot and whose issues, under the
+    /// `follow` model, do not reach their dependents.
+    pub staged: BTreeSet<PackageName>,
+    /// The targeted R as `major.minor`.
+    pub r_series: String,
+    /// The date at which CRAN is frozen, `YYYY-MM-DD`.
+    pub frozen_date: String,
+}

@@ -1,0 +1,240 @@
+//! What a promotion looks at, and what it comes to: releases, proposals, moves and plans.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{ChannelStatus, Fact, Listing, PackageName, Verdict};
+use crate::calendar::{CyclePoint, Targets};
+
+/// The newest release of a package, as upstream published it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The version in the DESCRIPTION at `commit`.
+    pub version: String,
+    /// The commit that the release's tag points at.
+    pub commit: String,
+    /// The tag; absent where the release was seen through the universe only.
+    pub tag: Option<String>,
+    /// Findings of the light checks of the DESCRIPTION: whole clauses, none where it is fine.
+    pub problems: Vec<String>,
+}
+
+/// How staging holds packages; `DESIGN` calls both models real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StagingModel {
+    /// Every package is pinned to a commit, and moves release by release.
+    Pinned,
+    /// Staging follows community, and healthy packages are pinned in the candidate freeze.
+    Follow,
+}
+
+/// How a change reaches a channel's repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// Proposed, for a person to merge.
+    PullRequest,
+    /// Committed to the default branch.
+    Commit,
+}
+
+/// A named person's leave for one package at one version to pass a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeException {
+    /// The package.
+    pub package: PackageName,
+    /// The only version it is good for.
+    pub version: String,
+    /// Who granted it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One package's way to a new commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The package.
+    pub package: PackageName,
+    /// The version the channel holds now; absent where the package is new to it.
+    pub from_version: Option<String>,
+    /// The version it moves to.
+    pub to_version: String,
+    /// The commit it moves to.
+    pub to_commit: String,
+    /// Where its source lives.
+    pub url: String,
+    /// Why it may move now: one clause.
+    pub why: String,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProposalState {
+    /// Open.
+    Open,
+    /// Merged.
+    Merged,
+    /// Closed without being merged.
+    Closed,
+}
+
+/// A pull request of tidegate's, as it was seen last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalSeen {
+    /// Which proposal it is; constant over its life, and the same for the next one after it.
+    pub key: String,
+    /// Its number.
+    pub number: u64,
+    /// What became of it.
+    pub state: ProposalState,
+    /// True where a person committed to its branch.
+    pub touched: bool,
+    /// True where it cannot be merged into its base as it is.
+    pub conflicting: bool,
+    /// The commits it proposes, by package.
+    pub commits: BTreeMap<PackageName, String>,
+    /// What it changes, see [`Change::fingerprint`].
+    pub fingerprint: String,
+    /// The digest of the text that tidegate gave it last.
+    pub text_digest: String,
+}
+
+/// A channel's repository at its head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelHead {
+    /// The head commit of its default branch.
+    pub commit: String,
+    /// Its `packages.json`.
+    pub listings: Vec<Listing>,
+    /// The dates its `config.json` and `snapshot.json` give, where both are there and agree.
+    pub targets: Option<Targets>,
+}
+
+/// Everything that the promotion rule looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotionFacts {
+    /// The distribution.
+    pub distribution: String,
+    /// The channel that packages come from.
+    pub from: String,
+    /// The channel they go to.
+    pub to: String,
+    /// Where the nominal time lies in the cycle.
+    pub point: CyclePoint,
+    /// What the cycle targets.
+    pub targets: Targets,
+    /// How the channel holds packages.
+    pub staging: StagingModel,
+    /// How changes reach it.
+    pub via: Via,
+    /// True where only evidence in the four-state sense lets a package move.
+    pub guarded: bool,
+    /// How many proposals may be open at once.
+    pub max_open: usize,
+    /// The `packages.json` of `from`.
+    pub source: Vec<Listing>,
+    /// The repository of `to`.
+    pub head: ChannelHead,
+    /// The newest release of every package of `from`; `Known(None)` where there is none yet.
+    pub releases: BTreeMap<PackageName, Fact<Option<Release>>>,
+    /// The status of `to`.
+    pub status: Fact<ChannelStatus>,
+    /// The version of each pin that `to` holds, where it is known.
+    pub held_versions: BTreeMap<PackageName, String>,
+    /// Packages of `to` that a person pinned.
+    pub pinned_by_person: BTreeSet<PackageName>,
+    /// Proposals to `to`, oldest first.
+    pub proposals: Vec<ProposalSeen>,
+    /// Leave to pass the freeze that is in force.
+    pub exceptions: Vec<FreezeException>,
+}
+
+/// What becomes of a channel's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewContents {
+    /// The source channel's `packages.json`, byte by byte.
+    CopyOfSource,
+    /// These listings.
+    Listings(Vec<Listing>),
+}
+
+/// One change of a channel's repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What `packages.json` becomes.
+    pub contents: NewContents,
+    /// The dates to write to `config.json` and `snapshot.json`, where they change.
+    pub targets: Option<Targets>,
+    /// The packages that move by it.
+    pub moves: Vec<Move>,
+    /// The first line of the commit message, and the title of a pull request.
+    pub title: String,
+    /// The rest of the commit message.
+    pub message: String,
+}
+
+impl Change {
+    /// Tells changes apart by what they are about, not by the base they apply to: 16 hexadecimal
+    /// digits. A copy is about the whole of `source`, any other change about its moves and dates.
+    pub fn fingerprint(&self, source: &[Listing]) -> String {
+        let about = match &self.contents {
+            NewContents::CopyOfSource => serde_json::json!({ "copy": source, "targets": self.targets }),
+            NewContents::Listings(_) => {
+                let moves: BTreeMap<&str, &str> =
+                    self.moves.iter().map(|moved| (&*moved.package, &*moved.to_commit)).collect();
+                serde_json::json!({ "moves": moves, "targets": self.targets })
+            }
+        };
+        Sha256::digest(about.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The commits it moves packages to, by package.
+    pub fn commits(&self) -> BTreeMap<PackageName, String> {
+        self.moves.iter().map(|moved| (moved.package.clone(), moved.to_commit.clone())).collect()
+    }
+}
+
+/// One outside effect that a promotion wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Commit to the channel's default branch.
+    Commit(Change),
+    /// Open a pull request, or bring the open one with this key up to date.
+    Propose {
+        /// The proposal's key, from which its branch is named.
+        key: String,
+        /// The number of the open pull request to update, where there is one.
+        update: Option<u64>,
+        /// What it changes.
+        change: Change,
+        /// The body of the pull request, without the hidden marker.
+        body: String,
+    },
+    /// Give an open pull request a new text; its branch stays as it is.
+    Retext {
+        /// The proposal's key.
+        key: String,
+        /// Its number.
+        number: u64,
+        /// The new title.
+        title: String,
+        /// The new body, without the hidden marker.
+        body: String,
+    },
+}
+
+/// What a promotion comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The decision for every package of either channel.
+    pub verdicts: BTreeMap<PackageName, Verdict>,
+    /// The effects, in the order in which they are carried out.
+    pub actions: Vec<Action>,
+}

@@ -1,0 +1,103 @@
+//! The decision for one package, in words that a maintainer understands.
+
+use serde::{Deserialize, Serialize};
+
+use super::PackageName;
+
+/// What was decided for a package, ordered from "nothing to do" to "somebody has to act".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictKind {
+    /// The channel holds the newest admissible release.
+    Current,
+    /// The channel holds it for the coming snapshot.
+    Staged,
+    /// It is part of the snapshot.
+    Included,
+    /// It moves in this pass.
+    Moves,
+    /// A pull request proposes it and waits to be merged.
+    Proposed,
+    /// A person edited the pull request or set the pin: tidegate keeps its hands off.
+    HandsOff,
+    /// A newer release waits for the next cycle, since the freeze keeps healthy packages still.
+    Frozen,
+    /// A build or check is under way.
+    Pending,
+    /// Nobody could tell: a look-up failed, is too old, or a guard holds it.
+    CannotDetermine,
+    /// Its own checks are fine, but something it depends on fails.
+    BlockedByDependency,
+    /// Issues of its own keep it back.
+    Failing,
+    /// The newest release does not meet the light checks.
+    Inadmissible,
+    /// A person closed the pull request for this version without merging it.
+    Refused,
+    /// It left the distribution, or its repository cannot be seen any more.
+    Gone,
+}
+
+/// Who has to do something next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// Nobody: it goes on by itself.
+    Nobody,
+    /// The moderators of the distribution.
+    Moderators,
+    /// The maintainer of the package.
+    Maintainer,
+    /// The maintainers of the packages named as root causes.
+    MaintainersOfRootCauses,
+    /// Whoever operates tidegate.
+    Operator,
+}
+
+/// The decision for one package, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The kind, which fixes the first sentence that people read.
+    pub kind: VerdictKind,
+    /// The version in question, where there is one.
+    pub version: Option<String>,
+    /// Its commit.
+    pub commit: Option<String>,
+    /// Why, in one sentence about this package; no markup.
+    pub reason: String,
+    /// The packages at fault, where it is not this package itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_causes: Vec<PackageName>,
+    /// What happens next, in one sentence.
+    pub next: String,
+    /// Who has to act for that to happen.
+    pub actor: Actor,
+}
+
+impl VerdictKind {
+    /// The fixed sentence for the kind. It ends with who has to act.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Current => "The channel holds its newest release; no action is needed.",
+            Self::Staged => "It is staged for the coming snapshot; no action is needed.",
+            Self::Included => "It is part of the snapshot; no action is needed.",
+            Self::Moves => "It moves in this pass; no action is needed.",
+            Self::Proposed => "A pull request proposes it; the moderators decide.",
+            Self::HandsOff => "A person took this over; the moderators decide.",
+            Self::Frozen => {
+                "A newer release waits for the next cycle, since healthy packages are frozen; no action is needed."
+            }
+            Self::Pending => "A build or check is still running; no action is needed, look again later.",
+            Self::CannotDetermine => {
+                "Nobody can tell at the moment, so it is held; if this lasts, the operator should look."
+            }
+            Self::BlockedByDependency => {
+                "A package it depends on fails; the maintainers of that package need to act."
+            }
+            Self::Failing => "It has issues of its own; its maintainer needs to act.",
+            Self::Inadmissible => "Its newest release is not admissible; its maintainer needs to act.",
+            Self::Refused => "Moderators declined this version; a newer version is proposed again.",
+            Self::Gone => "It is not listed any more; if that is a mistake, the moderators need to act.",
+        }
+    }
+}
