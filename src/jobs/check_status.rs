@@ -1,0 +1,320 @@
+//! `check-status`: what speaks against each package of a channel.
+//!
+//! Observes the channel's universe, the CRAN index of the frozen date and the builds that run, each
+//! stored with its source and time; keeps the version history; and draws the status from them by
+//! [`crate::decide::status`], past the guard of [`crate::decide::guard`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::sources::{fresh_fact, names};
+use super::{Services, channel_files, point_and_targets};
+use crate::calendar::Targets;
+use crate::config::{Channel, CheckStatus as Settings, Distribution};
+use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::guard::{self, GuardMemory, GuardPolicy};
+use crate::decide::status::{self, EvidencePolicy};
+use crate::decide::ledger;
+use crate::domain::{
+    Checks, ChannelStatus, Evidence, Fact, Ledger, LedgerRow, PackageFacts, PackageName, StagingModel, StatusFacts,
+};
+use crate::ecosystem::cran::files::LedgerFile;
+use crate::ecosystem::cran::universe::{ArtifactRef, BinaryRef, UniverseAnswer, UniversePackage};
+use crate::failure::Failure;
+
+/// Published less than this before a look: dependents may still be rebuilding (upstream's rule).
+const JUST_PUBLISHED: Duration = Duration::from_secs(5 * 60);
+/// A run that waits for longer than this will never start (upstream's rule).
+const LOST_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
+/// The workflow that builds packages in a universe's repository.
+const BUILD_WORKFLOW: &str = "build.yml";
+
+/// What a universe says of its packages, as it is stored.
+pub type SeenUniverse = BTreeMap<PackageName, SeenPackage>;
+
+/// What a universe says of one package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenPackage {
+    /// What the rules look at.
+    pub facts: PackageFacts,
+    /// The source package, where there is one.
+    pub source: Option<ArtifactRef>,
+    /// The binary packages.
+    pub binaries: Vec<BinaryRef>,
+}
+
+/// The job.
+pub struct CheckStatus {
+    pub services: Arc<Services>,
+    pub distribution: Arc<Distribution>,
+    pub settings: Settings,
+}
+
+impl JobWork for CheckStatus {
+    fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
+        Box::pin(self.check(context))
+    }
+}
+
+impl CheckStatus {
+    async fn check(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+        let now = self.services.clock.now();
+        let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
+        let channel = self.channel()?;
+        let universe = self.observe_universe(channel, now).await?;
+        self.observe_cran(channel, &targets, now).await?;
+        self.observe_builds(channel, now).await?;
+        let Fact::Known(universe) = universe else {
+            let Fact::Unknown { why } = universe else { return Ok(RunOutcome::done(String::new())) };
+            return Ok(RunOutcome::Held { reason: why });
+        };
+        let facts = self.facts(channel, &universe, &targets, now).await?;
+        let status = self.draw(&facts, now).await?;
+        let source = names::status(&self.distribution.name, &self.settings.channel);
+        let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
+        let seen = self.services.store.record_seen(&source, &bytes, now).await?;
+        let summary = in_numbers(&status);
+        Ok(if seen.changed { RunOutcome::done(summary) } else { RunOutcome::Unchanged { summary } })
+    }
+
+    fn channel(&self) -> Result<&Channel, RunError> {
+        self.distribution.channels.get(&self.settings.channel).ok_or_else(|| {
+            RunError::Configuration(anyhow::anyhow!("there is no channel `{}`", self.settings.channel))
+        })
+    }
+
+    /// How old an answer may be that still counts. Upstream has no memory: under `faithful` only
+    /// what was read just now counts.
+    fn max_age(&self) -> Duration {
+        match self.distribution.policy.evidence {
+            EvidencePolicy::Faithful => Duration::ZERO,
+            EvidencePolicy::Guarded => self.distribution.policy.max_age,
+        }
+    }
+
+    async fn observe_universe(&self, channel: &Channel, now: Timestamp) -> Result<Fact<SeenUniverse>, RunError> {
+        let source = names::universe(&self.distribution.name, &channel.name);
+        let answer = match channel.universe_client(&self.services.http) {
+            Some(client) => client.packages().await,
+            None => {
+                let message = format!("channel `{}` has no universe", channel.name);
+                return Err(RunError::Configuration(anyhow::Error::msg(message)));
+            }
+        };
+        let believable = answer.and_then(believable);
+        let store = &self.services.store;
+        match believable {
+            Ok(answer) => {
+                let seen: SeenUniverse = answer.packages.into_iter().map(seen_package).collect();
+                let bytes = serde_json::to_vec(&seen).map_err(anyhow::Error::from)?;
+                store.record_seen(&source, &bytes, now).await?;
+            }
+            Err(failure) => store.record_failed(&source, &failure.to_string(), now).await?,
+        }
+        Ok(fresh_fact(store, &source, now, self.max_age()).await?)
+    }
+
+    async fn observe_cran(&self, channel: &Channel, targets: &Targets, now: Timestamp) -> anyhow::Result<()> {
+        let source = names::cran(&self.distribution.name, &channel.name, targets.dependency_freeze);
+        let index = channel.cran_index(&self.services.http, &targets.cran).await;
+        match index {
+            Ok(versions) if versions.is_empty() => {
+                self.services.store.record_failed(&source, "the index is empty", now).await
+            }
+            Ok(versions) => {
+                let bytes = serde_json::to_vec(&versions)?;
+                self.services.store.record_seen(&source, &bytes, now).await.map(drop)
+            }
+            Err(failure) => self.services.store.record_failed(&source, &failure.to_string(), now).await,
+        }
+    }
+
+    async fn observe_builds(&self, channel: &Channel, now: Timestamp) -> anyhow::Result<()> {
+        let Some(repository) = &channel.builds else { return Ok(()) };
+        let source = names::builds(&self.distribution.name, &channel.name);
+        match self.services.github.unfinished_runs(repository, BUILD_WORKFLOW).await {
+            Ok(runs) => {
+                let alive = runs.into_iter().filter(|run| {
+                    run.status == "in_progress" || now.duration_since(run.started_at).unsigned_abs() <= LOST_BUILD
+                });
+                let builds: BTreeMap<PackageName, String> = alive
+                    .filter_map(|run| Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url)))
+                    .collect();
+                let bytes = serde_json::to_vec(&builds)?;
+                self.services.store.record_seen(&source, &bytes, now).await.map(drop)
+            }
+            Err(failure) => self.services.store.record_failed(&source, &failure.to_string(), now).await,
+        }
+    }
+
+    async fn facts(
+        &self,
+        channel: &Channel,
+        universe: &SeenUniverse,
+        targets: &Targets,
+        now: Timestamp,
+    ) -> Result<StatusFacts, RunError> {
+        let store = &self.services.store;
+        let (distribution, name) = (&self.distribution.name, &channel.name);
+        let packages: BTreeMap<PackageName, PackageFacts> = universe
+            .iter()
+            .map(|(package, seen)| {
+                let just_published = was_just_published(seen.facts.published.as_deref(), now);
+                (package.clone(), PackageFacts { just_published, ..seen.facts.clone() })
+            })
+            .collect();
+        let builds = match &channel.builds {
+            Some(_) => fresh_fact(store, &names::builds(distribution, name), now, self.max_age()).await?,
+            None => Fact::Known(BTreeMap::new()),
+        };
+        let cran = names::cran(distribution, name, targets.dependency_freeze);
+        Ok(StatusFacts {
+            cran: fresh_fact(store, &cran, now, self.max_age()).await?,
+            builds,
+            advisories: BTreeMap::new(),
+            ledger: self.ledger(channel, &packages).await?,
+            staged: self.staged(channel, now).await?,
+            r_series: targets.r.clone(),
+            frozen_date: targets.dependency_freeze.to_string(),
+            packages,
+        })
+    }
+
+    /// The version history, brought up to date. The first look takes over what the repository's own
+    /// `versions.json` remembers.
+    async fn ledger(&self, channel: &Channel, packages: &BTreeMap<PackageName, PackageFacts>) -> Result<Ledger, RunError> {
+        let store = &self.services.store;
+        let key = format!("{}/{}", self.distribution.name, channel.name);
+        let mut known = store.ledger(&key).await?;
+        if known.is_empty() && let Some(repository) = &channel.repository {
+            let view = self.services.github.view(repository, &["versions.json"], &[]).await?;
+            if let Some(text) = view.files.get("versions.json").and_then(Option::as_deref) {
+                known = LedgerFile::read(&format!("{repository}/versions.json"), text.as_bytes())
+                    .map_err(anyhow::Error::from)?
+                    .into_ledger();
+            }
+        }
+        let updated = ledger::update(&known, packages);
+        if updated != known {
+            store.save_ledger(&key, &updated).await?;
+        }
+        Ok(updated)
+    }
+
+    /// Under `follow`, issues of packages that are staged already do not reach their dependents.
+    async fn staged(&self, channel: &Channel, now: Timestamp) -> anyhow::Result<BTreeSet<PackageName>> {
+        if self.distribution.policy.staging == StagingModel::Pinned {
+            return Ok(BTreeSet::new());
+        }
+        let held = self.services.store.channel_at(&self.distribution.name, &channel.name, now).await?;
+        Ok(held.into_keys().collect())
+    }
+
+    /// Draws the status, past the guard, and remembers what the guard needs the next time.
+    async fn draw(&self, facts: &StatusFacts, now: Timestamp) -> Result<ChannelStatus, RunError> {
+        let store = &self.services.store;
+        let policy = self.distribution.policy.evidence;
+        let own = status::own_findings(facts, policy);
+        if policy == EvidencePolicy::Faithful {
+            return Ok(status::channel_status(facts, &own, policy));
+        }
+        let memory_source = names::guard(&self.distribution.name, &self.settings.channel);
+        let memory: GuardMemory = read_or_default(store.latest_seen(&memory_source).await?)?;
+        let guard_policy = GuardPolicy {
+            mass_change: self.distribution.policy.mass_change,
+            confirm_after: self.distribution.policy.confirm_after,
+        };
+        let reviewed = guard::review(&memory, facts, own, guard_policy);
+        let mut status = status::channel_status(facts, &reviewed.findings, policy);
+        status.held = reviewed.held;
+        let source = names::status(&self.distribution.name, &self.settings.channel);
+        let before: ChannelStatus = read_or_default(store.latest_seen(&source).await?)?;
+        settle(&mut status, &before);
+        let bytes = serde_json::to_vec(&reviewed.memory).map_err(anyhow::Error::from)?;
+        store.record_seen(&memory_source, &bytes, now).await?;
+        Ok(status)
+    }
+}
+
+fn read_or_default<T: serde::de::DeserializeOwned + Default>(
+    fact: Option<crate::store::SeenFact>,
+) -> anyhow::Result<T> {
+    Ok(fact.map(|fact| serde_json::from_slice(&fact.bytes)).transpose()?.unwrap_or_default())
+}
+
+/// A universe always lists something: an empty answer, or one with records that cannot be read, is a
+/// fault of the source.
+fn believable(answer: UniverseAnswer) -> Result<UniverseAnswer, Failure> {
+    if let Some(malformed) = answer.malformed.first() {
+        return Err(Failure::permanent(format!("the universe's answer cannot be read: {malformed}")));
+    }
+    if answer.packages.is_empty() {
+        return Err(Failure::transient("the universe's answer lists no package at all"));
+    }
+    Ok(answer)
+}
+
+/// Turns a record of a universe into what is stored of it.
+fn seen_package(package: UniversePackage) -> (PackageName, SeenPackage) {
+    let facts = facts_of(&package);
+    (package.package, SeenPackage { facts, source: package.file, binaries: package.binaries })
+}
+
+/// What the rules look at in a record of a universe.
+pub fn facts_of(package: &UniversePackage) -> PackageFacts {
+    PackageFacts {
+        version: Some(package.version.clone()),
+        commit: Some(package.commit.clone()),
+        published: package.published.clone(),
+        just_published: false,
+        license: package.license.clone(),
+        foss: package.foss,
+        remotes: package.remotes.clone(),
+        checks: match &package.issues_r_cmd_check {
+            Some(bad) => Checks::Bad(bad.clone()),
+            None => Checks::All(package.checks.clone()),
+        },
+        dependencies: package.strong_dependencies().into_iter().cloned().collect(),
+        newer_failure: package.failure.as_ref().and_then(|failure| failure.commit.clone()),
+    }
+}
+
+/// True where `published` (as status files print it) lies less than five minutes before `now`.
+pub fn was_just_published(published: Option<&str>, now: Timestamp) -> bool {
+    let text = published.map(|text| text.trim_end_matches(" UTC").replacen(' ', "T", 1) + "Z");
+    let at = text.and_then(|text| text.parse::<Timestamp>().ok());
+    at.is_some_and(|at| now.duration_since(at).unsigned_abs() < JUST_PUBLISHED)
+}
+
+/// Keeps what was known of a commit while it is being built again, or while nobody can tell.
+fn settle(status: &mut ChannelStatus, before: &ChannelStatus) {
+    for (package, assessment) in &mut status.packages {
+        if matches!(assessment.evidence, Evidence::Passing | Evidence::Failing) {
+            continue;
+        }
+        let known = before.packages.get(package).filter(|known| known.commit == assessment.commit);
+        assessment.settled = known.and_then(|known| match known.evidence {
+            Evidence::Passing | Evidence::Failing => Some(known.evidence),
+            Evidence::Pending | Evidence::Unknown => known.settled,
+        });
+    }
+}
+
+fn in_numbers(status: &ChannelStatus) -> String {
+    let count = |evidence: Evidence| {
+        status.packages.values().filter(|assessment| assessment.evidence == evidence).count()
+    };
+    format!(
+        "{} packages: {} passing, {} failing, {} pending, {} unknown",
+        status.packages.len(),
+        count(Evidence::Passing),
+        count(Evidence::Failing),
+        count(Evidence::Pending),
+        count(Evidence::Unknown),
+    )
+}

@@ -1,0 +1,418 @@
+//! How a promotion acts. Every effect is journalled as intended before it happens and as done, with
+//! its receipt, after it.
+//!
+//! When the power fails just before an effect, nothing has happened and it is carried out the next
+//! time. During or just after it, the effect is there and the journal does not know: it is looked
+//! up by the trailer of its commit, or by the head and marker of its pull request, and adopted. When
+//! it fails between the receipt and our own rows, the receipt is there to write them from.
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::observe::{CONFIG, Observed, SNAPSHOT};
+use super::proposals::{self, Marker};
+use super::Promote;
+use crate::daemon::{RunContext, RunError};
+use crate::decide::promote::text_digest;
+use crate::domain::{Action, Change, NewContents};
+use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, SnapshotRecord, write_snapshot};
+use crate::failure::Failure;
+use crate::github::{
+    BranchHead, BranchName, CommitMessage, CommitRefused, FileChange, Lookup, NewPullRequest, Oid, OpenRefused,
+    PullRequestState as SeenState, PushRefused, marker,
+};
+use crate::jobs::channel_files::PACKAGES;
+use crate::store::{ChannelEntry, Intention, NewEvent, Origin, PullRequest, PullRequestState};
+
+/// Whether the actions of a plan were carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// All of them.
+    All,
+    /// Somebody else changed the channel first: decide again.
+    HeadMoved,
+}
+
+/// The proof that a commit was made.
+#[derive(Serialize, Deserialize)]
+struct CommitReceipt {
+    oid: String,
+}
+
+/// The proof that a pull request stands as intended.
+#[derive(Serialize, Deserialize)]
+struct ProposalReceipt {
+    oid: String,
+    number: u64,
+    opened: bool,
+}
+
+impl Promote {
+    /// Carries out the plan's actions in their order.
+    pub async fn act(
+        &self,
+        plan: &crate::domain::Plan,
+        seen: &Observed,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<Acted, RunError> {
+        for action in &plan.actions {
+            if context.cancel.is_cancelled() {
+                return Err(RunError::Transient(anyhow::anyhow!("stopped before all actions were carried out"), None));
+            }
+            let acted = match action {
+                Action::Commit(change) => self.commit(change, seen, context, now).await?,
+                Action::Propose { key, update, change, body } => {
+                    let proposal = Proposal::new(self, seen, key, change, body)?;
+                    self.propose(&proposal, *update, seen, context, now).await?
+                }
+                Action::Retext { key, number, title, body } => {
+                    self.retext(seen, key, *number, title, body, now).await?;
+                    Acted::All
+                }
+            };
+            if acted == Acted::HeadMoved {
+                return Ok(Acted::HeadMoved);
+            }
+        }
+        Ok(Acted::All)
+    }
+
+    async fn commit(
+        &self,
+        change: &Change,
+        seen: &Observed,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<Acted, RunError> {
+        let store = &self.services.store;
+        let key = format!("commit/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
+        let intent = json!({ "title": change.title, "base": seen.head.to_string() });
+        let receipt = match store.intend(&key, "commit", &intent, context.run_id, now).await? {
+            Intention::Done(receipt) => receipt,
+            Intention::New | Intention::Again => {
+                let branch = BranchName::try_from(seen.default_branch.clone()).map_err(anyhow::Error::from)?;
+                let message = commit_message(change, &key);
+                let files = files(change, seen);
+                let made = self
+                    .services
+                    .github
+                    .commit_files(&seen.repository, &branch, &seen.head, &files, &message)
+                    .await;
+                match made {
+                    Ok(committed) => {
+                        let receipt = to_json(&CommitReceipt { oid: committed.oid.to_string() })?;
+                        store.finish(&key, &receipt, now).await?;
+                        receipt
+                    }
+                    // The head moved. If it was by this very commit, made before an interruption, the
+                    // next look shows it as done; otherwise the plan is stale.
+                    Err(CommitRefused::HeadMoved { message }) => {
+                        self.adopt_commit(&key, &branch, seen, &message, now).await?;
+                        return Ok(Acted::HeadMoved);
+                    }
+                    Err(CommitRefused::Failed(failure)) => return Err(failure.into()),
+                }
+            }
+        };
+        self.record_commit(change, &receipt, context, now).await?;
+        Ok(Acted::All)
+    }
+
+    async fn adopt_commit(
+        &self,
+        key: &str,
+        branch: &BranchName,
+        seen: &Observed,
+        message: &str,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let store = &self.services.store;
+        match self.services.github.branch_head(&seen.repository, branch).await {
+            Lookup::Found(head) if marker::key_of_commit(&head.message) == Some(key) => {
+                let receipt = to_json(&CommitReceipt { oid: head.oid.to_string() })?;
+                store.finish(key, &receipt, now).await?;
+            }
+            Lookup::Failed(failure) => return Err(failure.into()),
+            Lookup::Found(_) | Lookup::Absent { .. } => store.abandon(key, message, now).await?,
+        }
+        Ok(())
+    }
+
+    async fn record_commit(
+        &self,
+        change: &Change,
+        receipt: &Value,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let receipt: CommitReceipt = serde_json::from_value(receipt.clone())?;
+        let repository = self.channel_repository()?;
+        let event = NewEvent {
+            at: now,
+            kind: "commit".to_owned(),
+            job: context.job.clone(),
+            package: None,
+            body: json!({ "repository": repository.to_string(), "commit": receipt.oid, "title": change.title,
+                "packages": change.moves.iter().map(|moved| &moved.package).collect::<Vec<_>>() }),
+            dedup_key: format!("commit/{repository}/{}", receipt.oid),
+        };
+        self.services.store.add_event(&event).await?;
+        if let NewContents::Listings(listings) = &change.contents {
+            let versions: std::collections::BTreeMap<&str, &str> =
+                change.moves.iter().map(|moved| (&*moved.package, &*moved.to_version)).collect();
+            let known = self.services.store.channel_at(&self.distribution.name, &self.settings.to, now).await?;
+            let pins = listings.iter().filter_map(|listing| Some((listing, listing.pin()?)));
+            let entries: Vec<ChannelEntry> = pins
+                .map(|(listing, pin)| match known.get(&listing.package) {
+                    Some((entry, _)) if entry.commit_sha == pin => entry.clone(),
+                    _ => ChannelEntry {
+                        package: listing.package.clone(),
+                        version: versions.get(&*listing.package).map(|version| (*version).to_owned()),
+                        commit_sha: pin.to_owned(),
+                        origin: Origin::Tidegate,
+                    },
+                })
+                .collect();
+            self.sync_entries(&entries, context, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn propose(
+        &self,
+        proposal: &Proposal<'_>,
+        update: Option<u64>,
+        seen: &Observed,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<Acted, RunError> {
+        let store = &self.services.store;
+        let intent = json!({ "branch": proposal.branch.as_str(), "title": proposal.change.title });
+        let receipt = match store.intend(&proposal.action_key, "propose", &intent, context.run_id, now).await? {
+            Intention::Done(receipt) => receipt,
+            Intention::New | Intention::Again => {
+                let Some(oid) = self.push(proposal, seen).await? else {
+                    store.abandon(&proposal.action_key, "somebody else committed to its branch", now).await?;
+                    return Ok(Acted::All);
+                };
+                let receipt = to_json(&self.stand(proposal, update, oid, seen).await?)?;
+                store.finish(&proposal.action_key, &receipt, now).await?;
+                receipt
+            }
+        };
+        self.record_proposal(proposal, &receipt, seen, context, now).await?;
+        Ok(Acted::All)
+    }
+
+    /// Pushes the branch, or adopts the push of an interrupted pass. `None` where somebody else
+    /// committed to it.
+    async fn push(&self, proposal: &Proposal<'_>, seen: &Observed) -> Result<Option<Oid>, RunError> {
+        let github = &self.services.github;
+        let head = match github.branch_head(&seen.repository, &proposal.branch).await {
+            Lookup::Found(head) => Some(head),
+            Lookup::Absent { .. } => None,
+            Lookup::Failed(failure) => return Err(failure.into()),
+        };
+        match &head {
+            Some(BranchHead { oid, message }) if marker::key_of_commit(message) == Some(&proposal.action_key) => {
+                return Ok(Some(oid.clone()));
+            }
+            Some(BranchHead { message, .. }) if marker::key_of_commit(message).is_none() => return Ok(None),
+            _ => {}
+        }
+        let message = commit_message(proposal.change, &proposal.action_key);
+        let files = files(proposal.change, seen);
+        let expected = head.as_ref().map(|head| &head.oid);
+        match github
+            .push_branch(&seen.repository, &proposal.branch, &seen.head, expected, &files, &message)
+            .await
+        {
+            Ok(oid) => Ok(Some(oid)),
+            Err(PushRefused::BranchMoved { .. }) => {
+                Err(RunError::Transient(anyhow::anyhow!("{} moved while it was pushed", proposal.branch), None))
+            }
+            Err(PushRefused::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Makes the pull request stand: updates the open one, adopts one that is there, or opens it.
+    async fn stand(
+        &self,
+        proposal: &Proposal<'_>,
+        update: Option<u64>,
+        oid: Oid,
+        seen: &Observed,
+    ) -> Result<ProposalReceipt, RunError> {
+        let github = &self.services.github;
+        let (title, body) = (&proposal.change.title, &proposal.body);
+        let known = match update {
+            Some(number) => Some(number),
+            None => {
+                let pulls = github.find_pull_requests_by_head(&seen.repository, &proposal.branch).await?;
+                pulls.iter().find(|pull| pull.state == SeenState::Open).map(|pull| pull.number)
+            }
+        };
+        if let Some(number) = known {
+            github.update_pull_request(&seen.repository, number, title, body).await?;
+            return Ok(ProposalReceipt { oid: oid.to_string(), number, opened: update.is_none() });
+        }
+        let new = NewPullRequest {
+            title: title.clone(),
+            body: body.clone(),
+            head: proposal.branch.clone(),
+            base: BranchName::try_from(seen.default_branch.clone()).map_err(anyhow::Error::from)?,
+            draft: false,
+        };
+        let number = match github.open_pull_request(&seen.repository, &new).await {
+            Ok(number) => number,
+            Err(OpenRefused::AlreadyExists { .. }) => {
+                let message = format!("{} is open already but cannot be found yet", proposal.branch);
+                return Err(Failure::transient(message).into());
+            }
+            Err(refused) => return Err(RunError::Permanent(refused.into())),
+        };
+        let labels = &self.distribution.policy.labels;
+        if !labels.is_empty() {
+            github.add_labels(&seen.repository, number, labels).await?;
+        }
+        Ok(ProposalReceipt { oid: oid.to_string(), number, opened: true })
+    }
+
+    async fn record_proposal(
+        &self,
+        proposal: &Proposal<'_>,
+        receipt: &Value,
+        seen: &Observed,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let receipt: ProposalReceipt = serde_json::from_value(receipt.clone()).map_err(anyhow::Error::from)?;
+        let known = self.services.store.newest_pull_request(seen.repository.as_str(), proposal.branch.as_str()).await?;
+        let number = i64::try_from(receipt.number).map_err(anyhow::Error::from)?;
+        let known = known.filter(|row| row.number == Some(number));
+        let row = PullRequest {
+            repository: seen.repository.to_string(),
+            branch: proposal.branch.to_string(),
+            number: Some(number),
+            key: proposal.key.to_owned(),
+            versions: proposal.marker.versions.clone(),
+            commits: proposal.marker.commits.clone(),
+            fingerprint: proposal.marker.fingerprint.clone(),
+            text_digest: proposal.marker.text.clone(),
+            state: PullRequestState::Open,
+            head_oid: receipt.oid,
+            base_oid: seen.head.to_string(),
+            title: proposal.change.title.clone(),
+            opened_at: known.map_or(now, |row| row.opened_at),
+            updated_at: now,
+            finished_at: None,
+        };
+        let action = if receipt.opened { "opened" } else { "updated" };
+        self.services.store.add_event(&proposals::event(&row, action, context, now)).await?;
+        self.services.store.save_pull_request(&row).await?;
+        Ok(())
+    }
+
+    /// Gives an open pull request a new text. Doing it twice is the same as once, so it needs no journal.
+    async fn retext(
+        &self,
+        seen: &Observed,
+        key: &str,
+        number: u64,
+        title: &str,
+        body: &str,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let store = &self.services.store;
+        let rows = store.pull_requests(seen.repository.as_str()).await?;
+        let wanted = i64::try_from(number).map_err(anyhow::Error::from)?;
+        let Some(mut row) = rows.into_iter().find(|row| row.number == Some(wanted)) else { return Ok(()) };
+        row.text_digest = text_digest(title, body);
+        row.title = title.to_owned();
+        row.updated_at = now;
+        let marker = Marker {
+            key: key.to_owned(),
+            packages: row.commits.keys().cloned().collect(),
+            commits: row.commits.clone(),
+            versions: row.versions.clone(),
+            fingerprint: row.fingerprint.clone(),
+            text: row.text_digest.clone(),
+        };
+        let body = with_marker(body, &marker)?;
+        self.services.github.update_pull_request(&seen.repository, number, title, &body).await?;
+        store.save_pull_request(&row).await?;
+        Ok(())
+    }
+}
+
+/// A proposal, ready to be carried out.
+struct Proposal<'a> {
+    key: &'a str,
+    action_key: String,
+    branch: BranchName,
+    change: &'a Change,
+    marker: Marker,
+    body: String,
+}
+
+impl<'a> Proposal<'a> {
+    fn new(
+        job: &Promote,
+        seen: &Observed,
+        key: &'a str,
+        change: &'a Change,
+        body: &str,
+    ) -> anyhow::Result<Self> {
+        let fingerprint = change.fingerprint(&seen.facts.source);
+        let marker = Marker {
+            key: key.to_owned(),
+            packages: change.moves.iter().map(|moved| moved.package.clone()).collect(),
+            commits: change.commits(),
+            versions: change.moves.iter().map(|moved| (moved.package.clone(), moved.to_version.clone())).collect(),
+            text: text_digest(&change.title, body),
+            fingerprint,
+        };
+        let branch = format!("{}{key}", job.distribution.policy.branch_prefix);
+        Ok(Self {
+            key,
+            action_key: format!("propose/{}/{key}/{}/{}", seen.repository, marker.fingerprint, seen.head),
+            branch: BranchName::try_from(branch).context("the proposal's branch cannot be named")?,
+            change,
+            body: with_marker(body, &marker)?,
+            marker,
+        })
+    }
+}
+
+fn with_marker(body: &str, facts: &Marker) -> anyhow::Result<String> {
+    Ok(format!("{body}\n{}\n", marker::render(&serde_json::to_value(facts)?)))
+}
+
+fn commit_message(change: &Change, key: &str) -> CommitMessage {
+    let trailer = marker::trailer(key).unwrap_or_default();
+    let body = if change.message.is_empty() { trailer } else { format!("{}\n\n{trailer}", change.message) };
+    CommitMessage { headline: change.title.clone(), body }
+}
+
+/// The files of a change, as upstream writes them.
+fn files(change: &Change, seen: &Observed) -> Vec<FileChange> {
+    let packages = match &change.contents {
+        NewContents::CopyOfSource => seen.source_text.clone(),
+        NewContents::Listings(listings) => PackagesFile::new(listings.clone()).write(),
+    };
+    let mut files = vec![FileChange { path: PACKAGES.to_owned(), contents: Some(packages) }];
+    if let Some(targets) = &change.targets {
+        let config = ConfigFile { cran_version: targets.dependency_freeze.to_string() };
+        files.push(FileChange { path: CONFIG.to_owned(), contents: Some(config.write()) });
+        let snapshot = write_snapshot(&SnapshotRecord::from(targets));
+        files.push(FileChange { path: SNAPSHOT.to_owned(), contents: Some(snapshot) });
+    }
+    files
+}
+
+fn to_json(receipt: &impl Serialize) -> anyhow::Result<Value> {
+    Ok(serde_json::to_value(receipt)?)
+}

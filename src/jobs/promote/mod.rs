@@ -1,0 +1,114 @@
+//! `promote`: moves packages into a channel, as far as the calendar and the evidence allow.
+//!
+//! Observes the two channels' repositories and the pull requests; decides by
+//! [`crate::decide::promote`]; acts through the journal, by commit or by pull request. A lost race
+//! for the channel's head is decided anew on the new head.
+
+mod act;
+mod observe;
+mod proposals;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use super::Services;
+use crate::config::{Distribution, Promote as Settings};
+use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide;
+use crate::domain::{Plan, Via};
+use crate::store::VerdictRow;
+
+/// How often a pass is decided anew because somebody else changed the channel meanwhile.
+const RACES: usize = 3;
+
+/// The job.
+pub struct Promote {
+    pub services: Arc<Services>,
+    pub distribution: Arc<Distribution>,
+    pub settings: Settings,
+}
+
+impl JobWork for Promote {
+    fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
+        Box::pin(self.promote(context))
+    }
+}
+
+impl Promote {
+    async fn promote(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+        let now = self.services.clock.now();
+        let nominal = self.distribution.calendar.point(context.nominal);
+        if nominal.phase != self.distribution.calendar.point(now).phase {
+            return Ok(RunOutcome::Skipped { reason: format!("phase passed: {} is over", nominal.phase.name) });
+        }
+        for _ in 0..RACES {
+            let seen = self.observe(&context, now).await?;
+            if self.is_settled(&seen.digest).await? {
+                return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
+            }
+            let plan = decide::promote::promote(&seen.facts);
+            let input_digest = self.services.store.put_blob(&seen.bytes, now).await?;
+            let plan_digest = self.services.store.put_blob(&json(&plan)?, now).await?;
+            if self.settings.mode.only_plans() {
+                return Ok(outcome(&plan, input_digest, plan_digest));
+            }
+            self.store_verdicts(&plan, &context, now).await?;
+            if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {
+                continue;
+            }
+            self.remember_settled(&seen.digest, &plan, now).await?;
+            return Ok(outcome(&plan, input_digest, plan_digest));
+        }
+        Err(RunError::Transient(anyhow::anyhow!("{} moved under every attempt", self.settings.to), None))
+    }
+
+    /// Everything that was seen is the same as after the last pass that finished.
+    async fn is_settled(&self, digest: &str) -> anyhow::Result<bool> {
+        let settled = self.services.store.latest_seen(&self.settled_source()).await?;
+        Ok(settled.is_some_and(|fact| fact.bytes == digest.as_bytes()))
+    }
+
+    /// A pass that changed something outside is looked at once more before it counts as settled.
+    async fn remember_settled(&self, digest: &str, plan: &Plan, now: jiff::Timestamp) -> anyhow::Result<()> {
+        let digest = if plan.actions.is_empty() { digest } else { "" };
+        self.services.store.record_seen(&self.settled_source(), digest.as_bytes(), now).await.map(drop)
+    }
+
+    fn settled_source(&self) -> String {
+        format!("settled:{}/{}", self.distribution.name, self.settings.to)
+    }
+
+    async fn store_verdicts(&self, plan: &Plan, context: &RunContext, now: jiff::Timestamp) -> anyhow::Result<()> {
+        let mut rows = std::collections::BTreeMap::new();
+        for (package, verdict) in &plan.verdicts {
+            let kind = serde_json::to_value(verdict.kind)?.as_str().unwrap_or_default().to_owned();
+            rows.insert(package.clone(), VerdictRow { kind, body: serde_json::to_value(verdict)? });
+        }
+        let (distribution, scope) = (&self.distribution.name, &self.settings.to);
+        self.services.store.replace_verdicts(distribution, scope, &rows, now, context.run_id).await.map(drop)
+    }
+
+    fn via(&self) -> Via {
+        self.distribution.policy.via
+    }
+}
+
+fn outcome(plan: &Plan, input_digest: String, plan_digest: String) -> RunOutcome {
+    let actions = match plan.actions.len() {
+        0 => "nothing to do".to_owned(),
+        1 => "1 action".to_owned(),
+        more => format!("{more} actions"),
+    };
+    RunOutcome::Done {
+        summary: format!("{} packages, {actions}", plan.verdicts.len()),
+        input_digest: Some(input_digest),
+        plan_digest: Some(plan_digest),
+    }
+}
+
+/// JSON with a stable order of keys: what digests are made of.
+fn json(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value)?)
+}

@@ -1,0 +1,153 @@
+//! Puts a snapshot's folder together, publishes it in one step, and writes down what was published.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use sha2::{Digest as _, Sha256};
+
+use super::fetch::FetchedFile;
+use super::manifest::{self, Manifest, ManifestFile};
+use super::Snapshot;
+use crate::calendar::Targets;
+use crate::daemon::{RunContext, RunError};
+use crate::decide::snapshot::SnapshotPlan;
+use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
+use crate::ecosystem::cran::index::index_folder;
+use crate::ecosystem::cran::layout::ContribFolder;
+use crate::publish::directory::Directory;
+use crate::store::{Ecosystem, NewArtifact, PackageKind, RevisionId, SnapshotState};
+
+/// What was published.
+pub(super) struct Published {
+    /// The revision of the distribution as a suite, once it is written down.
+    pub suite: Option<RevisionId>,
+    /// The SHA-256 of the manifest.
+    pub manifest_sha256: String,
+    /// How many packages are in.
+    pub packages: i64,
+}
+
+impl Snapshot {
+    /// Prepares the folder beside the published ones, and switches it in.
+    pub(super) async fn publish(
+        &self,
+        plan: &SnapshotPlan,
+        targets: &Targets,
+        files: &[FetchedFile],
+        date: Date,
+    ) -> Result<Published, RunError> {
+        let directory = Directory::new(self.services.publish.join(&self.distribution.name));
+        let mut manifest = Manifest::of(plan, &self.distribution.name, targets);
+        let (files, name) = (files.to_vec(), date.to_string());
+        let record = write_snapshot(&SnapshotRecord::from(targets));
+        let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
+        let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
+            let prepared = directory.prepare(&name)?;
+            let root = prepared.path();
+            fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
+            place(root, &files)?;
+            manifest.files = listed(root)?;
+            let bytes = manifest.to_bytes()?;
+            fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+            directory.commit(prepared)?;
+            Ok(hex(&bytes))
+        });
+        let manifest_sha256 = written.await.map_err(anyhow::Error::from)??;
+        Ok(Published { suite: None, manifest_sha256, packages })
+    }
+
+    /// Writes the snapshot down as a suite: its members pinned, their artifacts by digest.
+    pub(super) async fn record(
+        &self,
+        plan: &SnapshotPlan,
+        files: &[FetchedFile],
+        published: &Published,
+        date: Date,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let store = &self.services.store;
+        let namespace = &self.settings.from;
+        let mut members = Vec::new();
+        for member in &plan.members {
+            let package = store
+                .ensure_package(Ecosystem::RUniverse, namespace, &member.package, PackageKind::RPackage, Some(&member.url))
+                .await?;
+            let revision = store.ensure_revision(package, &member.version, "", Some(&member.commit), now).await?;
+            for file in files.iter().filter(|file| file.package == member.package) {
+                let artifact = NewArtifact {
+                    platform: file.folder.as_str().to_owned(),
+                    path: file.path.as_str().to_owned(),
+                    size: file.size,
+                    sha256: file.sha256.clone(),
+                };
+                store.add_artifact(revision, &artifact).await?;
+            }
+            members.push(revision);
+        }
+        let distribution = &self.distribution.name;
+        let package =
+            store.ensure_package(Ecosystem::RUniverse, namespace, distribution, PackageKind::Suite, None).await?;
+        let suite = store.ensure_revision(package, &date.to_string(), "", None, now).await?;
+        store.publish_suite(suite, &members, now).await?;
+        let published = Published {
+            suite: Some(suite),
+            manifest_sha256: published.manifest_sha256.clone(),
+            packages: published.packages,
+        };
+        self.store_row(date, SnapshotState::Published, None, Some(&published), now).await?;
+        self.announce(plan, date, context, now).await?;
+        Ok(())
+    }
+}
+
+/// Puts every file in its place, as a hard link where the file system allows, and indexes each folder.
+fn place(root: &Path, files: &[FetchedFile]) -> anyhow::Result<()> {
+    let mut folders: BTreeSet<&ContribFolder> = BTreeSet::new();
+    for file in files {
+        let to = root.join(file.path.as_str());
+        if folders.insert(&file.folder) {
+            let folder = root.join(file.folder.as_str());
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        fs::hard_link(&file.kept, &to)
+            .or_else(|_| fs::copy(&file.kept, &to).map(drop))
+            .with_context(|| format!("cannot place {}", to.display()))?;
+    }
+    for folder in folders {
+        index_folder(&root.join(folder.as_str()), folder.kind())?;
+    }
+    Ok(())
+}
+
+/// Every file below `root`, by path.
+fn listed(root: &Path) -> anyhow::Result<Vec<ManifestFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let below = path.strip_prefix(root)?;
+            files.push(ManifestFile {
+                path: below.to_string_lossy().into_owned(),
+                sha256: hex(&bytes),
+                size: bytes.len() as u64,
+            });
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

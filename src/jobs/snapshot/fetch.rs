@@ -1,0 +1,206 @@
+//! Fetches the files of a snapshot's members: each verified by size and SHA-256, looked into, and
+//! kept by its digest, so that what is there already is never fetched again.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::Snapshot;
+use crate::calendar::Targets;
+use crate::config::Binaries;
+use crate::daemon::RunError;
+use crate::decide::snapshot::{Member, SnapshotPlan};
+use crate::domain::PackageName;
+use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
+use crate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, RepositoryPath};
+use crate::ecosystem::cran::universe::{Limits, UniverseClient};
+use crate::failure::Failure;
+use crate::jobs::check_status::{SeenPackage, SeenUniverse};
+
+/// How many files are fetched at once.
+const AT_ONCE: usize = 4;
+
+/// One file of a snapshot, fetched and verified.
+#[derive(Clone, Debug)]
+pub struct FetchedFile {
+    /// The package it belongs to.
+    pub package: PackageName,
+    /// Where it belongs in the repository.
+    pub path: RepositoryPath,
+    /// The folder of the repository it lies in.
+    pub folder: ContribFolder,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it is kept.
+    pub kept: PathBuf,
+}
+
+/// A file to fetch.
+struct Wanted {
+    package: PackageName,
+    version: String,
+    path: RepositoryPath,
+    folder: ContribFolder,
+    sha256: String,
+}
+
+impl Snapshot {
+    /// Fetches everything that the plan's members need, in the order of their paths.
+    pub(super) async fn fetch(
+        &self,
+        plan: &SnapshotPlan,
+        universe: &SeenUniverse,
+        targets: &Targets,
+    ) -> Result<Vec<FetchedFile>, RunError> {
+        let client = self.universe_client()?;
+        let mut wanted = Vec::new();
+        for member in &plan.members {
+            wanted.extend(self.files_of(member, universe, targets)?);
+        }
+        let fetched = futures_util::stream::iter(wanted)
+            .map(|wanted| self.fetch_one(&client, wanted))
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await;
+        let mut files = fetched?;
+        files.sort_by(|one, other| one.path.as_str().cmp(other.path.as_str()));
+        Ok(files)
+    }
+
+    fn universe_client(&self) -> Result<UniverseClient, RunError> {
+        let channel = self.distribution.channels.get(&self.settings.from);
+        let client = channel.and_then(|channel| channel.universe_client(&self.services.http));
+        client.ok_or_else(|| {
+            RunError::Configuration(anyhow::anyhow!("channel `{}` has no universe to fetch from", self.settings.from))
+        })
+    }
+
+    /// The source of a member and its binaries for the targeted R. A member without a source at its
+    /// own commit stops the snapshot: what is published is what was decided.
+    fn files_of(
+        &self,
+        member: &Member,
+        universe: &SeenUniverse,
+        targets: &Targets,
+    ) -> Result<Vec<Wanted>, RunError> {
+        let seen = universe.get(&member.package);
+        let built = seen.filter(|seen| seen.facts.commit.as_deref() == Some(&member.commit));
+        let source = built.and_then(|seen| seen.source.as_ref());
+        let (Some(seen), Some(source)) = (built, source) else {
+            return Err(RunError::Permanent(anyhow::anyhow!(
+                "the universe has no source of {} {} at commit {}",
+                member.package,
+                member.version,
+                member.commit
+            )));
+        };
+        let folder = ContribFolder::source();
+        let mut wanted = vec![Wanted {
+            package: member.package.clone(),
+            version: member.version.clone(),
+            path: folder.archive(&member.package, &member.version).map_err(anyhow::Error::from)?,
+            folder,
+            sha256: source.sha256.clone(),
+        }];
+        wanted.extend(self.binaries_of(member, seen, targets)?);
+        Ok(wanted)
+    }
+
+    fn binaries_of(&self, member: &Member, seen: &SeenPackage, targets: &Targets) -> anyhow::Result<Vec<Wanted>> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for binary in &seen.binaries {
+            let right = binary.version == member.version
+                && binary.commit.as_deref().is_none_or(|commit| commit == member.commit)
+                && binary.r_series() == targets.r;
+            if !right {
+                continue;
+            }
+            for platform in BinaryPlatform::of_universe(&binary.os, binary.arch.as_deref()) {
+                if !self.takes(*platform) {
+                    continue;
+                }
+                let folder = ContribFolder::binary(*platform, &targets.r)?;
+                let path = folder.archive(&member.package, &member.version)?;
+                if wanted.iter().all(|known| known.path != path) {
+                    wanted.push(Wanted {
+                        package: member.package.clone(),
+                        version: member.version.clone(),
+                        path,
+                        folder,
+                        sha256: binary.sha256.clone(),
+                    });
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn takes(&self, platform: BinaryPlatform) -> bool {
+        match platform.archive_kind() {
+            ArchiveKind::WindowsBinary => self.settings.binaries.contains(&Binaries::Windows),
+            ArchiveKind::MacBinary => self.settings.binaries.contains(&Binaries::Macos),
+            ArchiveKind::Source => true,
+        }
+    }
+
+    async fn fetch_one(&self, client: &UniverseClient, wanted: Wanted) -> Result<FetchedFile, RunError> {
+        let kept = self.kept_path(&wanted.sha256)?;
+        if !is_intact(&kept, &wanted.sha256)? {
+            let folder = kept.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            let mut file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
+            let limits = Limits { bytes: ArchiveLimits::default().compressed, ..Limits::default() };
+            client.download(&wanted.path, Some(&wanted.sha256), &limits, &mut file).await?;
+            file.flush().and_then(|()| file.as_file().sync_all()).context("cannot write a fetched file")?;
+            look_into(file.path(), &wanted)?;
+            file.persist(&kept).with_context(|| format!("cannot keep {}", kept.display()))?;
+        }
+        let size = fs::metadata(&kept).with_context(|| format!("cannot read {}", kept.display()))?.len();
+        let Wanted { package, path, folder, sha256, .. } = wanted;
+        Ok(FetchedFile { package, path, folder, sha256, size, kept })
+    }
+
+    /// Where a file is kept: `<artifacts>/<first two digits>/<digest>`.
+    fn kept_path(&self, sha256: &str) -> Result<PathBuf, Failure> {
+        let digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !digest {
+            return Err(Failure::permanent(format!("the universe gives `{sha256}` as a SHA-256")));
+        }
+        Ok(self.services.artifacts.join(&sha256[..2]).join(sha256))
+    }
+}
+
+/// True where the file is there with the right content; one that is damaged is fetched again.
+fn is_intact(path: &Path, sha256: &str) -> anyhow::Result<bool> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>() == sha256)
+}
+
+/// An archive is never trusted: its DESCRIPTION has to be of the package and version that was asked for.
+fn look_into(path: &Path, wanted: &Wanted) -> Result<(), RunError> {
+    let facts = inspect_file(path, wanted.folder.kind(), &ArchiveLimits::default())
+        .map_err(|problem| Failure::permanent(format!("{} is refused: {problem}", wanted.path.as_str())))?;
+    let description = &facts.description;
+    if description.package == wanted.package && description.version == wanted.version {
+        return Ok(());
+    }
+    Err(Failure::permanent(format!(
+        "{} holds {} {}, which is not what its name says",
+        wanted.path.as_str(),
+        description.package,
+        description.version
+    ))
+    .into())
+}

@@ -1,0 +1,100 @@
+//! The manifest of a snapshot: everything that is in it, and why the rest is not.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::snapshot::{LeftOut, Member, SnapshotPlan};
+
+/// The file that holds it, at the top of the published folder.
+pub const FILE: &str = "manifest.json";
+
+/// What a published snapshot says of itself. Nothing in it depends on when or where it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this format.
+    pub format: u32,
+    /// The distribution.
+    pub distribution: String,
+    /// The snapshot's date.
+    pub date: Date,
+    /// The targeted R as `major.minor`.
+    pub r: String,
+    /// The frozen CRAN that users pair it with.
+    pub cran: String,
+    /// The date at which that CRAN is frozen.
+    pub cran_date: Date,
+    /// The address under which it is published.
+    pub production: String,
+    /// What is in it, by name.
+    pub packages: Vec<ManifestPackage>,
+    /// What is not, by name, and why.
+    pub left_out: Vec<LeftOut>,
+    /// Every file besides this one, by path.
+    pub files: Vec<ManifestFile>,
+}
+
+/// A package of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The commit it was built from.
+    pub commit: String,
+    /// Where its source lives.
+    pub url: String,
+    /// The evidence on the day.
+    pub evidence: String,
+    /// What speaks against it all the same; only where staged packages count as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
+}
+
+/// A file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Its path below the snapshot's folder.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Manifest {
+    /// The manifest of a plan, without its files.
+    pub fn of(plan: &SnapshotPlan, distribution: &str, targets: &crate::calendar::Targets) -> Self {
+        Self {
+            format: 1,
+            distribution: distribution.to_owned(),
+            date: targets.snapshot,
+            r: targets.r.clone(),
+            cran: targets.cran.clone(),
+            cran_date: targets.dependency_freeze,
+            production: targets.production.clone(),
+            packages: plan.members.iter().map(package).collect(),
+            left_out: plan.left_out.clone(),
+            files: Vec::new(),
+        }
+    }
+
+    /// The bytes of the file, with a line feed at the end.
+    pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+fn package(member: &Member) -> ManifestPackage {
+    let evidence = serde_json::to_value(member.evidence).ok();
+    ManifestPackage {
+        name: member.package.clone(),
+        version: member.version.clone(),
+        commit: member.commit.clone(),
+        url: member.url.clone(),
+        evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
+        caveat: member.caveat.clone(),
+    }
+}

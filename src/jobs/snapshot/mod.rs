@@ -1,0 +1,222 @@
+//! `snapshot`: photographs a channel on its day and publishes it, once and for good.
+//!
+//! Observes what the store knew of the channel at the nominal time; decides the set by
+//! [`crate::decide::snapshot`]; fetches and verifies every file; indexes them as a CRAN-like
+//! repository beside its manifest; publishes all of it in one step.
+//!
+//! Every step can be done again: files are kept by their digest, a prepared folder that was left
+//! over is begun anew, and a folder that was published already is compared and adopted.
+
+mod assemble;
+mod fetch;
+mod manifest;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+pub use manifest::Manifest;
+
+use super::check_status::SeenUniverse;
+use super::sources::names;
+use super::{Services, channel_files, point_and_targets};
+use crate::calendar::Targets;
+use crate::config::{Distribution, Snapshot as Settings};
+use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
+use crate::domain::{ChannelStatus, Fact, Listing, PackageName};
+use crate::store::{NewEvent, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+
+/// The scope under which a snapshot's verdicts are stored.
+pub const SCOPE: &str = "snapshot";
+
+/// The job.
+pub struct Snapshot {
+    pub services: Arc<Services>,
+    pub distribution: Arc<Distribution>,
+    pub settings: Settings,
+}
+
+impl JobWork for Snapshot {
+    fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
+        Box::pin(self.take(context))
+    }
+}
+
+/// What the store knew at the nominal time.
+struct Observed {
+    facts: SnapshotFacts,
+    universe: SeenUniverse,
+}
+
+impl Snapshot {
+    async fn take(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+        let now = self.services.clock.now();
+        let store = &self.services.store;
+        let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
+        let date = targets.snapshot;
+        let today = context.nominal.to_zoned(self.distribution.calendar.timezone().clone()).date();
+        if today < date {
+            return Ok(RunOutcome::Skipped { reason: format!("the snapshot of this cycle is due on {date}") });
+        }
+        let known = store.snapshot(&self.distribution.name, date).await?;
+        if known.is_some_and(|row| row.state == SnapshotState::Published) {
+            return Ok(RunOutcome::Unchanged { summary: format!("the snapshot of {date} is published already") });
+        }
+        let seen = self.observe(&targets, context.nominal, now).await?;
+        let plan = snapshot(&seen.facts);
+        let input = serde_json::to_vec(&seen.facts).map_err(anyhow::Error::from)?;
+        let input_digest = store.put_blob(&input, now).await?;
+        let plan_digest = store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
+        self.store_verdicts(&plan, date, &context, now).await?;
+        if let Some(reason) = &plan.held {
+            self.store_row(date, SnapshotState::Held, Some(reason.clone()), None, now).await?;
+            return Ok(RunOutcome::Held { reason: reason.clone() });
+        }
+        self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
+        let files = self.fetch(&plan, &seen.universe, &targets).await?;
+        let published = self.publish(&plan, &targets, &files, date).await?;
+        self.record(&plan, &files, &published, date, &context, now).await?;
+        Ok(RunOutcome::Done {
+            summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
+            input_digest: Some(input_digest),
+            plan_digest: Some(plan_digest),
+        })
+    }
+
+    async fn observe(&self, targets: &Targets, nominal: Timestamp, now: Timestamp) -> Result<Observed, RunError> {
+        let store = &self.services.store;
+        let (distribution, channel) = (&self.distribution.name, &self.settings.from);
+        let at_nominal = self.stored(&names::status(distribution, channel), nominal, now).await?;
+        let status: Fact<ChannelStatus> = read(at_nominal, &format!("the status of {channel}"))?;
+        let at_nominal = self.stored(&names::universe(distribution, channel), nominal, now).await?;
+        let universe: Fact<SeenUniverse> = read(at_nominal, &format!("the universe of {channel}"))?;
+        let universe = match universe {
+            Fact::Known(universe) => universe,
+            Fact::Unknown { why } => return Err(RunError::Transient(anyhow::anyhow!(why), None)),
+        };
+        let previous = store.snapshots(distribution).await?.into_iter();
+        let previous = previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
+        let previous = match previous.and_then(|row| row.suite) {
+            Some(suite) => {
+                let members = store.suite_members(suite).await?;
+                Some(members.into_iter().map(|member| member.name).collect::<BTreeSet<_>>())
+            }
+            None => None,
+        };
+        let dependencies: BTreeMap<PackageName, Vec<PackageName>> =
+            universe.iter().map(|(name, seen)| (name.clone(), seen.facts.dependencies.clone())).collect();
+        let facts = SnapshotFacts {
+            distribution: distribution.clone(),
+            from: channel.clone(),
+            date: targets.snapshot,
+            targets: targets.clone(),
+            staging: self.distribution.policy.staging,
+            listings: self.listings_at(nominal).await?,
+            status,
+            dependencies,
+            previous,
+            shrink: self.distribution.policy.shrink,
+        };
+        Ok(Observed { facts, universe })
+    }
+
+    /// What a source said at the nominal time; or, where nothing had been seen by then, what it says
+    /// now.
+    async fn stored(&self, source: &str, nominal: Timestamp, now: Timestamp) -> anyhow::Result<Option<SeenFact>> {
+        let max_age = self.distribution.policy.max_age;
+        let at_nominal = self.services.store.seen_at(source, nominal).await?;
+        let fresh = at_nominal.filter(|fact| nominal.duration_since(fact.last_at).unsigned_abs() <= max_age);
+        if fresh.is_some() {
+            return Ok(fresh);
+        }
+        let latest = self.services.store.latest_seen(source).await?;
+        Ok(latest.filter(|fact| now.duration_since(fact.last_at).unsigned_abs() <= max_age))
+    }
+
+    /// The channel's list as it was at the nominal time: the pins that the store knew then.
+    async fn listings_at(&self, nominal: Timestamp) -> Result<Vec<Listing>, RunError> {
+        let mut listings =
+            channel_files::listings(&self.services, &self.distribution, &self.settings.from).await?;
+        let pins = self.services.store.channel_at(&self.distribution.name, &self.settings.from, nominal).await?;
+        for listing in &mut listings {
+            if let Some((entry, _)) = pins.get(&listing.package) {
+                listing.branch = Some(entry.commit_sha.clone());
+            }
+        }
+        Ok(listings)
+    }
+
+    async fn store_verdicts(
+        &self,
+        plan: &SnapshotPlan,
+        date: Date,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let mut rows = BTreeMap::new();
+        for member in &plan.members {
+            let body = serde_json::json!({ "date": date, "member": member });
+            rows.insert(member.package.clone(), VerdictRow { kind: "included".to_owned(), body });
+        }
+        for left_out in &plan.left_out {
+            let body = serde_json::json!({ "date": date, "left_out": left_out });
+            rows.insert(left_out.package.clone(), VerdictRow { kind: "left-out".to_owned(), body });
+        }
+        let distribution = &self.distribution.name;
+        self.services.store.replace_verdicts(distribution, SCOPE, &rows, now, context.run_id).await.map(drop)
+    }
+
+    async fn store_row(
+        &self,
+        date: Date,
+        state: SnapshotState,
+        reason: Option<String>,
+        published: Option<&assemble::Published>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        self.services
+            .store
+            .save_snapshot(&SnapshotRow {
+                distribution: self.distribution.name.clone(),
+                date,
+                state,
+                reason,
+                suite: published.and_then(|published| published.suite),
+                manifest_digest: published.map(|published| published.manifest_sha256.clone()),
+                packages: published.map_or(0, |published| published.packages),
+                published_at: published.map(|_| now),
+            })
+            .await
+    }
+
+    async fn announce(
+        &self,
+        plan: &SnapshotPlan,
+        date: Date,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let event = NewEvent {
+            at: now,
+            kind: "snapshot".to_owned(),
+            job: context.job.clone(),
+            package: None,
+            body: serde_json::json!({
+                "date": date, "packages": plan.members.len(), "left_out": plan.left_out.len(),
+            }),
+            dedup_key: format!("snapshot/{}/{date}", self.distribution.name),
+        };
+        self.services.store.add_event(&event).await.map(drop)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(fact: Option<SeenFact>, about: &str) -> anyhow::Result<Fact<T>> {
+    match fact {
+        Some(fact) => Ok(Fact::Known(serde_json::from_slice(&fact.bytes)?)),
+        None => Ok(Fact::unknown(format!("{about} was not read lately"))),
+    }
+}
