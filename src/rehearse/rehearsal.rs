@@ -1,0 +1,160 @@
+//! The rehearsal itself: the same jobs, planner and runner as the daemon's, against a world.
+//!
+//! The world has its own store, the journal of the simulated GitHub, which is written before each
+//! answer; world time moves on only when nothing is due or running. So a kill of the rehearsal is a
+//! crash of tidegate, not of GitHub, and a rehearsal that is started again goes on where it was.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::scenery::Scenery;
+use super::timeline::Timeline;
+use super::world::World;
+use super::{identity, output};
+use crate::clock::{Clock as _, ManualClock, SharedClock};
+use crate::config::Configuration;
+use crate::daemon::{Job, Jobs, Planner, RunLimits, Runner, new_boot_id};
+use crate::decide::status::EvidencePolicy;
+use crate::domain::{StagingModel, Via};
+use crate::github::{GitHub, GitHubSettings, Pace};
+use crate::jobs::{self, Services};
+use crate::store::{Durability, Store};
+
+/// The journal of the simulated world, inside the output folder.
+const WORLD_JOURNAL: &str = "world.jsonl";
+
+/// What a rehearsal is to do.
+#[derive(Clone, Debug)]
+pub struct RehearsalSettings {
+    /// The folder that everything is written to.
+    pub out: PathBuf,
+    /// Up to when; the end of the world where it is later.
+    pub to: Option<Timestamp>,
+    /// A staging model other than the configuration's.
+    pub staging: Option<StagingModel>,
+    /// A way of changing channels other than the configuration's.
+    pub via: Option<Via>,
+    /// An evidence policy other than the configuration's.
+    pub policy: Option<EvidencePolicy>,
+    /// Faults that the simulated GitHub is to have.
+    pub faults: Vec<super::github::Fault>,
+}
+
+/// What watches a rehearsal: a terminal, a test, or nobody.
+pub trait Audience: Send {
+    /// The world's time has come to `now`, on its way from `start` to `end`.
+    fn time_moves(&mut self, now: Timestamp, start: Timestamp, end: Timestamp);
+    /// A line of the timeline.
+    fn happens(&mut self, event: &crate::store::Event);
+}
+
+/// How a rehearsal ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was written to `summary.json`.
+    pub summary: output::Summary,
+    /// What tidegate asked of the simulated services that the real ones do not offer, and limits that
+    /// it exceeded. Empty when all is well.
+    pub violations: Vec<String>,
+    /// How often each call of GitHub's was made.
+    pub requests: std::collections::BTreeMap<String, u64>,
+}
+
+/// Plays the jobs of `configuration` against `world`, from where the output folder stands.
+pub async fn rehearse(
+    world: World,
+    configuration: Configuration,
+    settings: &RehearsalSettings,
+    audience: &mut dyn Audience,
+) -> anyhow::Result<Outcome> {
+    let out = &settings.out;
+    identity::claim(out, &world, settings)?;
+    let end = settings.to.unwrap_or(world.end).min(world.end);
+    let start = world.start;
+    let clock = ManualClock::new(start);
+    let shared: SharedClock = Arc::clone(&clock) as SharedClock;
+    let configuration = Arc::new(configuration);
+    let scenery = Scenery::raise(world, &configuration, out.join(WORLD_JOURNAL), &shared).await?;
+    scenery.github.set_faults(settings.faults.clone());
+    if let Some(reached) = scenery.github.last_event() {
+        clock.set(reached.max(start));
+    }
+    let configuration = scenery.relocated(&configuration, settings)?;
+    let (store, _lock) = Store::open_state(out, Durability::ProcessCrash, shared.now()).await?;
+    let services = Arc::new(services(&store, &shared, &scenery, out).await?);
+    let set: Vec<Job> = jobs::definitions(&configuration, &services);
+    let jobs = Jobs::new(set)?;
+    let boot = new_boot_id();
+    store.recover(&boot, shared.now()).await?;
+    let stage = Stage {
+        planner: Planner::new(store.clone(), jobs.clone()),
+        // One run at a time: what is due at the same moment runs in a fixed order.
+        runner: Runner::new(store.clone(), Arc::clone(&shared), jobs, boot, RunLimits { at_once: 1 }),
+        scenery,
+        clock,
+    };
+    let mut timeline = Timeline::resume(out, &store).await?;
+    stage.play(start, end, &mut timeline, audience).await?;
+    timeline.finish().await?;
+    let pages = stage.scenery.pull_requests();
+    let summary = output::write(out, &store, &configuration, &pages, (start, end)).await?;
+    Ok(Outcome { summary, violations: stage.scenery.violations(), requests: stage.scenery.github.requests() })
+}
+
+async fn services(
+    store: &Store,
+    clock: &SharedClock,
+    scenery: &Scenery,
+    out: &Path,
+) -> anyhow::Result<Services> {
+    let settings = GitHubSettings::new(
+        scenery.github_url().parse().context("the simulated GitHub has no address")?,
+        "a-token-of-the-rehearsal".to_owned().into(),
+    );
+    Ok(Services {
+        github: GitHub::new(settings, store.clone(), Arc::clone(clock), Pace::None).await?,
+        store: store.clone(),
+        http: reqwest::Client::builder().build().context("cannot make an HTTP client")?,
+        clock: Arc::clone(clock),
+        publish: out.join("published"),
+        artifacts: out.join("artifacts"),
+    })
+}
+
+/// Everything that acts while world time passes.
+struct Stage {
+    planner: Planner,
+    runner: Runner,
+    scenery: Scenery,
+    clock: Arc<ManualClock>,
+}
+
+impl Stage {
+    async fn play(
+        &self,
+        start: Timestamp,
+        end: Timestamp,
+        timeline: &mut Timeline,
+        audience: &mut dyn Audience,
+    ) -> anyhow::Result<()> {
+        loop {
+            let now = self.clock.now();
+            self.scenery.prepare(now);
+            self.planner.tick(now).await?;
+            while self.runner.run_due().await? > 0 {}
+            timeline.advance(audience).await?;
+            audience.time_moves(now, start, end);
+            if now >= end {
+                return Ok(());
+            }
+            let wake = self.planner.next_wake(now).await?;
+            let people = self.scenery.github.next_event_after(now).filter(|at| *at > now);
+            let next = wake.into_iter().chain(people).min().unwrap_or(end).min(end);
+            self.scenery.github.advance_to(next).map_err(|refused| anyhow::anyhow!(refused.message))?;
+            self.clock.set(next);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Puts a world on stage: the simulated GitHub, universes and CRAN on loopback, and a configuration
+//! whose addresses lead there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::github::{
+    FileChanges, GitHubState, People, PullRequest, Release, Repository, ScheduledCommit, Served, SimulatedGitHub,
+    WorkflowRun,
+};
+use super::packages::MadePackages;
+use super::rehearsal::RehearsalSettings;
+use super::universe::{SimulatedUniverse, Surroundings};
+use super::world::{OutageSource, Playback, World};
+use crate::clock::SharedClock;
+use crate::config::{Configuration, Distribution};
+use crate::domain::Listing;
+use crate::ecosystem::cran::files::{LedgerFile, PackagesFile};
+use crate::github::RepositoryName;
+
+/// The workflow whose runs are a universe's builds.
+const BUILD_WORKFLOW: &str = "build.yml";
+
+/// A world on stage.
+pub struct Scenery {
+    /// The simulated GitHub.
+    pub github: Arc<SimulatedGitHub>,
+    served: Served,
+    universe: SimulatedUniverse,
+    playback: Arc<Playback>,
+}
+
+impl Scenery {
+    /// Serves the world, from where `journal` left it.
+    pub async fn raise(
+        world: World,
+        configuration: &Configuration,
+        journal: PathBuf,
+        clock: &SharedClock,
+    ) -> anyhow::Result<Self> {
+        let state = initial_state(&world)?;
+        let github = Arc::new(SimulatedGitHub::open(state, &journal, Arc::clone(clock))?);
+        let served = Arc::clone(&github).serve().await?;
+        let distribution = only_distribution(configuration)?;
+        let playback = Arc::new(Playback::new(Arc::new(world)));
+        let surroundings = Surroundings {
+            clock: Arc::clone(clock),
+            listings: listings(&github, &playback),
+            targeted_r: targeted_r(&distribution, &playback),
+            maker: Arc::new(MadePackages),
+        };
+        let universe = SimulatedUniverse::start(Arc::clone(&playback), surroundings)
+            .await
+            .context("cannot serve the simulated universe")?;
+        Ok(Self { github, served, universe, playback })
+    }
+
+    /// The root of the simulated GitHub's API.
+    pub fn github_url(&self) -> String {
+        self.served.base_url()
+    }
+
+    /// Brings what depends on the world's time up to `now`: builds that run, and outages.
+    pub fn prepare(&self, now: Timestamp) {
+        for universe in &self.playback.world().universes {
+            let channel = &universe.channel;
+            let Some(repository) = self.playback.world().builds_repository(channel) else { continue };
+            let listings = listings(&self.github, &self.playback)(channel);
+            let builds = self.playback.unfinished_builds(channel, &listings, now);
+            let runs = builds.into_iter().map(|build| WorkflowRun {
+                id: build.id,
+                workflow: BUILD_WORKFLOW.to_owned(),
+                name: "Build".to_owned(),
+                display_title: format!("{} {}", build.package, build.commit),
+                status: "in_progress".to_owned(),
+                conclusion: None,
+                html_url: build.url,
+                created_at: build.started_at,
+                run_started_at: build.started_at,
+            });
+            self.github.set_runs(&repository, runs.collect());
+            let down = self.playback.world().outage(OutageSource::Github, channel, now);
+            self.github.set_down(&universe.repository, down);
+        }
+    }
+
+    /// The configuration with its addresses, repositories and releases of R replaced by the world's,
+    /// and its policy by what the settings ask for.
+    pub fn relocated(
+        &self,
+        configuration: &Configuration,
+        settings: &RehearsalSettings,
+    ) -> anyhow::Result<Configuration> {
+        let mut relocated = configuration.clone();
+        let world = self.playback.world();
+        for distribution in relocated.distributions.values_mut() {
+            let distribution = Arc::make_mut(distribution);
+            for universe in &world.universes {
+                let repository = universe.repository.parse().map_err(|problem| anyhow::anyhow!("{problem}"))?;
+                let builds = world.builds_repository(&universe.channel);
+                distribution.relocate(
+                    &universe.channel,
+                    repository,
+                    self.universe.universe_url(&universe.channel),
+                    builds.and_then(|name| name.parse().ok()),
+                    self.universe.cran_url(&universe.channel),
+                )?;
+            }
+            if !world.r_releases.is_empty() {
+                distribution.r.releases = world
+                    .r_releases
+                    .iter()
+                    .map(|release| crate::calendar::RRelease { version: release.version.clone(), date: release.date })
+                    .collect();
+            }
+            let policy = &mut distribution.policy;
+            policy.staging = settings.staging.unwrap_or(policy.staging);
+            policy.via = settings.via.unwrap_or(policy.via);
+            policy.evidence = settings.policy.unwrap_or(policy.evidence);
+        }
+        Ok(relocated)
+    }
+
+    /// The pull requests of every repository that has real git objects, by repository and number.
+    pub fn pull_requests(&self) -> Vec<(String, PullRequest)> {
+        self.github.read(|state| {
+            let repositories = state.repositories.values();
+            let pulls = repositories.flat_map(|repository| {
+                repository.pulls.values().map(|pull| (repository.name.clone(), pull.clone()))
+            });
+            pulls.collect()
+        })
+    }
+
+    /// What tidegate asked that the real services do not offer.
+    pub fn violations(&self) -> Vec<String> {
+        let mut violations = self.github.violations();
+        violations.extend(self.universe.violations());
+        violations
+    }
+}
+
+fn only_distribution(configuration: &Configuration) -> anyhow::Result<Arc<Distribution>> {
+    let mut distributions = configuration.distributions.values();
+    match (distributions.next(), distributions.next()) {
+        (Some(one), None) => Ok(Arc::clone(one)),
+        _ => anyhow::bail!("a rehearsal plays the jobs of exactly one distribution"),
+    }
+}
+
+/// The rows of a channel's `packages.json` at the head of its repository.
+fn listings(
+    github: &Arc<SimulatedGitHub>,
+    playback: &Arc<Playback>,
+) -> Arc<dyn Fn(&str) -> Vec<Listing> + Send + Sync> {
+    let (github, playback) = (Arc::clone(github), Arc::clone(playback));
+    Arc::new(move |channel| {
+        let universe = playback.world().universes.iter().find(|universe| universe.channel == channel);
+        let text = universe.and_then(|universe| github.file_at_head(&universe.repository, "packages.json"));
+        let file = text.and_then(|text| PackagesFile::read("packages.json", text.as_bytes()).ok());
+        file.map(|file| file.listings).unwrap_or_default()
+    })
+}
+
+/// The R that the distribution targets at a time, by the world's releases of R.
+fn targeted_r(
+    distribution: &Arc<Distribution>,
+    playback: &Arc<Playback>,
+) -> Arc<dyn Fn(Timestamp) -> String + Send + Sync> {
+    let mut distribution = Distribution::clone(distribution);
+    let releases = &playback.world().r_releases;
+    if !releases.is_empty() {
+        distribution.r.releases = releases
+            .iter()
+            .map(|release| crate::calendar::RRelease { version: release.version.clone(), date: release.date })
+            .collect();
+    }
+    Arc::new(move |at| {
+        let point = distribution.point(at);
+        distribution.targets(&point).map(|targets| targets.r).unwrap_or_default()
+    })
+}
+
+/// GitHub as the world has it at its start, with the commits that the registry will make.
+fn initial_state(world: &World) -> anyhow::Result<GitHubState> {
+    let mut state = GitHubState { people: Some(people(world)), ..GitHubState::default() };
+    for universe in &world.universes {
+        let mut files = BTreeMap::new();
+        if let Some(initial) = world.initial.get(&universe.channel) {
+            files.insert("packages.json", PackagesFile::new(initial.packages.clone()).write());
+            files.insert("versions.json", LedgerFile(initial.versions.iter().map(Into::into).collect()).write());
+        }
+        let repository = Repository::with_files(&*universe.repository, files, world.start)
+            .map_err(|refused| anyhow::anyhow!(refused.message))?;
+        state.add(repository);
+        if let Some(builds) = world.builds_repository(&universe.channel) {
+            state.add(Repository::upstream(builds));
+        }
+    }
+    for upstream in upstreams(world) {
+        state.add(upstream);
+    }
+    let registry = world.universes.first().map(|universe| universe.repository.clone()).unwrap_or_default();
+    state.schedule(world.listing_commits().into_iter().map(|commit| ScheduledCommit {
+        at: commit.at,
+        repository: registry.clone(),
+        changes: FileChanges::write([("packages.json", commit.packages_json)]),
+        message: "Update packages.json".to_owned(),
+    }));
+    Ok(state)
+}
+
+fn people(world: &World) -> People {
+    People {
+        merge_after: Duration::try_from(world.people.merge_after).unwrap_or_default(),
+        close: world.people.close.iter().cloned().collect(),
+        edit: world.people.edit.iter().cloned().collect(),
+    }
+}
+
+/// The repositories of the world's releases that live on GitHub, with their releases and the
+/// DESCRIPTION files at each.
+fn upstreams(world: &World) -> Vec<Repository> {
+    let mut upstreams: BTreeMap<RepositoryName, Repository> = BTreeMap::new();
+    let listed = world.initial.values().flat_map(|initial| initial.packages.iter());
+    let listed = listed.chain(world.registry.iter().flat_map(|change| change.set.values()));
+    for listing in listed {
+        if let Ok(name) = RepositoryName::from_url(&listing.url) {
+            upstreams.entry(name.clone()).or_insert_with(|| Repository::upstream(name.as_str()));
+        }
+    }
+    for release in &world.releases {
+        let Ok(name) = RepositoryName::from_url(&release.repository) else { continue };
+        let upstream = upstreams.entry(name.clone()).or_insert_with(|| Repository::upstream(name.as_str()));
+        let seen = upstream.releases.iter().any(|known| known.tag == release.tag && known.commit == release.commit);
+        if !seen {
+            upstream.releases.push(Release::new(&*release.tag, &*release.commit, release.at));
+        }
+    }
+    for release in world.release_files() {
+        let Ok(name) = RepositoryName::from_url(&release.repository) else { continue };
+        if let Some(upstream) = upstreams.get_mut(&name) {
+            upstream.files.entry(release.commit).or_default().extend(release.files);
+        }
+    }
+    upstreams.into_values().collect()
+}
