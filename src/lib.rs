@@ -4,7 +4,9 @@
 //! what may move, *act* on it through a journal that survives a crash. `ARCHITECTURE.md` is the map.
 
 pub mod calendar;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod ecosystem;
 pub mod failure;
