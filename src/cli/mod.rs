@@ -153,8 +153,8 @@ pub fn run_with(
 
 /// Prints what clap has to say: help and version are results, everything else is a mistake.
 fn print_usage(usage: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let stream = if usage.use_stderr() { err } else { out };
+    let text = usage.render().to_string();
     // A closed pipe is how `tidegate --help | head` ends; there is nothing to repair.
-    let _ = write!(stream, "{}", usage.render());
+    let _ = if usage.use_stderr() { err.write_all(text.as_bytes()) } else { out.write_all(text.as_bytes()) };
     u8::try_from(usage.exit_code()).unwrap_or(2)
 }
