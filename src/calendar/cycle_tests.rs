@@ -31,7 +31,12 @@ fn quarterly() -> Calendar {
     Calendar::new(TimeZone::UTC, vec![1, 4, 7, 10], 15, quarterly_phases(), milestones).unwrap()
 }
 
-fn faults(months: &[i8], day: i8, phases: Vec<PhaseRule>, milestones: Vec<MilestoneRule>) -> Vec<CalendarFault> {
+fn faults(
+    months: &[i8],
+    day: i8,
+    phases: Vec<PhaseRule>,
+    milestones: Vec<MilestoneRule>,
+) -> Vec<CalendarFault> {
     Calendar::new(TimeZone::UTC, months.to_vec(), day, phases, milestones).err().unwrap_or_default()
 }
 

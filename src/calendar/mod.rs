@@ -5,6 +5,8 @@ mod cycle;
 mod schedule;
 mod targets;
 
-pub use cycle::{Calendar, CalendarFault, CalendarItem, CyclePoint, MilestoneRule, Offset, Phase, PhaseRule, Promote};
+pub use cycle::{
+    Calendar, CalendarFault, CalendarItem, CyclePoint, MilestoneRule, Offset, Phase, PhaseRule, Promote,
+};
 pub use schedule::{Schedule, ScheduleError};
 pub use targets::{RRelease, RTargets, Targets, TargetsError};

@@ -159,7 +159,8 @@ mod tests {
     }
 
     fn snapshot_at(at: &str, zone: &str) -> Schedule {
-        let first = PhaseRule { name: "all".into(), starts: Offset { month: 0, day: 15 }, promote: Promote::All };
+        let first =
+            PhaseRule { name: "all".into(), starts: Offset { month: 0, day: 15 }, promote: Promote::All };
         let snapshot = MilestoneRule { name: "snapshot".into(), on: Offset { month: 2, day: 15 } };
         let months = vec![1, 4, 7, 10];
         let calendar = Calendar::new(TimeZone::UTC, months, 15, vec![first], vec![snapshot]).unwrap();

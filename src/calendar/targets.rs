@@ -79,9 +79,8 @@ impl RTargets {
 
     /// What the cycle of `point` targets.
     pub fn targets(&self, point: &CyclePoint) -> Result<Targets, TargetsError> {
-        let phase = |name: &'static str| {
-            point.phase_starts.get(name).copied().ok_or(TargetsError::Missing(name))
-        };
+        let phase =
+            |name: &'static str| point.phase_starts.get(name).copied().ok_or(TargetsError::Missing(name));
         let dependency_freeze = phase(DEPENDENCY_FREEZE)?;
         let snapshot = *point.milestones.get(SNAPSHOT).ok_or(TargetsError::Missing(SNAPSHOT))?;
         Ok(Targets {

@@ -34,7 +34,9 @@ impl ShowCalendar {
         })?;
         match context.output {
             Output::Json => context.print_json(&as_json(distribution, at, &point, &targets)),
-            Output::Text => Ok(context.out.write_all(as_text(distribution, at, &point, &targets).as_bytes())?),
+            Output::Text => {
+                Ok(context.out.write_all(as_text(distribution, at, &point, &targets).as_bytes())?)
+            }
         }
     }
 }

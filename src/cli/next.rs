@@ -42,7 +42,8 @@ impl Next {
                 Some(given) => given.instant(midnight_zone(&configuration, job))?,
                 None => context.clock.now(),
             };
-            let times = std::iter::successors(job.schedule.next_after(after), |at| job.schedule.next_after(*at));
+            let times =
+                std::iter::successors(job.schedule.next_after(after), |at| job.schedule.next_after(*at));
             due.extend(times.take(self.count.into()).map(|at| describe(job, at)));
         }
         // One job's times are in order already; several jobs read best as one list by time.

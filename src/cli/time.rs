@@ -16,7 +16,8 @@ pub(super) enum GivenTime {
 /// Parses an RFC 3339 time or a bare date, for clap. The years are limited to those in which calendars
 /// and zones mean something.
 pub(super) fn parse(text: &str) -> Result<GivenTime, String> {
-    let wanted = || format!("`{text}` is neither a time like 2026-09-15T02:00:00Z nor a date like 2026-09-15");
+    let wanted =
+        || format!("`{text}` is neither a time like 2026-09-15T02:00:00Z nor a date like 2026-09-15");
     let given = match text.parse::<Timestamp>() {
         Ok(instant) => GivenTime::Instant(instant),
         Err(_) if text.len() > 10 => return Err(wanted()),

@@ -126,7 +126,9 @@ fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
     // The documents are ordered by role, so that a job comes after its distribution.
     for document in documents.iter_mut().filter(|document| document.is_sound()) {
         match document.role.clone() {
-            Role::Settings => settings = document.typed::<Settings>(&[]).map(|s| rooted(s, document.folder())),
+            Role::Settings => {
+                settings = document.typed::<Settings>(&[]).map(|s| rooted(s, document.folder()))
+            }
             Role::Distribution(name) => {
                 let file = document.typed::<DistributionFile>(&[]);
                 distributions.extend(file.and_then(|file| file.resolve(&name)).map(|whole| (name, whole)));

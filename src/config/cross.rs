@@ -75,13 +75,19 @@ fn channels(document: &mut Document<'_>) {
         let (repository, universe, builds) = (has("repository"), has("universe"), has("builds"));
         let publish = has("publish");
         if repository && publish {
-            let hint = "a channel is either listed in a repository or published as snapshots; make it two channels";
+            let hint =
+                "a channel is either listed in a repository or published as snapshots; make it two channels";
             let message = format!("channel `{name}` has both `repository` and `publish`");
             document.report(&at("publish"), message, "one too many", hint);
         }
         if !repository && !publish {
             let hint = "give it a `repository`, or `publish = \"directory\"`";
-            document.report(&at(""), format!("channel `{name}` has neither `repository` nor `publish`"), "", hint);
+            document.report(
+                &at(""),
+                format!("channel `{name}` has neither `repository` nor `publish`"),
+                "",
+                hint,
+            );
         }
         if universe != builds {
             let (given, missing) = if universe { ("universe", "builds") } else { ("builds", "universe") };
@@ -105,11 +111,21 @@ fn calendar(document: &mut Document<'_>) {
             let missing = RTargets::PHASES.into_iter().filter(|name| !phases.contains(name));
             for name in missing {
                 let hint = format!("the targeted R and CRAN need the phases {}", listed(RTargets::PHASES));
-                document.report("calendar.phase", format!("there is no phase `{name}`"), "not among these", &hint);
+                document.report(
+                    "calendar.phase",
+                    format!("there is no phase `{name}`"),
+                    "not among these",
+                    &hint,
+                );
             }
             if !milestones.contains(&RTargets::MILESTONE) {
                 let message = format!("there is no milestone `{}`", RTargets::MILESTONE);
-                document.report("calendar", message, "missing here", "the address of the snapshot needs its day");
+                document.report(
+                    "calendar",
+                    message,
+                    "missing here",
+                    "the address of the snapshot needs its day",
+                );
             }
         }
         None => {}
@@ -123,7 +139,8 @@ fn calendar_fault(document: &mut Document<'_>, fault: &CalendarFault) {
     };
     let (path, label, hint) = match fault {
         CalendarFault::Months => ("calendar.months".to_owned(), "not ascending months", ""),
-        CalendarFault::Day(_) => ("calendar.day".to_owned(), "use a day up to 28", ""),
+        // The schema has the same limits and said so.
+        CalendarFault::Day(_) => return,
         CalendarFault::NoPhase => ("calendar".to_owned(), "missing here", "add a [[calendar.phase]]"),
         CalendarFault::Gap { .. } => (
             "calendar.phase.0.starts".to_owned(),
@@ -140,7 +157,9 @@ fn calendar_fault(document: &mut Document<'_>, fault: &CalendarFault) {
             "outside of the cycle",
             "count the months from 0, which is the month in which the cycle begins",
         ),
-        CalendarFault::Twice { item, .. } => (item_path(item, "name", "name"), "the second of them", "rename one"),
+        CalendarFault::Twice { item, .. } => {
+            (item_path(item, "name", "name"), "the second of them", "rename one")
+        }
     };
     document.report(&path, fault.to_string(), label, hint);
 }
@@ -172,7 +191,12 @@ fn publishing(document: &mut Document<'_>) {
 fn exceptions(document: &mut Document<'_>, distribution_exists: bool) {
     if !distribution_exists {
         let hint = "the part of the file's name before `.exceptions.toml` is the name of a distribution";
-        document.report("exception", "there is no distribution of this name", "exceptions from nothing", hint);
+        document.report(
+            "exception",
+            "there is no distribution of this name",
+            "exceptions from nothing",
+            hint,
+        );
     }
     let mut seen = BTreeSet::new();
     for index in 0..document.length("exception") {
@@ -180,7 +204,12 @@ fn exceptions(document: &mut Document<'_>, distribution_exists: bool) {
         let (Some(package), Some(version)) = (read("package"), read("version")) else { continue };
         let message = format!("two exceptions for `{package}` at `{version}`");
         if !seen.insert((package, version)) {
-            document.report(&format!("exception.{index}.package"), message, "the second of them", "remove one");
+            document.report(
+                &format!("exception.{index}.package"),
+                message,
+                "the second of them",
+                "remove one",
+            );
         }
     }
 }
@@ -198,7 +227,12 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
     if let Some(milestone) = document.text_at("on").map(str::to_owned)
         && !distribution.milestones.contains(&milestone)
     {
-        unknown(document, "on", ("milestone", &milestone), distribution.milestones.iter().map(String::as_str));
+        unknown(
+            document,
+            "on",
+            ("milestone", &milestone),
+            distribution.milestones.iter().map(String::as_str),
+        );
     }
     let kind = document.text_at("kind").and_then(|name| KINDS.iter().find(|kind| kind.name == name));
     if let Some(kind) = kind {
@@ -213,17 +247,34 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
 fn timing(document: &mut Document<'_>) {
     match (document.has("schedule"), document.has("on"), document.has("at")) {
         (true, true, _) => {
-            document.report("on", "a job has either `schedule` or `on`", "one too many", "remove one of them");
+            document.report(
+                "on",
+                "a job has either `schedule` or `on`",
+                "one too many",
+                "remove one of them",
+            );
         }
         (true, false, true) => {
-            document.report("at", "`at` belongs to `on`", "without effect", "remove it: `schedule` has its own time");
+            document.report(
+                "at",
+                "`at` belongs to `on`",
+                "without effect",
+                "remove it: `schedule` has its own time",
+            );
         }
         (false, true, false) => {
             document.report("on", "`on` needs a time of day", "at what time?", "add `at = \"02:00\"`");
         }
+        // A misspelt `schedule` was reported as an unknown key.
+        (false, false, _) if document.keys().any(|key| nearest(key, ["schedule"]).is_some()) => {}
         (false, false, _) => {
             let hint = "add `schedule = \"17 * * * *\"`, or `on = \"<milestone>\"` with `at = \"02:00\"`";
-            document.report("schedule", "nothing says when this job is due", "`schedule` or `on` is missing", hint);
+            document.report(
+                "schedule",
+                "nothing says when this job is due",
+                "`schedule` or `on` is missing",
+                hint,
+            );
         }
         _ => {}
     }
@@ -262,7 +313,12 @@ fn order(document: &mut Document<'_>, kind: &str, distribution: &Known) {
     {
         let names = listed(distribution.channels.iter().map(|(name, _)| name.as_str()));
         let hint = format!("packages pass through the channels in this order: {names}");
-        document.report(&format!("{kind}.to"), "`to` must be a later channel than `from`", "not later", &hint);
+        document.report(
+            &format!("{kind}.to"),
+            "`to` must be a later channel than `from`",
+            "not later",
+            &hint,
+        );
     }
 }
 

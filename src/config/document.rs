@@ -68,14 +68,22 @@ impl<'t> Document<'t> {
             // A secret at a place explains everything else that is wrong at that place.
             let known = self.findings.clone();
             let apart = |finding: &Finding| {
-                !known.iter().any(|known| known.span.start < finding.span.end && finding.span.start < known.span.end)
+                !known
+                    .iter()
+                    .any(|known| known.span.start < finding.span.end && finding.span.start < known.span.end)
             };
             self.findings.extend(inspection.findings.into_iter().filter(apart));
         }
     }
 
     /// Notes a mistake at the value (or, where there is none, the table) that `path` names.
-    pub(crate) fn report(&mut self, path: &str, message: impl Into<String>, label: impl Into<String>, hint: &str) {
+    pub(crate) fn report(
+        &mut self,
+        path: &str,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        hint: &str,
+    ) {
         let mut finding = Finding::new(self.span(path), message, label);
         finding.hint = (!hint.is_empty()).then(|| hint.to_owned());
         self.findings.push(finding);

@@ -111,7 +111,8 @@ fn toml_files(folder: &Path, wanted: Folder) -> Result<Vec<PathBuf>, Diagnostic>
 
 /// Reads one file, or says why that cannot be done.
 fn take(path: &Path, files: &mut Vec<SourceFile>, mistakes: &mut Vec<Diagnostic>) {
-    let read = role_of(path).and_then(|role| Ok(SourceFile { role, path: path.to_owned(), text: text_of(path)? }));
+    let read =
+        role_of(path).and_then(|role| Ok(SourceFile { role, path: path.to_owned(), text: text_of(path)? }));
     match read {
         Ok(file) => files.push(file),
         Err(mistake) => mistakes.push(mistake),
@@ -122,19 +123,20 @@ fn text_of(path: &Path) -> Result<String, Diagnostic> {
     let refuse = |message: String| Diagnostic::whole_file(path, message, None);
     let mut bytes = Vec::new();
     // A device or a pipe could block for ever; a symbolic link to a file is fine.
-    let metadata = std::fs::metadata(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
     if !metadata.is_file() {
-        return Err(refuse("this is not a file".to_owned()));
+        return Err(refuse("a file is wanted here, and this is not one".to_owned()));
     }
     std::fs::File::open(path)
         .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        .map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(refuse(format!("larger than {LARGEST_FILE} bytes")));
+        return Err(refuse(format!("the file is larger than {LARGEST_FILE} bytes")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
-        refuse(format!("not UTF-8 text: see byte {} in line {line}", good + 1))
+        refuse(format!("the file is not UTF-8 text: see byte {} in line {line}", good + 1))
     })
 }

@@ -55,6 +55,7 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "dated-uri" => dated_address(text),
         "credential" => credential(text),
         "branch-prefix" => branch_prefix(text),
+        "word" => word(text),
         _ => Ok(()),
     }
 }
@@ -187,7 +188,10 @@ fn address(text: &str) -> Result<(), Complaint> {
     };
     let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback);
     if !secure {
-        return Err(wrong("must begin with `https://`", "plain http is only allowed on the loopback address"));
+        return Err(wrong(
+            "must begin with `https://`",
+            "plain http is only allowed on the loopback address",
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("must not carry a user or a password", ""));
@@ -212,6 +216,14 @@ fn credential(text: &str) -> Result<(), Complaint> {
     }
     let hint = "write the name that the unit's `LoadCredential=` gives it, without a folder";
     Err(Complaint::new("is not the name of a credential", "not a plain file name", hint))
+}
+
+/// Checks a package's name or version in the widest sense that any ecosystem has: no spaces, and short.
+fn word(text: &str) -> Result<(), Complaint> {
+    if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Complaint::new("is not one plain word", "empty, too long, or with spaces", ""))
 }
 
 /// The part of `git check-ref-format` that matters for the beginning of a branch's name.

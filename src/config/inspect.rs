@@ -133,7 +133,7 @@ impl<'s> Inspector<'s> {
             return self.word(&allowed, key, value);
         }
         if !has_type(schema, value.get_ref()) {
-            return self.wrong_type(schema, key, value);
+            return self.wrong_type(property, schema, key, value);
         }
         match value.get_ref() {
             DeValue::String(text) => self.string(property, schema, key, (text, value.span())),
@@ -170,7 +170,7 @@ impl<'s> Inspector<'s> {
         self.findings.push(Finding::new(value.span(), message, label).hint(hint));
     }
 
-    fn wrong_type(&mut self, schema: &Value, key: &str, value: &Spanned<DeValue<'_>>) {
+    fn wrong_type(&mut self, property: &Value, schema: &Value, key: &str, value: &Spanned<DeValue<'_>>) {
         if schema.get("x-secret").is_some() && value.get_ref().is_str() {
             self.secrets.push(value.span());
             self.findings.push(secret::finding(value.span()));
@@ -178,15 +178,21 @@ impl<'s> Inspector<'s> {
         }
         let wanted = wanted_type(schema);
         let found = type_name(value.get_ref());
-        let mut finding =
-            Finding::new(value.span(), format!("`{key}` must be {wanted}, not {found}"), format!("expected {wanted}"));
+        let mut finding = Finding::new(
+            value.span(),
+            format!("`{key}` must be {wanted}, not {found}"),
+            format!("expected {wanted}"),
+        );
         let quotable = matches!(
             value.get_ref(),
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)
         );
         if wanted == "text" && quotable {
             let written = &self.text[value.span()];
-            finding = finding.hint(format!("put it in quotes: \"{written}\""));
+            // In quotes it may be wrong still: 20 is no length of time, "20m" is.
+            let complaint = format_of(property, schema).and_then(|name| format::check(name, written).err());
+            let quoted = format!("put it in quotes: \"{written}\"");
+            finding = finding.hint(complaint.and_then(|complaint| complaint.hint).unwrap_or(quoted));
         }
         self.findings.push(finding);
     }
@@ -199,9 +205,12 @@ impl<'s> Inspector<'s> {
             self.findings.push(Finding::new(span, message, format!("{length} characters")));
             return;
         }
-        let keyword = |schema: &Value| schema.get("format").and_then(Value::as_str).map(str::to_owned);
-        let Some(name) = keyword(property).or_else(|| keyword(schema)) else { return };
-        if let Err(complaint) = format::check(&name, text) {
+        if length < schema.get("minLength").and_then(Value::as_u64).unwrap_or(0) {
+            self.findings.push(Finding::new(span, format!("`{key}` must not be empty"), "nothing here"));
+            return;
+        }
+        let Some(name) = format_of(property, schema) else { return };
+        if let Err(complaint) = format::check(name, text) {
             let place = complaint.within.map(|within| self.part_of(&span, text, within)).unwrap_or(span);
             let mut finding = Finding::new(place, format!("`{key}` {}", complaint.message), complaint.label);
             finding.hint = complaint.hint;
@@ -219,7 +228,9 @@ impl<'s> Inspector<'s> {
 
     fn number(&mut self, schema: &Value, property: &Value, key: &str, value: &Spanned<DeValue<'_>>) {
         let number = match value.get_ref() {
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|i| i as f64),
+            DeValue::Integer(integer) => {
+                i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|i| i as f64)
+            }
             DeValue::Float(float) => float.as_str().parse().ok(),
             _ => None,
         };
@@ -228,7 +239,8 @@ impl<'s> Inspector<'s> {
             bound.and_then(Value::as_f64)
         };
         let (least, most) = (bound("minimum"), bound("maximum"));
-        let within = |number: f64| least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most);
+        let within =
+            |number: f64| least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most);
         if !number.is_some_and(within) {
             let range = match (least, most) {
                 (Some(least), Some(most)) => format!("between {least} and {most}"),
@@ -240,6 +252,11 @@ impl<'s> Inspector<'s> {
             self.findings.push(Finding::new(value.span(), message, format!("must be {range}")));
         }
     }
+}
+
+/// The name of a text's format; a field's own one goes before that of its type.
+fn format_of<'v>(property: &'v Value, schema: &'v Value) -> Option<&'v str> {
+    property.get("format").or_else(|| schema.get("format")).and_then(Value::as_str)
 }
 
 /// The words that an enumeration allows; nothing where the schema is not one.
@@ -257,7 +274,9 @@ fn allowed_words(schema: &Value) -> Option<Vec<&str>> {
 fn types(schema: &Value) -> Vec<&str> {
     match schema.get("type") {
         Some(Value::String(name)) => vec![name],
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).filter(|n| *n != "null").collect(),
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).filter(|n| *n != "null").collect()
+        }
         _ => Vec::new(),
     }
 }

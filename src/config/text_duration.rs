@@ -51,7 +51,8 @@ impl fmt::Display for TextDuration {
 impl<'de> Deserialize<'de> for TextDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let complain = |complaint: format::Complaint| D::Error::custom(format!("`{text}` {}", complaint.message));
+        let complain =
+            |complaint: format::Complaint| D::Error::custom(format!("`{text}` {}", complaint.message));
         format::duration(&text).map(Self).map_err(complain)
     }
 }
