@@ -34,10 +34,10 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 struct GlobalOptions {
     /// The folder that holds tidegate.toml
-    #[arg(long, global = true, value_name = "DIR", default_value = "config", env = "TIDEGATE_CONFIG")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "config")]
     config: PathBuf,
     /// Read state from here instead of where tidegate.toml says; a rehearsal's output folder will do
-    #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_STATE")]
+    #[arg(long, global = true, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Print JSON, with times in RFC 3339
     #[arg(long, global = true)]

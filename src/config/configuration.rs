@@ -44,7 +44,7 @@ impl Configuration {
         for (path, text) in files {
             match files::role_of(&path) {
                 Ok(role) => sources.push(SourceFile { role, path, text }),
-                Err(mistake) => mistakes.push(mistake),
+                Err(mistake) => mistakes.push(*mistake),
             }
         }
         Self::assemble(&sources, mistakes)
@@ -91,7 +91,8 @@ fn inspect(document: &mut Document<'_>) {
 }
 
 /// The kind of a job's document. One that is missing or misspelt is guessed where that is possible, so that
-/// the rest of the file can be checked against its schema (and the kind is reported there); otherwise it is reported here.
+/// the rest of the file can be checked against its schema (and the kind is reported there); otherwise it
+/// is reported here.
 fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
     if !document.parsed {
         return None;

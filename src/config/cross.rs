@@ -43,7 +43,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                     publishing(document);
                 }
             }
-            Role::Exceptions(name) => exceptions(document, known.contains_key(&name)),
+            Role::Exceptions(name) => exceptions(document, &name, &known),
             Role::Job(_) => job(document, &known),
         }
     }
@@ -188,8 +188,8 @@ fn publishing(document: &mut Document<'_>) {
     }
 }
 
-fn exceptions(document: &mut Document<'_>, distribution_exists: bool) {
-    if !distribution_exists {
+fn exceptions(document: &mut Document<'_>, distribution: &str, known: &BTreeMap<String, Known>) {
+    if !known.contains_key(distribution) {
         let hint = "the part of the file's name before `.exceptions.toml` is the name of a distribution";
         document.report(
             "exception",

@@ -34,6 +34,9 @@ pub(crate) struct SourceFile {
     pub text: String,
 }
 
+/// A file that is not TOML at all has an error in every line; the first ones say so.
+const MOST_SYNTAX_ERRORS: usize = 10;
+
 /// A parsed file. Paths into it are keys joined by dots, list places counted from 0: `channel.1.name`.
 pub(crate) struct Document<'t> {
     pub role: Role,
@@ -52,11 +55,15 @@ impl<'t> Document<'t> {
         let (table, errors) = DeTable::parse_recoverable(&file.text);
         let mut findings: Vec<Finding> = errors
             .iter()
+            .take(MOST_SYNTAX_ERRORS)
             .map(|error| Finding::new(error.span().unwrap_or(0..0), "this is not TOML", error.message()))
             .collect();
         let parsed = findings.is_empty();
-        let secrets = secret::tokens(&file.text);
+        let mut secrets = secret::tokens(&file.text);
         findings.extend(secrets.iter().cloned().map(secret::finding));
+        if !parsed {
+            secrets.extend(secret::token_lines(&file.text));
+        }
         Self { role: file.role.clone(), path: &file.path, table, secrets, text: &file.text, findings, parsed }
     }
 

@@ -34,14 +34,14 @@ pub(super) fn read(dir: &Path) -> (Vec<SourceFile>, Vec<Diagnostic>) {
     for (folder, wanted) in [(distributions, Folder::Optional), (jobs, Folder::Required)] {
         match toml_files(&folder, wanted) {
             Ok(paths) => paths.iter().for_each(|path| take(path, &mut files, &mut mistakes)),
-            Err(mistake) => mistakes.push(mistake),
+            Err(mistake) => mistakes.push(*mistake),
         }
     }
     (files, mistakes)
 }
 
 /// What a file is for, by its path; or why its name will not do.
-pub(super) fn role_of(path: &Path) -> Result<Role, Diagnostic> {
+pub(super) fn role_of(path: &Path) -> Result<Role, Box<Diagnostic>> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     if path.file_name().is_some_and(|name| name == SETTINGS) {
         return Ok(Role::Settings);
@@ -51,7 +51,7 @@ pub(super) fn role_of(path: &Path) -> Result<Role, Diagnostic> {
     let name = if in_distributions { stem.strip_suffix(EXCEPTIONS).unwrap_or(&stem) } else { &stem };
     if let Err(complaint) = format::name(name) {
         let message = format!("the file's name gives the name `{name}`, which is not allowed");
-        return Err(Diagnostic::whole_file(path, message, complaint.hint));
+        return Err(Box::new(Diagnostic::whole_file(path, message, complaint.hint)));
     }
     Ok(match (in_distributions, name.len() < stem.len()) {
         (true, true) => Role::Exceptions(name.to_owned()),
@@ -80,12 +80,12 @@ enum Folder {
 
 /// The files in `folder` that end in `.toml`, in order of their names. Others (notes, an editor's
 /// swap files) are left alone.
-fn toml_files(folder: &Path, wanted: Folder) -> Result<Vec<PathBuf>, Diagnostic> {
+fn toml_files(folder: &Path, wanted: Folder) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     let unreadable = |error: std::io::Error| {
         let message = format!("this folder cannot be read: {error}");
         let hint = "`jobs` in tidegate.toml names the folder of job files; it may be empty";
         let hint = (wanted == Folder::Required).then(|| hint.to_owned());
-        Diagnostic::whole_file(folder, message, hint)
+        Box::new(Diagnostic::whole_file(folder, message, hint))
     };
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && wanted == Folder::Optional => {
@@ -102,7 +102,7 @@ fn toml_files(folder: &Path, wanted: Folder) -> Result<Vec<PathBuf>, Diagnostic>
         }
         if paths.len() > MOST_FILES {
             let message = format!("this folder has more than {MOST_FILES} files");
-            return Err(Diagnostic::whole_file(folder, message, None));
+            return Err(Box::new(Diagnostic::whole_file(folder, message, None)));
         }
     }
     paths.sort();
@@ -115,12 +115,12 @@ fn take(path: &Path, files: &mut Vec<SourceFile>, mistakes: &mut Vec<Diagnostic>
         role_of(path).and_then(|role| Ok(SourceFile { role, path: path.to_owned(), text: text_of(path)? }));
     match read {
         Ok(file) => files.push(file),
-        Err(mistake) => mistakes.push(mistake),
+        Err(mistake) => mistakes.push(*mistake),
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Diagnostic> {
-    let refuse = |message: String| Diagnostic::whole_file(path, message, None);
+fn text_of(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let refuse = |message: String| Box::new(Diagnostic::whole_file(path, message, None));
     let mut bytes = Vec::new();
     // A device or a pipe could block for ever; a symbolic link to a file is fine.
     let metadata =

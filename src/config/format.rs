@@ -236,3 +236,58 @@ fn branch_prefix(text: &str) -> Result<(), Complaint> {
     let hint = "use letters, digits, `-`, `_` and `/`";
     Err(Complaint::new("cannot begin a branch's name", "not allowed", hint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each format, with texts that have it and texts that do not.
+    #[test]
+    fn formats_accept_what_they_say_and_nothing_else() {
+        let formats: [(&str, &[&str], &[&str]); 12] = [
+            ("duration", &["0s", "90s", "1h 30m", "7d", "2 weeks"], &["", "20", "-1h", "1y", "4000d"]),
+            ("positive-duration", &["1s"], &["0s", "0d"]),
+            ("date", &["2026-07-15"], &["2026-7-15", "2026-02-30", "2026-07-15T00:00", "15.07.2026"]),
+            ("time", &["02:00", "23:59:59"], &["2:00", "24:00", "02", "0200", "02:00:00.5"]),
+            ("time-zone", &["UTC", "Europe/Berlin"], &["", "Mars/Base", "../etc/passwd", "+02:00"]),
+            ("cron", &["17 * * * *", "0 6 * * MON#1", "@hourly"], &["", "* * * *", "60 * * * *", "@often"]),
+            ("name", &["a", "r-multiverse", "4"], &["", "-a", "A", "a/b", ".."]),
+            ("r-version", &["4.6.0"], &["4.6", "4.6.0.1", "R 4.6.0"]),
+            (
+                "repository",
+                &["r-multiverse/staging", "a/b.c_d"],
+                &["a", "a/..", "a/b/c", "/b", "a/", "a b/c"],
+            ),
+            (
+                "uri",
+                &["https://a.example", "http://127.0.0.1:8080", "http://[::1]/x"],
+                &[
+                    "a.example",
+                    "http://a.example",
+                    "https://a.example/",
+                    "https://user:word@a.example",
+                    "file:///etc/passwd",
+                    "http://localhost.evil.example",
+                ],
+            ),
+            ("credential", &["github-token"], &["", "../x", "a/b", ".hidden"]),
+            ("branch-prefix", &["tidegate/", "bot"], &["", "/x", "-x", "a..b", "a b", "a//b"]),
+        ];
+        for (format, good, bad) in formats {
+            for text in good {
+                assert_eq!(check(format, text), Ok(()), "{format}: {text:?}");
+            }
+            for text in bad {
+                assert!(check(format, text).is_err(), "{format}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_of_a_schedule_is_pointed_at() {
+        let field =
+            |text: &str| check("cron", text).unwrap_err().within.map(|within| text[within].to_owned());
+        assert_eq!(field("17 25 * * *").as_deref(), Some("25"));
+        assert_eq!(field("17  5 * *   MOX").as_deref(), Some("MOX"));
+    }
+}

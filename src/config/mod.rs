@@ -2,8 +2,8 @@
 //! place of every value, checked alone and against each other, and resolved to plain types; every
 //! mistake in every file is shown in one run.
 //!
-//! The way of a file: [`files`] reads it, [`document`] parses it, [`inspect`] holds it against the JSON
-//! Schema of its type, [`cross`] against the other files, and [`configuration`] makes the typed values.
+//! The way of a file: `files` reads it, `document` parses it, `inspect` holds it against the JSON Schema
+//! of its type, `cross` against the other files, and `configuration` makes the typed values.
 
 mod configuration;
 mod cross;

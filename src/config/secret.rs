@@ -98,6 +98,22 @@ pub(crate) fn tokens(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// What stands after `=` in every line whose key ends in `token`: what to hide in a file that could not be
+/// parsed, since it is not known there what is a secret.
+pub(crate) fn token_lines(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(equals) = line.find('=')
+            && line[..equals].trim_end().ends_with("token")
+        {
+            found.push(start + equals + 1..start + line.trim_end().len());
+        }
+        start += line.len();
+    }
+    found
+}
+
 /// The mistake that a secret at `span` is.
 pub(crate) fn finding(span: Range<usize>) -> Finding {
     Finding::new(span, "a secret stands in clear text", "must not be written here").hint(
@@ -117,4 +133,41 @@ pub(crate) fn blot(text: &str, secrets: &[Range<usize>]) -> String {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn file(path: &Path) -> TokenSource {
+        TokenSource { credential: None, file: Some(path.to_owned()), env: None }
+    }
+
+    #[test]
+    fn a_token_is_read_without_the_newline_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "abc123\n").unwrap();
+        assert_eq!(file(&path).read().unwrap().expose_secret(), "abc123");
+    }
+
+    #[test]
+    fn a_missing_or_empty_token_is_a_mistake_of_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert!(matches!(file(&path).read(), Err(Failure::Configuration { .. })));
+        std::fs::write(&path, "\n").unwrap();
+        assert!(matches!(file(&path).read(), Err(Failure::Configuration { .. })));
+    }
+
+    #[test]
+    fn blotting_keeps_every_place() {
+        let text = "a = 'ghp_0123456789abcdefXYZ' # caf\u{e9}\n";
+        let shown = blot(text, &tokens(text));
+        assert_eq!(shown, "a = '***********************' # caf\u{e9}\n");
+        assert_eq!(shown.len(), text.len());
+        assert!(tokens("the prefix ghp_ alone is no token").is_empty());
+    }
 }

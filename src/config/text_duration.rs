@@ -76,3 +76,24 @@ impl JsonSchema for TextDuration {
         json_schema!({ "type": "string", "format": "positive-duration", "examples": ["90s", "20m", "6h", "7d"] })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(milliseconds in 0..86_400_000_000_u64) {
+            let length = TextDuration(Duration::from_millis(milliseconds));
+            prop_assert_eq!(format::duration(&length.to_string()), Ok(length.get()));
+        }
+    }
+
+    #[test]
+    fn the_largest_whole_unit_is_used() {
+        let written = |seconds| TextDuration::from_secs(seconds).to_string();
+        assert_eq!([0, 90, 1200, 21_600, 604_800].map(written), ["0s", "90s", "20m", "6h", "7d"]);
+    }
+}

@@ -40,9 +40,7 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @r#"
-    configuration is valid: 1 distribution, 5 jobs
-    "#);
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 1 distribution, 5 jobs");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
@@ -75,7 +73,7 @@ fn check_fails_with_exit_code_2_on_a_mistake() {
 
 #[test]
 fn calendar_shows_the_cycle_of_a_day() {
-    insta::assert_snapshot!(printed("calendar r-multiverse"), @r#"
+    insta::assert_snapshot!(printed("calendar r-multiverse"), @r"
     R-multiverse (r-multiverse)
       at                 2026-08-20T12:00:00Z
       phase              candidate-freeze, until 2026-09-15 (only what fails may move)
@@ -86,7 +84,7 @@ fn calendar_shows_the_cycle_of_a_day() {
       R                  4.6
       CRAN               https://packagemanager.posit.co/cran/2026-07-15
       production         https://production.r-multiverse.org/2026-09-15
-    "#);
+    ");
     insta::assert_snapshot!(printed("calendar r-multiverse --at 2026-01-14 --json"), @r#"
     {
       "distribution": "r-multiverse",
@@ -119,13 +117,13 @@ fn a_phase_begins_at_midnight() {
 
 #[test]
 fn next_lists_the_times_of_all_jobs_in_order() {
-    insta::assert_snapshot!(printed("next -n 1"), @r#"
+    insta::assert_snapshot!(printed("next -n 1"), @r"
     2026-08-20T12:02:00Z  r-multiverse-releases
     2026-08-20T12:07:00Z  r-multiverse-community-status
     2026-08-20T12:12:00Z  r-multiverse-staging-status
     2026-08-20T12:17:00Z  r-multiverse-staging
     2026-09-15T02:00:00Z  r-multiverse-snapshot
-    "#);
+    ");
     insta::assert_snapshot!(printed("next r-multiverse-snapshot -n 3 --after 2026-09-15T02:00:00Z --json"), @r#"
     [
       {
@@ -164,42 +162,42 @@ fn next_tells_what_daylight_saving_does() {
         std::fs::write(folder.path().join(path), text).unwrap();
     }
     let spring = run_on(&config, "next r-multiverse-staging -n 3 --after 2027-03-27");
-    insta::assert_snapshot!(spring.out, @r#"
+    insta::assert_snapshot!(spring.out, @r"
     2027-03-27T01:30:00Z  r-multiverse-staging  (2027-03-27 02:30 CET)
     2027-03-28T01:00:00Z  r-multiverse-staging  (2027-03-28 03:00 CEST)  moved by daylight saving: the time it is meant for does not exist on this day
     2027-03-29T00:30:00Z  r-multiverse-staging  (2027-03-29 02:30 CEST)
-    "#);
+    ");
     let autumn = run_on(&config, "next r-multiverse-staging -n 3 --after 2026-10-24");
-    insta::assert_snapshot!(autumn.out, @r#"
+    insta::assert_snapshot!(autumn.out, @r"
     2026-10-24T00:30:00Z  r-multiverse-staging  (2026-10-24 02:30 CEST)
     2026-10-25T00:30:00Z  r-multiverse-staging  (2026-10-25 02:30 CEST)  daylight saving makes this hour occur twice on this day
     2026-10-26T01:30:00Z  r-multiverse-staging  (2026-10-26 02:30 CET)
-    "#);
+    ");
 }
 
 #[test]
 fn a_misspelt_name_is_answered_with_the_nearest() {
     let ran = run("calendar r-multivers");
-    insta::assert_snapshot!(ran.err, @r#"
+    insta::assert_snapshot!(ran.err, @r"
     error: there is no distribution `r-multivers`
     hint: did you mean `r-multiverse`?
-    "#);
+    ");
     assert_eq!(ran.code, 2);
     let ran = run("next r-multiverse-stagin");
-    insta::assert_snapshot!(ran.err, @r#"
+    insta::assert_snapshot!(ran.err, @r"
     error: there is no job `r-multiverse-stagin`
     hint: did you mean `r-multiverse-staging`?
-    "#);
+    ");
     assert_eq!(ran.code, 2);
 }
 
 #[test]
 fn a_cycle_before_every_known_r_is_an_error() {
     let ran = run("calendar r-multiverse --at 1999-12-31");
-    insta::assert_snapshot!(ran.err, @r#"
+    insta::assert_snapshot!(ran.err, @r"
     error: this cycle has no targets: no release of R on or before 1999-10-15 is listed under [[r.release]]
     hint: see distributions/r-multiverse.toml
-    "#);
+    ");
     assert_eq!(ran.code, 2);
 }
 

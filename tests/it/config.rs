@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use tidegate::config::{Colour, Configuration, Diagnostic, JobKind, schema, schema_names, shipped};
 
 fn data() -> PathBuf {
@@ -112,12 +113,22 @@ fn what_is_not_toml_by_name_is_left_alone() {
 }
 
 #[test]
+fn a_program_is_told_line_and_column() {
+    let folder = base();
+    lay_over(&data().join("bad/unknown-channel"), folder.path());
+    let mut mistake = serde_json::to_value(&mistakes_in(folder.path())[0]).unwrap();
+    mistake["file"] = "(the job's file)".into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&mistake).unwrap());
+}
+
+#[test]
 fn a_token_in_a_file_is_never_shown() {
     for case in [
         "token-in-clear-text",
         "token-in-a-comment",
         "other-secret-in-clear-text",
         "secret-under-a-wrong-key",
+        "secret-in-a-broken-line",
     ] {
         let folder = base();
         lay_over(&data().join("bad").join(case), folder.path());
@@ -202,5 +213,50 @@ fn the_shipped_files_satisfy_the_published_schemas() {
         let instance = serde_json::to_value(&table).unwrap();
         let errors: Vec<String> = validator.iter_errors(&instance).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    }
+}
+
+/// The shipped files, one of which has a piece replaced: what an unlucky edit leaves behind.
+fn a_broken_edit() -> impl Strategy<Value = Vec<(PathBuf, String)>> {
+    let piece = prop_oneof![
+        Just(String::new()),
+        "[\\[\\]{}=\"',.\n #a-z0-9-]{0,12}",
+        any::<i64>().prop_map(|number| number.to_string()),
+        "\\PC{0,6}",
+    ];
+    (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..20_usize, piece).prop_map(
+        |(file, place, length, piece)| {
+            let mut texts = tidegate::config::shipped_texts();
+            let text = &mut file.get_mut(&mut texts).1;
+            let start = place.index(text.len());
+            let end = (start + length).min(text.len());
+            // The shipped files are ASCII, so that every place is a boundary between characters.
+            text.replace_range(start..end, &piece);
+            texts
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever is written, either every file takes part or somebody is told why not; and the telling
+    /// itself never fails.
+    #[test]
+    fn no_edit_is_ignored(texts in a_broken_edit()) {
+        match Configuration::from_texts(texts) {
+            Ok(configuration) => {
+                prop_assert_eq!(configuration.jobs.len(), 5);
+                prop_assert_eq!(configuration.distributions.len(), 1);
+            }
+            Err(mistakes) => {
+                prop_assert!(!mistakes.is_empty());
+                for mistake in mistakes {
+                    prop_assert!(!mistake.message.is_empty());
+                    prop_assert!(!mistake.render(100, Colour::Always).is_empty());
+                    prop_assert!(mistake.position().is_some());
+                }
+            }
+        }
     }
 }
