@@ -4,13 +4,16 @@
 //! what may move, *act* on it through a journal that survives a crash. `ARCHITECTURE.md` is the map.
 
 pub mod calendar;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod decide;
 pub mod domain;
 pub mod ecosystem;
 pub mod failure;
 pub mod github;
+pub mod jobs;
 pub mod publish;
 pub mod rehearse;
 pub mod store;

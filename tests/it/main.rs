@@ -1,1 +1,4 @@
 //! One binary for all integration tests: it links once. One module per topic.
+
+mod command_line;
+mod config;

@@ -1,0 +1,197 @@
+//! The whole configuration: all files parsed, checked alone and against each other, and resolved; or
+//! every mistake in every file.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use super::cross;
+use super::diagnostic::Diagnostic;
+use super::distribution::{Distribution, DistributionFile, Exception, ExceptionsFile};
+use super::document::{Document, Role, SourceFile};
+use super::files;
+use super::job::{Job, JobFile};
+use super::jobs::{KINDS, Kind};
+use super::nearest::{listed, nearest};
+use super::schema::schema;
+use super::settings::Settings;
+
+/// Everything that operators wrote, sound as a whole.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// `tidegate.toml`, its paths joined to the folder it lies in.
+    pub settings: Settings,
+    /// The distributions by name.
+    pub distributions: BTreeMap<String, Distribution>,
+    /// The jobs by name, those that are switched off too.
+    pub jobs: BTreeMap<String, Job>,
+}
+
+impl Configuration {
+    /// Reads the folder `dir`, which holds `tidegate.toml`, and the folder of jobs that it names. Either
+    /// everything is sound, or every mistake that was found is returned, ordered by file and place.
+    pub fn load(dir: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let (files, unreadable) = files::read(dir);
+        Self::assemble(&files, unreadable)
+    }
+
+    /// Like [`Configuration::load`], from texts with their paths. A file named `tidegate.toml` holds the
+    /// settings, files in a folder `distributions` are distributions or their exceptions, all others jobs.
+    pub fn from_texts(files: Vec<(PathBuf, String)>) -> Result<Self, Vec<Diagnostic>> {
+        let mut mistakes = Vec::new();
+        let mut sources = Vec::new();
+        for (path, text) in files {
+            match files::role_of(&path) {
+                Ok(role) => sources.push(SourceFile { role, path, text }),
+                Err(mistake) => mistakes.push(*mistake),
+            }
+        }
+        Self::assemble(&sources, mistakes)
+    }
+
+    fn assemble(files: &[SourceFile], mut mistakes: Vec<Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
+        let mut documents: Vec<Document<'_>> = files.iter().map(Document::parse).collect();
+        documents.sort_by(|a, b| a.role.cmp(&b.role));
+        documents.iter_mut().for_each(inspect);
+        cross::check(&mut documents);
+        let resolved = resolve(&mut documents);
+        mistakes.extend(documents.into_iter().flat_map(Document::into_diagnostics));
+        mistakes.sort_by_key(|mistake| {
+            let start = mistake.span.as_ref().map(|span| span.start);
+            (mistake.file.clone(), start, mistake.message.clone())
+        });
+        match resolved {
+            Some(configuration) if mistakes.is_empty() => Ok(configuration),
+            // Without a file of settings there is nothing to resolve and no document to blame.
+            _ if mistakes.is_empty() => Err(vec![files::no_settings(Path::new("tidegate.toml"))]),
+            _ => Err(mistakes),
+        }
+    }
+}
+
+/// Holds a document against the schema of its role.
+fn inspect(document: &mut Document<'_>) {
+    let name = match &document.role {
+        Role::Settings => "tidegate",
+        Role::Distribution(_) => "distribution",
+        Role::Exceptions(_) => "exceptions",
+        Role::Job(_) => match job_kind(document) {
+            Some(kind) => kind.name,
+            None => return,
+        },
+    };
+    let mut schema = schema(name).expect("every role has a schema");
+    if let (Role::Job(_), Some(kind)) = (&document.role, schema.pointer_mut("/properties/kind/const")) {
+        // The kind may be a guess: a misspelt one is shown all the kinds, not only the guessed one.
+        *kind = Value::Null;
+        schema["properties"]["kind"]["enum"] = KINDS.iter().map(|kind| kind.name).collect();
+    }
+    document.inspect(&schema);
+}
+
+/// The kind of a job's document. One that is missing or misspelt is guessed where that is possible, so that
+/// the rest of the file can be checked against its schema (and the kind is reported there); otherwise it
+/// is reported here.
+fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
+    if !document.parsed {
+        return None;
+    }
+    let names = || KINDS.iter().map(|kind| kind.name);
+    let find = |name: &str| KINDS.iter().find(|kind| kind.name == name);
+    let hint = format!("the kinds are {}", listed(names()));
+    let by_table = document.keys().find_map(find);
+    let Some(written) = document.text_at("kind").map(str::to_owned) else {
+        if by_table.is_none() {
+            document.report("kind", "the key `kind` is missing", "missing here", &hint);
+        }
+        return by_table;
+    };
+    if let Some(kind) = find(&written) {
+        return Some(kind);
+    }
+    let meant = nearest(&written, names());
+    if meant.and_then(find).or(by_table).is_none() {
+        document.report("kind", format!("unknown value `{written}` for `kind`"), "not a kind of job", &hint);
+    }
+    meant.and_then(find).or(by_table)
+}
+
+/// Makes the typed configuration from documents of which nothing bad is known. Documents with findings
+/// are left out: the configuration as a whole is refused anyway.
+fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
+    let mut settings = None;
+    let mut distributions = BTreeMap::new();
+    let mut exceptions: BTreeMap<String, Vec<Exception>> = BTreeMap::new();
+    let mut jobs = BTreeMap::new();
+    // The documents are ordered by role, so that a job comes after its distribution.
+    for document in documents.iter_mut().filter(|document| document.is_sound()) {
+        match document.role.clone() {
+            Role::Settings => {
+                settings = document.typed::<Settings>(&[]).map(|s| rooted(s, document.folder()))
+            }
+            Role::Distribution(name) => {
+                let file = document.typed::<DistributionFile>(&[]);
+                distributions.extend(file.and_then(|file| file.resolve(&name)).map(|whole| (name, whole)));
+            }
+            Role::Exceptions(name) => {
+                let file = document.typed::<ExceptionsFile>(&[]);
+                exceptions.extend(file.map(|file| (name, file.exception)));
+            }
+            Role::Job(name) => jobs.extend(job(document, &name, &distributions).map(|job| (name, job))),
+        }
+    }
+    for (name, list) in exceptions {
+        if let Some(distribution) = distributions.get_mut(&name) {
+            distribution.exceptions = list;
+        }
+    }
+    Some(Configuration { settings: settings?, distributions, jobs })
+}
+
+fn job(
+    document: &mut Document<'_>,
+    name: &str,
+    distributions: &BTreeMap<String, Distribution>,
+) -> Option<Job> {
+    let kind = job_kind(document)?;
+    let distribution = distributions.get(document.text_at("distribution")?)?;
+    let settings = (kind.typed)(document)?;
+    let file = document.typed::<JobFile>(&["kind", kind.name])?;
+    match file.resolve(name, settings, distribution) {
+        Ok(job) => job,
+        Err(error) => {
+            document.report("schedule", error.to_string(), "", "");
+            None
+        }
+    }
+}
+
+/// The settings with their relative paths joined to the folder of their file.
+fn rooted(mut settings: Settings, folder: &Path) -> Settings {
+    settings.state = joined(folder, &settings.state);
+    settings.jobs = joined(folder, &settings.jobs);
+    if let Some(publish) = &mut settings.publish {
+        publish.directory = joined(folder, &publish.directory);
+    }
+    if let Some(file) = settings.github.token.as_mut().and_then(|token| token.file.as_mut()) {
+        *file = joined(folder, file);
+    }
+    settings
+}
+
+/// `path` seen from `folder`, with every `..` taken out by its name: `config` and `../jobs` make `jobs`,
+/// which is what an operator sees, also where `config` is a symbolic link.
+pub(super) fn joined(folder: &Path, path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in folder.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(clean.components().next_back(), Some(Component::Normal(_))) => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}

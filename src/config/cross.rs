@@ -1,0 +1,340 @@
+//! Mistakes that no file has alone: names that lead nowhere, channels that cannot do what a job wants
+//! of them, rules that contradict each other.
+//!
+//! The checks read the documents, not the typed values, so that a file with a mistake elsewhere is
+//! checked all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::distribution::CalendarFile;
+use super::document::{Document, Role};
+use super::jobs::{KINDS, Need};
+use super::nearest::{listed, nearest};
+use crate::calendar::{CalendarFault, CalendarItem, RTargets};
+
+/// What the other files need to know of a distribution.
+struct Known {
+    channels: Vec<(String, BTreeSet<&'static str>)>,
+    milestones: Vec<String>,
+    /// False where the file could not be parsed: then nothing can be said to be missing from it.
+    parsed: bool,
+}
+
+const CHANNEL_KEYS: [&str; 4] = ["repository", "universe", "builds", "publish"];
+
+/// Checks all documents against each other and notes in each what is wrong with it.
+pub(super) fn check(documents: &mut [Document<'_>]) {
+    let mut known = BTreeMap::new();
+    for document in documents.iter() {
+        if let Role::Distribution(name) = &document.role {
+            known.insert(name.clone(), learn(document));
+        }
+    }
+    let settings = documents.iter().find(|document| document.role == Role::Settings);
+    let unpublished = settings.is_some_and(|settings| settings.parsed && !settings.has("publish"));
+    for document in documents.iter_mut().filter(|document| document.parsed) {
+        match document.role.clone() {
+            Role::Settings => {}
+            Role::Distribution(_) => {
+                channels(document);
+                calendar(document);
+                releases(document);
+                if unpublished {
+                    publishing(document);
+                }
+            }
+            Role::Exceptions(name) => exceptions(document, &name, &known),
+            Role::Job(_) => job(document, &known),
+        }
+    }
+}
+
+fn learn(document: &Document<'_>) -> Known {
+    let names = |list: &str| {
+        let at = move |index: usize| format!("{list}.{index}");
+        (0..document.length(list)).map(at).collect::<Vec<_>>()
+    };
+    let name = |path: &String| document.text_at(&format!("{path}.name")).map(str::to_owned);
+    let keys = |path: &String| {
+        CHANNEL_KEYS.into_iter().filter(|key| document.has(&format!("{path}.{key}"))).collect::<BTreeSet<_>>()
+    };
+    Known {
+        channels: names("channel").iter().filter_map(|path| Some((name(path)?, keys(path)))).collect(),
+        milestones: names("calendar.milestone").iter().filter_map(name).collect(),
+        parsed: document.parsed,
+    }
+}
+
+/// Every channel has a name of its own and exactly one home.
+fn channels(document: &mut Document<'_>) {
+    let mut names = BTreeSet::new();
+    for index in 0..document.length("channel") {
+        let at = |key: &str| format!("channel.{index}.{key}");
+        let name = document.text_at(&at("name")).unwrap_or("?").to_owned();
+        let has = |key: &str| document.has(&at(key));
+        let (repository, universe, builds) = (has("repository"), has("universe"), has("builds"));
+        let publish = has("publish");
+        if repository && publish {
+            let hint =
+                "a channel is either listed in a repository or published as snapshots; make it two channels";
+            let message = format!("channel `{name}` has both `repository` and `publish`");
+            document.report(&at("publish"), message, "one too many", hint);
+        }
+        if !repository && !publish {
+            let hint = "give it a `repository`, or `publish = \"directory\"`";
+            document.report(
+                &at(""),
+                format!("channel `{name}` has neither `repository` nor `publish`"),
+                "",
+                hint,
+            );
+        }
+        if universe != builds {
+            let (given, missing) = if universe { ("universe", "builds") } else { ("builds", "universe") };
+            let message = format!("channel `{name}` has `{given}` but no `{missing}`");
+            document.report(&at(given), message, "useless alone", "give both, or neither");
+        }
+        if !names.insert(name.clone()) {
+            let message = format!("two channels have the name `{name}`");
+            document.report(&at("name"), message, "the second of them", "rename one of them");
+        }
+    }
+}
+
+fn calendar(document: &mut Document<'_>) {
+    let resolved = document.typed_at::<CalendarFile>("calendar").and_then(CalendarFile::resolve);
+    match resolved {
+        Some(Err(faults)) => faults.iter().for_each(|fault| calendar_fault(document, fault)),
+        Some(Ok(calendar)) => {
+            let phases: Vec<&str> = calendar.phase_names().collect();
+            let milestones: Vec<&str> = calendar.milestone_names().collect();
+            let missing = RTargets::PHASES.into_iter().filter(|name| !phases.contains(name));
+            for name in missing {
+                let hint = format!("the targeted R and CRAN need the phases {}", listed(RTargets::PHASES));
+                document.report(
+                    "calendar.phase",
+                    format!("there is no phase `{name}`"),
+                    "not among these",
+                    &hint,
+                );
+            }
+            if !milestones.contains(&RTargets::MILESTONE) {
+                let message = format!("there is no milestone `{}`", RTargets::MILESTONE);
+                document.report(
+                    "calendar",
+                    message,
+                    "missing here",
+                    "the address of the snapshot needs its day",
+                );
+            }
+        }
+        None => {}
+    }
+}
+
+fn calendar_fault(document: &mut Document<'_>, fault: &CalendarFault) {
+    let item_path = |item: &CalendarItem, phase_key: &str, milestone_key: &str| match item {
+        CalendarItem::Phase(index) => format!("calendar.phase.{index}.{phase_key}"),
+        CalendarItem::Milestone(index) => format!("calendar.milestone.{index}.{milestone_key}"),
+    };
+    let (path, label, hint) = match fault {
+        CalendarFault::Months => ("calendar.months".to_owned(), "not ascending months", ""),
+        // The schema has the same limits and said so.
+        CalendarFault::Day(_) => return,
+        CalendarFault::NoPhase => ("calendar".to_owned(), "missing here", "add a [[calendar.phase]]"),
+        CalendarFault::Gap { .. } => (
+            "calendar.phase.0.starts".to_owned(),
+            "leaves a gap before it",
+            "the phases cover a cycle without a gap: each one ends where the next one begins",
+        ),
+        CalendarFault::Overlap { phase, .. } => (
+            format!("calendar.phase.{phase}.starts"),
+            "must be later",
+            "list the phases in the order of their beginnings",
+        ),
+        CalendarFault::Outside { item, .. } => (
+            item_path(item, "starts", "on"),
+            "outside of the cycle",
+            "count the months from 0, which is the month in which the cycle begins",
+        ),
+        CalendarFault::Twice { item, .. } => {
+            (item_path(item, "name", "name"), "the second of them", "rename one")
+        }
+    };
+    document.report(&path, fault.to_string(), label, hint);
+}
+
+fn releases(document: &mut Document<'_>) {
+    let mut days: BTreeMap<String, String> = BTreeMap::new();
+    for index in 0..document.length("r.release") {
+        let read = |key: &str| document.text_at(&format!("r.release.{index}.{key}")).map(str::to_owned);
+        let (Some(version), Some(day)) = (read("version"), read("date")) else { continue };
+        // Two on one day would leave the targeted R to chance.
+        if let Some(other) = days.insert(day.clone(), version.clone()) {
+            let message = format!("R {other} and R {version} have the same date");
+            document.report(&format!("r.release.{index}.date"), message, "the second of them", "");
+        }
+    }
+}
+
+fn publishing(document: &mut Document<'_>) {
+    for index in 0..document.length("channel") {
+        let path = format!("channel.{index}.publish");
+        if document.has(&path) {
+            let message = "nothing says which folder is published to";
+            let hint = "add `[publish]` with `directory = \"/srv/tidegate\"` to tidegate.toml";
+            document.report(&path, message, "needs [publish] in tidegate.toml", hint);
+        }
+    }
+}
+
+fn exceptions(document: &mut Document<'_>, distribution: &str, known: &BTreeMap<String, Known>) {
+    if !known.contains_key(distribution) {
+        let hint = "the part of the file's name before `.exceptions.toml` is the name of a distribution";
+        document.report(
+            "exception",
+            "there is no distribution of this name",
+            "exceptions from nothing",
+            hint,
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for index in 0..document.length("exception") {
+        let read = |key: &str| document.text_at(&format!("exception.{index}.{key}")).map(str::to_owned);
+        let (Some(package), Some(version)) = (read("package"), read("version")) else { continue };
+        let message = format!("two exceptions for `{package}` at `{version}`");
+        if !seen.insert((package, version)) {
+            document.report(
+                &format!("exception.{index}.package"),
+                message,
+                "the second of them",
+                "remove one",
+            );
+        }
+    }
+}
+
+fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
+    timing(document);
+    let Some(name) = document.text_at("distribution").map(str::to_owned) else { return };
+    let Some(distribution) = known.get(&name) else {
+        unknown(document, "distribution", ("distribution", &name), known.keys().map(String::as_str));
+        return;
+    };
+    if !distribution.parsed {
+        return;
+    }
+    if let Some(milestone) = document.text_at("on").map(str::to_owned)
+        && !distribution.milestones.contains(&milestone)
+    {
+        unknown(
+            document,
+            "on",
+            ("milestone", &milestone),
+            distribution.milestones.iter().map(String::as_str),
+        );
+    }
+    let kind = document.text_at("kind").and_then(|name| KINDS.iter().find(|kind| kind.name == name));
+    if let Some(kind) = kind {
+        for (key, need) in kind.channels {
+            channel(document, &format!("{}.{key}", kind.name), *need, distribution);
+        }
+        order(document, kind.name, distribution);
+    }
+}
+
+/// A job has a `schedule`, or `on` with `at`.
+fn timing(document: &mut Document<'_>) {
+    match (document.has("schedule"), document.has("on"), document.has("at")) {
+        (true, true, _) => {
+            document.report(
+                "on",
+                "a job has either `schedule` or `on`",
+                "one too many",
+                "remove one of them",
+            );
+        }
+        (true, false, true) => {
+            document.report(
+                "at",
+                "`at` belongs to `on`",
+                "without effect",
+                "remove it: `schedule` has its own time",
+            );
+        }
+        (false, true, false) => {
+            document.report("on", "`on` needs a time of day", "at what time?", "add `at = \"02:00\"`");
+        }
+        // A misspelt `schedule` was reported as an unknown key.
+        (false, false, _) if document.keys().any(|key| nearest(key, ["schedule"]).is_some()) => {}
+        (false, false, _) => {
+            let hint = "add `schedule = \"17 * * * *\"`, or `on = \"<milestone>\"` with `at = \"02:00\"`";
+            document.report(
+                "schedule",
+                "nothing says when this job is due",
+                "`schedule` or `on` is missing",
+                hint,
+            );
+        }
+        _ => {}
+    }
+    if document.has("catch_up_window") && document.text_at("catch_up") == Some("none") {
+        let hint = "remove it, or set `catch_up` to `latest` or `all`";
+        document.report("catch_up_window", "nothing is made up for", "without effect", hint);
+    }
+}
+
+fn channel(document: &mut Document<'_>, path: &str, need: Need, distribution: &Known) {
+    let Some(name) = document.text_at(path).map(str::to_owned) else { return };
+    let Some((_, keys)) = distribution.channels.iter().find(|(known, _)| *known == name) else {
+        let names = distribution.channels.iter().map(|(name, _)| name.as_str());
+        unknown(document, path, ("channel", &name), names);
+        return;
+    };
+    let missing = match need {
+        Need::Repository if !keys.contains("repository") => "repository",
+        Need::Universe if !keys.contains("universe") => "universe",
+        Need::Publish if !keys.contains("publish") => "publish",
+        _ => return,
+    };
+    let message = format!("channel `{name}` has no `{missing}`, which this job needs");
+    let hint = format!("name another channel, or give this one a `{missing}` in its distribution");
+    document.report(path, message, format!("has no `{missing}`"), &hint);
+}
+
+/// Revisions move forward only: `from` comes before `to`.
+fn order(document: &mut Document<'_>, kind: &str, distribution: &Known) {
+    let place = |key: &str| {
+        let name = document.text_at(&format!("{kind}.{key}"))?;
+        distribution.channels.iter().position(|(known, _)| known == name)
+    };
+    if let (Some(from), Some(to)) = (place("from"), place("to"))
+        && from >= to
+    {
+        let names = listed(distribution.channels.iter().map(|(name, _)| name.as_str()));
+        let hint = format!("packages pass through the channels in this order: {names}");
+        document.report(
+            &format!("{kind}.to"),
+            "`to` must be a later channel than `from`",
+            "not later",
+            &hint,
+        );
+    }
+}
+
+fn unknown<'k>(
+    document: &mut Document<'_>,
+    path: &str,
+    (what, name): (&str, &str),
+    known: impl Iterator<Item = &'k str> + Clone,
+) {
+    let label = match nearest(name, known.clone()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("no {what} has this name"),
+    };
+    let hint = match known.clone().next() {
+        Some(_) => format!("the {what}s are {}", listed(known)),
+        None => format!("there is no {what} at all"),
+    };
+    document.report(path, format!("unknown {what} `{name}`"), label, &hint);
+}

@@ -1,0 +1,331 @@
+//! `distributions/<name>.toml` and `distributions/<name>.exceptions.toml`: channels, calendar, targets
+//! and policy of one distribution, as written and as resolved.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::format;
+use super::policy::Policy;
+use crate::calendar::{
+    Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
+};
+use crate::domain::RVersion;
+
+/// Which rules and file formats a distribution's packages follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ecosystem {
+    /// R packages that R-universe builds and checks.
+    RUniverse,
+}
+
+/// Where a published channel's snapshots go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PublishTarget {
+    /// The folder that `[publish]` in `tidegate.toml` names.
+    Directory,
+}
+
+/// A distribution as written: `distributions/<name>.toml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DistributionFile {
+    /// The distribution's name for people.
+    title: String,
+    /// Which rules and file formats its packages follow.
+    ecosystem: Ecosystem,
+    /// The channels, in the order in which packages pass through them.
+    #[schemars(length(min = 1))]
+    channel: Vec<ChannelFile>,
+    /// The calendar of its release cycle.
+    calendar: CalendarFile,
+    /// The versions of R and CRAN that a cycle targets.
+    r: RFile,
+    /// Which rules decide, how careful they are, and how changes are made.
+    #[serde(default)]
+    policy: Policy,
+}
+
+/// A named stage that holds revisions: either a GitHub repository, or something that is published.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChannelFile {
+    /// The channel's name, such as `staging`: lower-case letters, digits and hyphens.
+    #[schemars(extend("format" = "name"))]
+    name: String,
+    /// The GitHub repository (`owner/name`) whose `packages.json` lists the channel's packages.
+    #[schemars(with = "Option<String>", extend("format" = "repository"))]
+    repository: Option<Repository>,
+    /// The address of the universe that builds the channel, without a `/` at the end.
+    #[schemars(extend("format" = "uri"))]
+    universe: Option<String>,
+    /// The GitHub repository (`owner/name`) whose workflow runs are the universe's builds.
+    #[schemars(with = "Option<String>", extend("format" = "repository"))]
+    builds: Option<Repository>,
+    /// Where the channel's snapshots are published, instead of a repository: `directory`.
+    publish: Option<PublishTarget>,
+}
+
+/// When cycles, phases and milestones are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CalendarFile {
+    /// The IANA zone in which days begin. Default: `UTC`.
+    #[serde(default = "utc")]
+    #[schemars(extend("format" = "time-zone"))]
+    timezone: String,
+    /// The months (1 to 12, ascending) in which a cycle begins, such as `[1, 4, 7, 10]`.
+    #[schemars(length(min = 1))]
+    months: Vec<i8>,
+    /// The day of the month on which a cycle begins, 1 to 28, so that every month has it.
+    #[schemars(range(min = 1, max = 28))]
+    day: i8,
+    /// The phases of a cycle, in order; each one ends where the next one begins.
+    #[schemars(length(min = 1))]
+    phase: Vec<PhaseRule>,
+    /// The milestones of a cycle.
+    #[serde(default)]
+    milestone: Vec<MilestoneRule>,
+}
+
+/// The versions of R and CRAN that a cycle targets.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RFile {
+    /// The address of the frozen CRAN; `{date}` stands for the first day of the dependency freeze.
+    #[schemars(extend("format" = "dated-uri"))]
+    cran: String,
+    /// The address of the published snapshot; `{date}` stands for the day of the snapshot.
+    #[schemars(extend("format" = "dated-uri"))]
+    production: String,
+    /// The releases of R. A cycle targets the newest one on or before its first day.
+    #[schemars(length(min = 1))]
+    release: Vec<RReleaseFile>,
+}
+
+/// A release of R.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RReleaseFile {
+    /// The version with all three numbers, such as `4.6.0`.
+    #[schemars(with = "String", extend("format" = "r-version"))]
+    version: RVersion,
+    /// The day it came out, such as `2026-04-24`.
+    #[schemars(with = "String", extend("format" = "date"))]
+    date: Date,
+}
+
+/// The exceptions of a distribution as written: `distributions/<name>.exceptions.toml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExceptionsFile {
+    /// The exceptions.
+    #[serde(default)]
+    pub exception: Vec<Exception>,
+}
+
+/// A named person's leave for one package, at one version, to pass a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// The package.
+    #[schemars(extend("format" = "word"))]
+    pub package: String,
+    /// The version that may pass; the leave dies with the next version.
+    #[schemars(extend("format" = "word"))]
+    pub version: String,
+    /// Who gives the leave.
+    #[schemars(length(min = 1, max = 200))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+    /// The last day on which it counts, such as `2026-09-14`.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub until: Date,
+}
+
+/// A distribution whose rules are sound.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// Its name: the stem of its file.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// Which rules and file formats its packages follow.
+    pub ecosystem: Ecosystem,
+    /// Its channels, in the order in which packages pass through them.
+    pub channels: Vec<Channel>,
+    /// The calendar of its release cycle.
+    pub calendar: Arc<Calendar>,
+    /// The versions of R and CRAN that its cycles target.
+    pub r: RTargets,
+    /// Which rules decide.
+    pub policy: Policy,
+    /// Leaves to pass a freeze, in the order of their file; those that have run out too.
+    pub exceptions: Vec<Exception>,
+}
+
+/// A named stage that holds revisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// Its name.
+    pub name: String,
+    /// Where its packages are.
+    pub home: ChannelHome,
+}
+
+/// Where a channel's packages are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum ChannelHome {
+    /// Listed in a GitHub repository.
+    Listed {
+        /// The repository that holds `packages.json`.
+        repository: Repository,
+        /// The universe that builds it, where there is one.
+        universe: Option<Universe>,
+    },
+    /// Published as snapshots.
+    Published(PublishTarget),
+}
+
+/// The universe that builds and checks a channel's packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Universe {
+    /// Its address, without a `/` at the end.
+    pub url: String,
+    /// The repository whose workflow runs are its builds.
+    pub builds: Repository,
+}
+
+/// A GitHub repository, written `owner/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Repository {
+    /// The user or organisation.
+    pub owner: String,
+    /// The repository's own name.
+    pub name: String,
+}
+
+impl Distribution {
+    /// The channel of that name.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.name == name)
+    }
+
+    /// Where the instant `at` lies in the calendar.
+    pub fn point(&self, at: Timestamp) -> CyclePoint {
+        self.calendar.point(at)
+    }
+
+    /// What the cycle of `point` targets.
+    pub fn targets(&self, point: &CyclePoint) -> Result<Targets, TargetsError> {
+        self.r.targets(point)
+    }
+}
+
+impl Channel {
+    /// The repository that lists the channel's packages, where it is such a channel.
+    pub fn repository(&self) -> Option<&Repository> {
+        match &self.home {
+            ChannelHome::Listed { repository, .. } => Some(repository),
+            ChannelHome::Published(_) => None,
+        }
+    }
+
+    /// The universe that builds the channel's packages, where there is one.
+    pub fn universe(&self) -> Option<&Universe> {
+        match &self.home {
+            ChannelHome::Listed { universe, .. } => universe.as_ref(),
+            ChannelHome::Published(_) => None,
+        }
+    }
+}
+
+impl CalendarFile {
+    /// The calendar, or everything that is wrong with it. Nothing where the zone is not one: that was
+    /// reported with the place of the text.
+    pub(crate) fn resolve(self) -> Option<Result<Calendar, Vec<CalendarFault>>> {
+        let timezone = format::time_zone(&self.timezone).ok()?;
+        Some(Calendar::new(timezone, self.months, self.day, self.phase, self.milestone))
+    }
+}
+
+impl DistributionFile {
+    /// The resolved distribution, where the calendar is sound and every channel has a home.
+    pub(crate) fn resolve(self, name: &str) -> Option<Distribution> {
+        let mut releases: Vec<RRelease> = self
+            .r
+            .release
+            .into_iter()
+            .map(|release| RRelease { version: release.version, date: release.date })
+            .collect();
+        releases.sort_by_key(|release| release.date);
+        Some(Distribution {
+            name: name.to_owned(),
+            title: self.title,
+            ecosystem: self.ecosystem,
+            channels: self.channel.into_iter().map(ChannelFile::resolve).collect::<Option<_>>()?,
+            calendar: Arc::new(self.calendar.resolve()?.ok()?),
+            r: RTargets { releases, cran: self.r.cran, production: self.r.production },
+            policy: self.policy,
+            exceptions: Vec::new(),
+        })
+    }
+}
+
+impl ChannelFile {
+    fn resolve(self) -> Option<Channel> {
+        let home = match (self.repository, self.publish) {
+            (Some(repository), _) => {
+                let universe = self.universe.zip(self.builds).map(|(url, builds)| Universe { url, builds });
+                ChannelHome::Listed { repository, universe }
+            }
+            (None, Some(target)) => ChannelHome::Published(target),
+            (None, None) => return None,
+        };
+        Some(Channel { name: self.name, home })
+    }
+}
+
+impl FromStr for Repository {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        format::check("repository", text).map_err(|complaint| format!("`{text}` {}", complaint.message))?;
+        let (owner, name) = text.split_once('/').ok_or("no `/`")?;
+        Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Repository {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Repository> for String {
+    fn from(repository: Repository) -> Self {
+        repository.to_string()
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.owner, self.name)
+    }
+}
+
+fn utc() -> String {
+    "UTC".into()
+}

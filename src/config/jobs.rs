@@ -1,0 +1,181 @@
+//! The kinds of jobs: the settings of each, and the table in which a kind is registered.
+//!
+//! A job file is read in two steps, `kind` first and then the table of that name, so that every value
+//! keeps its place in the file. A new kind is a settings struct and one line in [`KINDS`].
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+
+/// What a job does, with the settings of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobKind {
+    /// Looks for new upstream releases.
+    PollReleases(PollReleases),
+    /// Reads what is known of a channel's packages.
+    CheckStatus(CheckStatus),
+    /// Moves revisions into a channel.
+    Promote(Promote),
+    /// Publishes a snapshot.
+    Snapshot(Snapshot),
+}
+
+/// Looks for new upstream releases of a channel's packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PollReleases {
+    /// The channel whose packages are looked up.
+    #[schemars(extend("format" = "name"))]
+    pub channel: String,
+    /// How many repositories one request asks for. Default: 100.
+    #[serde(default = "default_batch")]
+    #[schemars(range(min = 1, max = 100))]
+    pub batch: u32,
+}
+
+/// Reads checks, builds, licences and advisories of a channel's packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckStatus {
+    /// The channel that is looked at.
+    #[schemars(extend("format" = "name"))]
+    pub channel: String,
+}
+
+/// Moves revisions from a channel into a later one, as the calendar and the evidence allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promote {
+    /// The channel that revisions come from.
+    #[schemars(extend("format" = "name"))]
+    pub from: String,
+    /// The channel that they move to.
+    #[schemars(extend("format" = "name"))]
+    pub to: String,
+}
+
+/// Publishes an immutable snapshot of a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// The channel whose revisions are taken.
+    #[schemars(extend("format" = "name"))]
+    pub from: String,
+    /// The channel that publishes them.
+    #[schemars(extend("format" = "name"))]
+    pub to: String,
+    /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
+    #[serde(default = "default_binaries")]
+    pub binaries: Vec<Binaries>,
+}
+
+/// Binary packages for one operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binaries {
+    /// `bin/windows`.
+    Windows,
+    /// `bin/macosx`.
+    Macos,
+}
+
+impl JobKind {
+    /// The kind's name, as `kind` in a job file gives it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PollReleases(_) => PollReleases::KIND,
+            Self::CheckStatus(_) => CheckStatus::KIND,
+            Self::Promote(_) => Promote::KIND,
+            Self::Snapshot(_) => Snapshot::KIND,
+        }
+    }
+}
+
+/// What a job needs of a channel that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A repository that lists packages.
+    Repository,
+    /// A repository, and a universe that builds it.
+    Universe,
+    /// A place to publish to.
+    Publish,
+}
+
+/// A kind of job as the loader sees it.
+pub(crate) struct Kind {
+    /// The kind's name; also that of its table.
+    pub name: &'static str,
+    /// The keys of its table that name channels, with what is needed of them.
+    pub channels: &'static [(&'static str, Need)],
+    /// The schema of its table.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Makes the typed settings from its table.
+    pub typed: fn(&mut Document<'_>) -> Option<JobKind>,
+}
+
+/// Every kind there is.
+pub(crate) static KINDS: [Kind; 4] =
+    [entry::<PollReleases>(), entry::<CheckStatus>(), entry::<Promote>(), entry::<Snapshot>()];
+
+trait KindSettings: DeserializeOwned + JsonSchema {
+    const KIND: &'static str;
+    const CHANNELS: &'static [(&'static str, Need)];
+    fn into_kind(self) -> JobKind;
+}
+
+const fn entry<T: KindSettings>() -> Kind {
+    Kind {
+        name: T::KIND,
+        channels: T::CHANNELS,
+        schema: |generator| generator.subschema_for::<T>(),
+        typed: |document| document.typed_at::<T>(T::KIND).map(T::into_kind),
+    }
+}
+
+impl KindSettings for PollReleases {
+    const KIND: &'static str = "poll-releases";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Repository)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::PollReleases(self)
+    }
+}
+
+impl KindSettings for CheckStatus {
+    const KIND: &'static str = "check-status";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::CheckStatus(self)
+    }
+}
+
+impl KindSettings for Promote {
+    const KIND: &'static str = "promote";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Repository), ("to", Need::Repository)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Promote(self)
+    }
+}
+
+impl KindSettings for Snapshot {
+    const KIND: &'static str = "snapshot";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Universe), ("to", Need::Publish)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Snapshot(self)
+    }
+}
+
+fn default_batch() -> u32 {
+    100
+}
+
+fn default_binaries() -> Vec<Binaries> {
+    vec![Binaries::Windows, Binaries::Macos]
+}

@@ -1,0 +1,40 @@
+//! What operators write: `tidegate.toml`, distributions, exceptions and jobs. Files are parsed with the
+//! place of every value, checked alone and against each other, and resolved to plain types; every
+//! mistake in every file is shown in one run.
+//!
+//! The way of a file: `files` reads it, `document` parses it, `inspect` holds it against the JSON Schema
+//! of its type, `cross` against the other files, and `configuration` makes the typed values.
+
+mod configuration;
+mod cross;
+mod diagnostic;
+mod distribution;
+mod document;
+mod files;
+mod format;
+mod inspect;
+mod job;
+mod jobs;
+mod nearest;
+mod policy;
+mod schema;
+mod secret;
+mod settings;
+mod shipped;
+mod text_duration;
+
+pub use configuration::Configuration;
+pub use diagnostic::{Colour, Diagnostic};
+pub use distribution::{
+    Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Repository, Universe,
+};
+pub use job::{CatchUp, Job, Overlap, Retry, When};
+pub use jobs::{Binaries, CheckStatus, JobKind, PollReleases, Promote, Snapshot};
+pub use policy::{EvidenceRules, Policy, PullRequestPolicy, Staging, Via};
+pub use schema::{schema, schema_names};
+pub use secret::TokenSource;
+pub use settings::{Daemon, GitHub, Publish, Retention, Settings};
+pub use shipped::{shipped, shipped_texts};
+pub use text_duration::TextDuration;
+
+pub(crate) use nearest::{listed, nearest};

@@ -1,0 +1,136 @@
+//! A distribution's policy: which rules decide, how careful they are, and how changes are made.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::text_duration::TextDuration;
+
+/// How the staging channel holds packages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Staging {
+    /// Every package is pinned to a commit; each move is a change of a pin.
+    #[default]
+    Pinned,
+    /// Packages follow their newest release until they pass in the candidate freeze, as R-multiverse does.
+    Follow,
+}
+
+/// How a change reaches a channel's repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// By a pull request that a person merges.
+    #[default]
+    PullRequest,
+    /// By a commit on the default branch.
+    Commit,
+}
+
+/// How evidence is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceRules {
+    /// Pending and unknown hold a package, and a mass change is not believed at once.
+    #[default]
+    Guarded,
+    /// Exactly R-multiverse's rules, faults included.
+    Faithful,
+}
+
+/// Which rules decide, how careful they are, and how changes are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// How the staging channel holds packages. Default: `pinned`.
+    #[serde(default)]
+    pub staging: Staging,
+    /// How a change reaches a channel's repository. Default: `pull-request`.
+    #[serde(default)]
+    pub via: Via,
+    /// How evidence is read. Default: `guarded`.
+    #[serde(default)]
+    pub evidence: EvidenceRules,
+    /// The share of packages (0 to 1) that may lose `passing` in one observation before the source is held
+    /// to be broken. Default: 0.25.
+    #[serde(default = "default_mass_change")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub mass_change: f64,
+    /// How many further observations confirm a mass change, or that a package has vanished. Default: 3.
+    #[serde(default = "default_confirm_after")]
+    #[schemars(range(min = 1, max = 100))]
+    pub confirm_after: u32,
+    /// The share of the last snapshot's packages (0 to 1) that may be missing from the next one before it is
+    /// held. Default: 0.2.
+    #[serde(default = "default_shrink")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub shrink: f64,
+    /// The age at which a stored fact counts as unknown. Default: `6h`.
+    #[serde(default = "default_max_age")]
+    pub max_age: TextDuration,
+    /// How pull requests look.
+    #[serde(default)]
+    pub pull_request: PullRequestPolicy,
+}
+
+/// How pull requests look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequestPolicy {
+    /// Labels that every pull request gets. Default: none.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What the names of the branches begin with. Default: `tidegate/`.
+    #[serde(default = "default_branch_prefix")]
+    #[schemars(extend("format" = "branch-prefix"))]
+    pub branch_prefix: String,
+    /// How many pull requests may be open at the same time; the rest wait for their turn. Default: 20.
+    #[serde(default = "default_max_open")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_open: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            staging: Staging::default(),
+            via: Via::default(),
+            evidence: EvidenceRules::default(),
+            mass_change: default_mass_change(),
+            confirm_after: default_confirm_after(),
+            shrink: default_shrink(),
+            max_age: default_max_age(),
+            pull_request: PullRequestPolicy::default(),
+        }
+    }
+}
+
+impl Default for PullRequestPolicy {
+    fn default() -> Self {
+        Self { labels: Vec::new(), branch_prefix: default_branch_prefix(), max_open: default_max_open() }
+    }
+}
+
+fn default_mass_change() -> f64 {
+    0.25
+}
+
+fn default_confirm_after() -> u32 {
+    3
+}
+
+fn default_shrink() -> f64 {
+    0.2
+}
+
+fn default_max_age() -> TextDuration {
+    TextDuration::from_secs(6 * 60 * 60)
+}
+
+fn default_branch_prefix() -> String {
+    "tidegate/".into()
+}
+
+fn default_max_open() -> u32 {
+    20
+}

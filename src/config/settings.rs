@@ -1,0 +1,130 @@
+//! `tidegate.toml`: what belongs to the machine, not to a distribution.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::secret::TokenSource;
+use super::text_duration::TextDuration;
+
+/// The settings of one tidegate: `tidegate.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The folder that holds the database and the stored artifacts. A relative path begins at the folder
+    /// of this file. Default: `/var/lib/tidegate`.
+    #[serde(default = "default_state")]
+    pub state: PathBuf,
+    /// The folder that holds the job files. A relative path begins at the folder of this file. Default:
+    /// `../jobs`.
+    #[serde(default = "default_jobs")]
+    pub jobs: PathBuf,
+    /// How GitHub is reached.
+    #[serde(default)]
+    pub github: GitHub,
+    /// Where snapshots are published. Needed as soon as a channel has `publish = "directory"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
+    /// How the daemon behaves.
+    #[serde(default)]
+    pub daemon: Daemon,
+    /// How long history is kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// How GitHub is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GitHub {
+    /// The address of the REST API, without a `/` at the end; GraphQL lies under it at `graphql`. Default:
+    /// `https://api.github.com`.
+    #[serde(default = "default_api")]
+    #[schemars(extend("format" = "uri"))]
+    pub api: String,
+    /// Where the token is read from. Without one only public repositories can be read, at 60 requests an
+    /// hour, and nothing can be promoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenSource>,
+    /// How long one request may take. Default: `30s`.
+    #[serde(default = "default_timeout")]
+    pub timeout: TextDuration,
+}
+
+/// Where snapshots are published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The folder that a web server serves. A relative path begins at the folder of this file.
+    pub directory: PathBuf,
+}
+
+/// How the daemon behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Daemon {
+    /// How long running jobs may go on after the daemon was asked to stop. Default: `60s`.
+    #[serde(default = "default_stop_within")]
+    pub stop_within: TextDuration,
+    /// How often the planner wakes and looks for due occurrences. Default: `10s`.
+    #[serde(default = "default_heartbeat")]
+    pub heartbeat: TextDuration,
+    /// How many runs may go on at the same time. Default: 4.
+    #[serde(default = "default_concurrent_runs")]
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrent_runs: u8,
+}
+
+/// How long history is kept. What a snapshot or an open action needs is kept for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// The age at which runs with their observations, plans and logs are deleted. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<TextDuration>,
+}
+
+impl Default for GitHub {
+    fn default() -> Self {
+        Self { api: default_api(), token: None, timeout: default_timeout() }
+    }
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            stop_within: default_stop_within(),
+            heartbeat: default_heartbeat(),
+            concurrent_runs: default_concurrent_runs(),
+        }
+    }
+}
+
+fn default_state() -> PathBuf {
+    "/var/lib/tidegate".into()
+}
+
+fn default_jobs() -> PathBuf {
+    "../jobs".into()
+}
+
+fn default_api() -> String {
+    "https://api.github.com".into()
+}
+
+fn default_timeout() -> TextDuration {
+    TextDuration::from_secs(30)
+}
+
+fn default_stop_within() -> TextDuration {
+    TextDuration::from_secs(60)
+}
+
+fn default_heartbeat() -> TextDuration {
+    TextDuration::from_secs(10)
+}
+
+fn default_concurrent_runs() -> u8 {
+    4
+}
