@@ -206,12 +206,12 @@ async fn ask_alone<Q: Question>(
     let lookup = question.alone(github, key, failure).await;
     let mut sweep = locked(sweep);
     let given_up = match &lookup {
-        Lookup::Failed(failure) => {
+        Lookup::Failed(failure) if failure.is_transient() => {
             sweep.failed_alone += 1;
-            let down = matches!(failure, Failure::Configuration { .. }) || sweep.failed_alone >= HOPELESS;
-            down.then(|| same(failure))
+            (sweep.failed_alone >= HOPELESS).then(|| same(failure))
         }
-        Lookup::Found(_) | Lookup::Absent { .. } => {
+        // An answer, although not the one hoped for: GitHub is there.
+        Lookup::Failed(_) | Lookup::Found(_) | Lookup::Absent { .. } => {
             sweep.failed_alone = 0;
             None
         }

@@ -235,10 +235,8 @@ impl Ledger {
         let quota = self.quotas.get(&bucket).filter(|quota| quota.resets_at > now).copied();
         let until = match (refused, quota) {
             (Refused::For(wait), _) => later(now, wait.clamp(SignedDuration::from_secs(1), LONGEST_BLOCK)),
-            (Refused::QuotaUsedUp, Some(quota)) => {
-                self.quotas.insert(bucket, Quota { remaining: 0, ..quota });
-                return quota.resets_at;
-            }
+            // With quota left it was another limit, whatever GitHub calls it.
+            (Refused::QuotaUsedUp, Some(quota)) if quota.remaining == 0 => return quota.resets_at,
             (Refused::QuotaUsedUp | Refused::WithoutAWord, _) => {
                 let doubled = FIRST_STRIKE.saturating_mul(1 << self.strikes.min(10));
                 self.strikes = self.strikes.saturating_add(1);

@@ -207,6 +207,9 @@ pub(super) fn failure_of(
             message,
             hint: Some("the token lacks a permission: it needs to read metadata and contents, and to write contents and pull requests where tidegate writes".into()),
         },
+        301 | 302 | 307 | 308 => Failure::permanent(format!(
+            "{message}: the repository has moved; write its new name where it is configured"
+        )),
         408 | 425 | 500..=599 => Failure::transient(message),
         _ => Failure::permanent(message),
     }
