@@ -108,7 +108,7 @@ impl GitHub {
                 .map_err(|error| Failure::transient(format!("cannot recall GitHub's limits: {error:#}")))?;
         let transport = Transport::new(&settings.token, settings.timeout, &settings.user_agent, limiter)?;
         let octocrab = octocrab_over(transport.clone(), rest.clone(), graphql.clone());
-        Ok(Self { octocrab, transport, rest, graphql, store, clock: clock, fingerprint })
+        Ok(Self { octocrab, transport, rest, graphql, store, clock, fingerprint })
     }
 
     /// The limiter that all requests share.

@@ -7,6 +7,7 @@
 mod batch;
 mod client;
 mod commits;
+mod files;
 mod graphql;
 mod ledger;
 mod limits;
@@ -27,11 +28,12 @@ use crate::failure::Failure;
 
 pub use client::{Fetched, GitHub, GitHubSettings};
 pub use commits::{BranchHead, CommitMessage, CommitRefused, Committed, FileChange, PushRefused};
+pub use files::FileAt;
 pub use graphql::{GraphQlAnswer, GraphQlError};
 pub use limits::{Call, Limiter, Pace, Permit, Priority};
 pub use names::{BranchName, NotAName, Oid, RepositoryName};
 pub use pulls::{Comment, NewPullRequest, OpenRefused};
-pub use releases::{FileAt, Prereleases, ReleaseSeen, ReleasesSeen};
+pub use releases::{Prereleases, ReleaseSeen, ReleasesSeen};
 pub use repository::{PullRequestSeen, PullRequestState, RepositoryView};
 pub use token::TokenSource;
 pub use workflow_runs::WorkflowRun;

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::client::GitHub;
+use super::files::read_blob;
 use super::graphql::{GraphQlAnswer, RATE_LIMIT};
 use super::limits::Priority;
 use super::names::{Oid, RepositoryName, is_file_path};
-use super::releases::read_blob;
 use crate::failure::Failure;
 
 /// The fields of a pull request, for every query that asks for one.

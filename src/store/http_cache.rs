@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 
 use super::Store;
@@ -75,16 +75,21 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that the answer kept under `key` was good again at `at`, so that pruning spares it.
+    /// Notes that the answer kept under `key` was good again at `at`, so that pruning spares it. Once a
+    /// day is enough: a poll must not write a row for every answer that has not changed.
     pub async fn touch_answer(&self, key: &CacheKey, at: Timestamp) -> anyhow::Result<()> {
-        sqlx::query("UPDATE http_cache SET used_at = ? WHERE url = ? AND token = ? AND accept = ?")
-            .bind(at.as_microsecond())
-            .bind(&key.url)
-            .bind(&key.token)
-            .bind(&key.accept)
-            .execute(&self.pool)
-            .await
-            .with_context(|| format!("cannot touch the kept answer of {}", key.url))?;
+        let day_ago = at.checked_sub(SignedDuration::from_hours(24))?;
+        sqlx::query(
+            "UPDATE http_cache SET used_at = ? WHERE url = ? AND token = ? AND accept = ? AND used_at <= ?",
+        )
+        .bind(at.as_microsecond())
+        .bind(&key.url)
+        .bind(&key.token)
+        .bind(&key.accept)
+        .bind(day_ago.as_microsecond())
+        .execute(&self.pool)
+        .await
+        .with_context(|| format!("cannot touch the kept answer of {}", key.url))?;
         Ok(())
     }
 
@@ -110,4 +115,43 @@ fn unpacked(packed: &[u8], limit: usize) -> anyhow::Result<Bytes> {
     GzDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut body).context("cannot unpack it")?;
     anyhow::ensure!(body.len() <= limit, "it is larger than {limit} bytes");
     Ok(body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Durability;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + day * 86_400).unwrap()
+    }
+
+    fn key(url: &str) -> CacheKey {
+        CacheKey { url: url.to_owned(), token: "t".to_owned(), accept: "a".to_owned() }
+    }
+
+    fn answer() -> KeptAnswer {
+        KeptAnswer { etag: "\"1\"".to_owned(), body: Bytes::from_static(b"body") }
+    }
+
+    #[tokio::test]
+    async fn pruning_spares_what_is_still_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
+        for url in ["used", "left"] {
+            store.keep_answer(&key(url), &answer(), at(0)).await.unwrap();
+        }
+        store.touch_answer(&key("used"), at(10)).await.unwrap();
+        assert_eq!(store.prune_answers(at(5)).await.unwrap(), 1);
+        assert_eq!(store.kept_answer(&key("used"), 100).await.unwrap(), Some(answer()));
+        assert_eq!(store.kept_answer(&key("left"), 100).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_the_limit_is_not_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
+        store.keep_answer(&key("u"), &answer(), at(0)).await.unwrap();
+        assert!(store.kept_answer(&key("u"), 3).await.is_err());
+    }
 }

@@ -187,6 +187,26 @@ async fn writes_are_a_second_apart_on_the_real_clock() {
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
+#[tokio::test]
+async fn twenty_requests_are_under_way_at_most_and_one_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
+    let clock = ManualClock::new(START.parse().unwrap());
+    let limiter = Limiter::load(store, clock, Pace::None, "token".to_owned(), 10).await.unwrap();
+    let soon = Duration::from_millis(50);
+    let write = limiter.acquire(Call::Write, Priority::Action).await.unwrap();
+    let second = limiter.acquire(Call::Mutation, Priority::Action);
+    assert!(tokio::time::timeout(soon, second).await.is_err(), "a second write went out");
+    let mut reads = Vec::new();
+    for _ in 0..19 {
+        reads.push(limiter.acquire(Call::Read, Priority::Poll).await.unwrap());
+    }
+    let next = limiter.acquire(Call::Query, Priority::Poll);
+    assert!(tokio::time::timeout(soon, next).await.is_err(), "a twenty-first request went out");
+    drop(write);
+    limiter.acquire(Call::Mutation, Priority::Action).await.unwrap();
+}
+
 /// What GitHub allows, as documented: points in a length of time, by what they are for.
 fn allowed() -> BTreeMap<&'static str, (i64, u32)> {
     BTreeMap::from([

@@ -1,12 +1,14 @@
 //! Polls, conditional GETs, views and workflow runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
 use tidegate::failure::Failure;
 use tidegate::github::{
-    Absence, Lookup, Prereleases, Priority, PullRequestState, ReleasesSeen, RepositoryName,
+    Absence, GitHub, GitHubSettings, Lookup, Pace, Prereleases, Priority, PullRequestState, ReleasesSeen,
+    RepositoryName,
 };
 
 use super::server::{Client, Reply, Server, batch, release, repository};
@@ -370,4 +372,34 @@ async fn runs_that_cannot_all_be_read_are_a_failure_and_not_an_empty_list() {
     let client = Client::of(&server).await;
     let error = client.github.unfinished_runs(&repo("o/r"), "build.yml").await.unwrap_err();
     assert!(matches!(error, Failure::Permanent { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_the_end() {
+    let server =
+        Server::answering(|_| Reply { status: 200, headers: Vec::new(), body: vec![b' '; 33 * 1024 * 1024] })
+            .await;
+    let client = Client::of(&server).await;
+    let lookup = client.github.get(&["big"], &[], Priority::Poll).await;
+    let Lookup::Failed(failure) = lookup else { panic!("read it") };
+    assert!(failure.to_string().ends_with("the answer is larger than 32 MiB"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_batch_that_is_not_answered_in_time_is_halved() {
+    let server = Server::answering(|request| {
+        if request.repositories().len() > 10 {
+            std::thread::sleep(Duration::from_millis(900));
+        }
+        batch(request, |name| Ok(repository(name, "v1")))
+    })
+    .await;
+    let client = Client::of(&server).await;
+    let mut settings = GitHubSettings::new(server.url.clone(), "ghp_test".into());
+    settings.timeout = Duration::from_millis(300);
+    let github = GitHub::new(settings, client.store.clone(), client.clock.clone(), Pace::None).await.unwrap();
+    let answers = github.poll_releases(&names(20), 100).await.unwrap();
+    assert_eq!(found(&answers), 20);
+    let sizes: Vec<_> = server.seen().iter().map(|request| request.repositories().len()).collect();
+    assert_eq!(sizes, [20, 10, 10]);
 }

@@ -166,9 +166,13 @@ fn complaint(request: &Request, schema: &Valid<Schema>) -> Option<String> {
         Ok(document) => document,
         Err(error) => return Some(format!("{query}\n{}", error.errors)),
     };
-    let variables = serde_json::from_value(request.body["variables"].clone()).ok()?;
-    let operation = document.operations.get(None).ok()?;
-    coerce_variable_values(schema, operation, &variables).err().map(|error| format!("{query}\n{error:?}"))
+    let checked = || {
+        let variables =
+            serde_json::from_value(request.body["variables"].clone()).map_err(|e| e.to_string())?;
+        let operation = document.operations.get(None).map_err(|_| "not one operation".to_owned())?;
+        coerce_variable_values(schema, operation, &variables).map_err(|error| format!("{error:?}"))
+    };
+    checked().err().map(|error| format!("{query}\n{error}"))
 }
 
 /// A client of `server` with its own store and a clock that stands still.
