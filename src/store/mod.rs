@@ -3,6 +3,9 @@
 //! One process writes (see [`Store::open`]); readers open the same file in WAL mode. Write
 //! transactions begin immediate, and no network call happens inside one.
 
+mod http_cache;
+mod rate_limits;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +13,9 @@ use anyhow::Context as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+
+pub use http_cache::{CacheKey, KeptAnswer};
+pub use rate_limits::{SavedLimits, SavedQuota};
 
 /// The state database. Cheap to clone: clones share one pool.
 #[derive(Clone, Debug)]

@@ -1,0 +1,216 @@
+//! One HTTP transport for all requests, reads and octocrab's writes alike: headers, time-outs, a
+//! limit on what an answer may hold, and no redirect that nobody asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::limits::{Limiter, Permit};
+use crate::failure::Failure;
+
+/// The most bytes that an answer may have.
+pub(super) const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The media type that every request asks for.
+pub(super) const MEDIA_TYPE: &str = "application/vnd.github+json";
+/// The version of the REST API that tidegate speaks.
+const API_VERSION: &str = "2022-11-28";
+
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    http: reqwest::Client,
+    headers: HeaderMap,
+    limiter: Arc<Limiter>,
+}
+
+/// An answer, with its body read to the end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) url: Url,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Where it is a refusal for too many requests: when to try again.
+    pub(super) limited_until: Option<Timestamp>,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// It took too long, or was too large: asking for less may help.
+    TooMuch(Failure),
+    /// No connection, or one that broke: asking for less does not help.
+    Broken(Failure),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::TooMuch(failure) | Unanswered::Broken(failure) => failure,
+        }
+    }
+}
+
+impl Transport {
+    pub(super) fn new(
+        token: &SecretString,
+        timeout: Duration,
+        user_agent: &str,
+        limiter: Arc<Limiter>,
+    ) -> Result<Self, Failure> {
+        // reqwest is built without a provider of its own. The first one installed wins, so an error
+        // only says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            .read_timeout(timeout)
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| configuration(format!("cannot set up HTTP for GitHub: {}", chain(&error))))?;
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| {
+                configuration("GitHub's token holds characters that no header can carry".to_owned())
+            })?;
+        authorization.set_sensitive(true);
+        let user_agent = HeaderValue::try_from(user_agent).map_err(|_| {
+            configuration(format!("the user agent {user_agent:?} cannot be sent in a header"))
+        })?;
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static(MEDIA_TYPE)),
+            (http::HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION)),
+            (USER_AGENT, user_agent),
+            (AUTHORIZATION, authorization),
+        ]);
+        Ok(Self { http, headers, limiter })
+    }
+
+    pub(super) fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+
+    /// A request with the headers that all of them carry.
+    pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        self.http.request(method, url).headers(self.headers.clone())
+    }
+
+    /// Sends one request, once, and reads its answer to the end; the limiter learns from it.
+    pub(super) async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        permit: &Permit,
+    ) -> Result<Answer, Unanswered> {
+        let (http, request) = request.build_split();
+        let request = request.map_err(|error| {
+            Unanswered::Broken(Failure::permanent(format!(
+                "cannot form a request to GitHub: {}",
+                chain(&error)
+            )))
+        })?;
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let about = format!("{method} {url}");
+        let response = http.execute(request).await.map_err(|error| unanswered(&about, &error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read_limited(response, &about).await?;
+        let message = (status >= 400).then(|| message_of(&body)).flatten();
+        let limited_until = self.limiter.observe(permit.call(), status, &headers, message.as_deref());
+        self.limiter.save().await;
+        Ok(Answer { url, status, headers, body, limited_until })
+    }
+}
+
+async fn read_limited(mut response: reqwest::Response, about: &str) -> Result<Bytes, Unanswered> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(about, &error))? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            let message = format!("{about}: the answer is larger than {} MiB", LARGEST_BODY / 1024 / 1024);
+            return Err(Unanswered::TooMuch(Failure::permanent(message)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unanswered(about: &str, error: &reqwest::Error) -> Unanswered {
+    let failure = |what: &str| Failure::transient(format!("{about}: {what}: {}", chain(error)));
+    if error.is_timeout() && !error.is_connect() {
+        Unanswered::TooMuch(failure("no whole answer in time"))
+    } else if error.is_connect() {
+        Unanswered::Broken(failure("no connection"))
+    } else if error.is_body() || error.is_decode() {
+        Unanswered::Broken(failure("the answer was cut off"))
+    } else {
+        Unanswered::Broken(failure("the request failed"))
+    }
+}
+
+/// The words of an error and of its causes, without the address that the caller names anyway.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        words.push(cause.to_string());
+        next = cause.source();
+    }
+    if words.is_empty() {
+        words.push(error.to_string());
+    }
+    words.dedup();
+    words.join(": ")
+}
+
+/// What an error body says, shortened: it is outside text that ends up in messages.
+pub(super) fn message_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct ErrorBody {
+        message: String,
+    }
+    let said: ErrorBody = serde_json::from_slice(body).ok()?;
+    Some(said.message.chars().filter(|c| !c.is_control()).take(300).collect())
+}
+
+fn configuration(message: String) -> Failure {
+    Failure::Configuration { message, hint: None }
+}
+
+impl Answer {
+    /// The failure that a status other than success means.
+    pub(super) fn failure(&self, method: &Method) -> Failure {
+        let said = message_of(&self.body).unwrap_or_default();
+        failure_of(method, self.url.as_str(), self.status, &said, self.limited_until)
+    }
+}
+
+/// What a status means for the caller: the one place that decides it for reads and writes.
+pub(super) fn failure_of(
+    method: &Method,
+    url: &str,
+    status: u16,
+    said: &str,
+    limited_until: Option<Timestamp>,
+) -> Failure {
+    let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
+    let message = format!("{method} {url}: GitHub answered {status}{said}");
+    match status {
+        _ if limited_until.is_some() => Failure::Transient { message, retry_at: limited_until },
+        401 => Failure::Configuration {
+            message,
+            hint: Some("the token is wrong, expired or revoked: issue a new one and store it where `token` points to".into()),
+        },
+        403 => Failure::Configuration {
+            message,
+            hint: Some("the token lacks a permission: it needs to read metadata and contents, and to write contents and pull requests where tidegate writes".into()),
+        },
+        301 | 302 | 307 | 308 => Failure::permanent(format!(
+            "{message}: the repository has moved; write its new name where it is configured"
+        )),
+        408 | 425 | 500..=599 => Failure::transient(message),
+        _ => Failure::permanent(message),
+    }
+}
