@@ -6,5 +6,5 @@ mod listing;
 mod r_version;
 
 pub use evidence::{Check, Evidence, Issue};
-pub use listing::{Listing, PackageName};
+pub use listing::{Listing, PackageName, is_commit};
 pub use r_version::RVersion;

@@ -1,0 +1,434 @@
+//! What takes more than one value of a world to judge: the order and bounds of times, names that
+//! another file has to define, and things that are said twice. Turns the parsed files into a [`World`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use toml::Spanned;
+
+use super::problem::{Mistake, nearest, place_of};
+use super::reading::{Numbered, Parsed};
+use super::scalars::{Branch, Folder, Line, Name, RepositoryUrl, UniqueKeys, Version};
+use super::written::{
+    CranFile, DependenciesFile, EvidenceObject, InitialFile, InitialObject, PeopleTable, RReleaseTable,
+    RegistryRow, ReleaseRow, WorldFile,
+};
+use super::{
+    EvidenceRow, Initial, LedgerEntry, Outage, People, RRelease, RecordedCheck, RegistryChange, Release,
+    Seen, Universe, World,
+};
+use crate::domain::{Listing, PackageName, RVersion};
+
+/// A mistake and the file it is in.
+type Located = (&'static str, Mistake);
+
+/// What the rows of the other files are held against.
+struct Frame {
+    start: Timestamp,
+    end: Timestamp,
+    universes: Vec<Universe>,
+    listed: BTreeSet<PackageName>,
+}
+
+/// Judges the parsed files together.
+pub(super) fn assemble(parsed: Parsed, digest: String) -> Result<World, Located> {
+    let (file, text) = parsed.world;
+    let in_world = |mistake| ("world.toml", mistake);
+    let universes = universes(&file, &text).map_err(in_world)?;
+    let (start, end) = (file.start.get_ref().0, file.end.get_ref().0);
+    if end <= start {
+        let message = format!("the world ends at {end}; expected a time after its start, {start}");
+        return Err(in_world(spanned(&text, &file.end, message)));
+    }
+    let initial = initial(parsed.initial, &universes).map_err(|mistake| ("initial.json", mistake))?;
+    let mut frame = Frame { start, end, universes, listed: BTreeSet::new() };
+    let registry =
+        registry(parsed.registry, &frame, &initial).map_err(|mistake| ("registry.jsonl", mistake))?;
+    frame.listed = initial
+        .values()
+        .flat_map(|initial| initial.packages.iter().map(|listing| listing.package.clone()))
+        .chain(registry.iter().flat_map(|change| change.set.keys().cloned()))
+        .collect();
+    Ok(World {
+        name: file.name.0.clone(),
+        ecosystem: file.ecosystem.as_str().to_owned(),
+        people: people(&file.people, &text, &frame).map_err(in_world)?,
+        r_releases: r_releases(&file.r_release, &text).map_err(in_world)?,
+        outages: outages(&file, &text, &frame).map_err(in_world)?,
+        initial,
+        registry,
+        releases: releases(parsed.releases, &frame).map_err(|mistake| ("releases.jsonl", mistake))?,
+        evidence: evidence(parsed.evidence, &frame).map_err(|mistake| ("evidence.jsonl", mistake))?,
+        cran: cran(parsed.cran),
+        dependencies: dependencies(parsed.dependencies, &frame)
+            .map_err(|mistake| ("dependencies.json", mistake))?,
+        start,
+        end,
+        universes: frame.universes,
+        digest,
+    })
+}
+
+fn spanned<T>(text: &str, value: &Spanned<T>, message: String) -> Mistake {
+    let (line, column) = place_of(text, value.span().start);
+    Mistake::at(line, column, message)
+}
+
+/// The place of a JSON object's key, for mistakes that are known only once the file is parsed.
+fn place_of_key(text: &str, key: &str) -> (usize, usize) {
+    let quoted = format!("\"{key}\"");
+    let offset = text
+        .match_indices(&quoted)
+        .find(|(start, _)| text[start + quoted.len()..].trim_start().starts_with(':'))
+        .map_or(0, |(start, _)| start);
+    place_of(text, offset)
+}
+
+impl Frame {
+    fn channels(&self) -> impl Iterator<Item = &str> {
+        self.universes.iter().map(|universe| universe.channel.as_str())
+    }
+
+    /// What is wrong with a universe's name, and what may have been meant.
+    fn unknown_universe(&self, name: &str) -> Option<(String, Option<String>)> {
+        if self.channels().any(|channel| channel == name) {
+            return None;
+        }
+        let known: Vec<&str> = self.channels().collect();
+        let message = format!("unknown universe `{name}`; expected one of {}", known.join(", "));
+        Some((message, nearest(name, self.channels())))
+    }
+
+    /// What is wrong with a package's name, and what may have been meant.
+    fn unlisted(&self, package: &str) -> Option<(String, Option<String>)> {
+        if self.listed.contains(package) {
+            return None;
+        }
+        let message = format!("no packages.json of this world ever lists `{package}`");
+        Some((message, nearest(package, self.listed.iter().map(String::as_str))))
+    }
+
+    /// Judges a row's time: not before `earliest`, not after the end, not before the row above.
+    fn in_order(
+        &self,
+        line: usize,
+        at: Timestamp,
+        above: &mut Option<Timestamp>,
+        earliest: Option<Timestamp>,
+    ) -> Result<(), Mistake> {
+        if at > self.end || earliest.is_some_and(|earliest| at < earliest) {
+            let message =
+                format!("{at} is outside of the world's time, {} to {}", self.start, self.end);
+            return Err(Mistake::at(line, 1, message));
+        }
+        match above.replace(at) {
+            Some(above) if above > at => Err(Mistake::at(
+                line,
+                1,
+                format!("the row is out of order: {at} comes after {above}; expected rows ordered by `at`"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn at_line((message, hint): (String, Option<String>), line: usize) -> Mistake {
+    Mistake::at(line, 1, message).hint(hint)
+}
+
+fn universes(file: &WorldFile, text: &str) -> Result<Vec<Universe>, Mistake> {
+    let mut universes: Vec<Universe> = Vec::new();
+    for table in &file.universe {
+        let channel = &table.channel.get_ref().0;
+        let repository = &table.repository.get_ref().0;
+        if universes.iter().any(|known| known.channel == *channel) {
+            let message = format!("a second universe is named `{channel}`; expected each channel once");
+            return Err(spanned(text, &table.channel, message));
+        }
+        let plain = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        };
+        if !repository.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name)) {
+            let message = format!("`{repository}` is not a GitHub repository; expected `owner/name`");
+            return Err(spanned(text, &table.repository, message));
+        }
+        universes.push(Universe { channel: channel.clone(), repository: repository.clone() });
+    }
+    match universes.is_empty() {
+        true => Err(Mistake::whole_file("the world has no universe; expected at least one [[universe]]")),
+        false => Ok(universes),
+    }
+}
+
+fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mistake> {
+    let written = &table.merge_after.get_ref().0;
+    let merge_after = written
+        .parse::<SignedDuration>()
+        .ok()
+        .filter(|duration| *duration > SignedDuration::ZERO && *duration <= SignedDuration::from_hours(24 * 366))
+        .ok_or_else(|| {
+            let message = format!("`{written}` is not a wait; expected such as `6h`, at most a year");
+            spanned(text, &table.merge_after, message)
+        })?;
+    let known = |names: &[Spanned<Name>]| -> Result<BTreeSet<PackageName>, Mistake> {
+        names
+            .iter()
+            .map(|name| match frame.unlisted(&name.get_ref().0) {
+                Some((message, hint)) => Err(spanned(text, name, message).hint(hint)),
+                None => Ok(name.get_ref().0.clone()),
+            })
+            .collect()
+    };
+    Ok(People { merge_after, close: known(&table.close)?, edit: known(&table.edit)? })
+}
+
+fn r_releases(tables: &[RReleaseTable], text: &str) -> Result<Vec<RRelease>, Mistake> {
+    let mut releases: Vec<RRelease> = Vec::new();
+    for table in tables {
+        let date = table.date.get_ref().0;
+        if let Some(above) = releases.last().filter(|above| above.date > date) {
+            let message = format!("R of {date} comes after R of {}; expected the oldest first", above.date);
+            return Err(spanned(text, &table.date, message));
+        }
+        releases.push(RRelease { version: table.version.0.clone(), date });
+    }
+    match releases.is_empty() {
+        true => Err(Mistake::whole_file("the world knows no R; expected at least one [[r_release]]")),
+        false => Ok(releases),
+    }
+}
+
+fn outages(file: &WorldFile, text: &str, frame: &Frame) -> Result<Vec<Outage>, Mistake> {
+    let mut outages = Vec::new();
+    for table in &file.outage {
+        let Line(universe) = table.universe.get_ref();
+        if let Some((message, hint)) = frame.unknown_universe(universe) {
+            return Err(spanned(text, &table.universe, message).hint(hint));
+        }
+        let (from, to) = (table.from.get_ref().0, table.to.get_ref().0);
+        if to <= from {
+            let message = format!("the outage ends at {to}; expected a time after its start, {from}");
+            return Err(spanned(text, &table.to, message));
+        }
+        if from < frame.start || to > frame.end {
+            let message =
+                format!("the outage is outside of the world's time, {} to {}", frame.start, frame.end);
+            return Err(spanned(text, &table.from, message));
+        }
+        outages.push(Outage { source: table.source, universe: universe.clone(), from, to });
+    }
+    Ok(outages)
+}
+
+fn initial(
+    (file, text): (InitialFile, String),
+    universes: &[Universe],
+) -> Result<BTreeMap<String, Initial>, Mistake> {
+    let mut initial = BTreeMap::new();
+    for (channel, object) in file.0 {
+        if !universes.iter().any(|universe| universe.channel == channel.0) {
+            let (line, column) = place_of_key(&text, &channel.0);
+            let message = format!("unknown universe `{}`; expected those of world.toml", channel.0);
+            let hint = nearest(&channel.0, universes.iter().map(|universe| universe.channel.as_str()));
+            return Err(Mistake::at(line, column, message).hint(hint));
+        }
+        initial.insert(channel.0, initial_channel(object));
+    }
+    match universes.iter().find(|universe| !initial.contains_key(&universe.channel)) {
+        Some(universe) => Err(Mistake::whole_file(format!(
+            "the universe `{}` is missing; expected one object for each [[universe]]",
+            universe.channel
+        ))),
+        None => Ok(initial),
+    }
+}
+
+fn initial_channel(object: InitialObject) -> Initial {
+    let mut packages: Vec<Listing> = object
+        .packages
+        .0
+        .into_iter()
+        .map(|row| listing(row.package.0, row.url, row.branch, row.subdir))
+        .collect();
+    super::registry::sort_as_upstream(&mut packages);
+    let versions = object.versions.0.into_iter().map(|row| LedgerEntry {
+        package: row.package.0,
+        version_current: row.version_current.0,
+        hash_current: row.hash_current.0,
+        highest: row.version_highest.zip(row.hash_highest).map(|(version, hash)| (version.0, hash.0)),
+    });
+    Initial { packages, versions: versions.collect() }
+}
+
+fn listing(
+    package: PackageName,
+    url: RepositoryUrl,
+    branch: Option<Branch>,
+    subdir: Option<Folder>,
+) -> Listing {
+    Listing {
+        package,
+        url: url.0,
+        branch: branch.map(|branch| branch.0),
+        subdir: subdir.map(|subdir| subdir.0),
+    }
+}
+
+fn registry(
+    rows: Vec<Numbered<RegistryRow>>,
+    frame: &Frame,
+    initial: &BTreeMap<String, Initial>,
+) -> Result<Vec<RegistryChange>, Mistake> {
+    let mut above = None;
+    let mut listed: BTreeSet<PackageName> = frame
+        .universes
+        .first()
+        .and_then(|universe| initial.get(&universe.channel))
+        .map(|initial| initial.packages.iter().map(|listing| listing.package.clone()).collect())
+        .unwrap_or_default();
+    let mut changes = Vec::new();
+    for (line, row) in rows {
+        frame.in_order(line, row.at.0, &mut above, Some(frame.start))?;
+        let mut remove = BTreeSet::new();
+        for Name(package) in row.remove {
+            if !listed.remove(&package) {
+                let message = format!("`{package}` is removed, but is not listed at that time");
+                let hint = nearest(&package, listed.iter().map(String::as_str));
+                return Err(Mistake::at(line, 1, message).hint(hint));
+            }
+            remove.insert(package);
+        }
+        let mut set = BTreeMap::new();
+        for (Name(package), object) in row.set.0 {
+            if remove.contains(&package) {
+                let message = format!("`{package}` is both set and removed; expected one of them");
+                return Err(Mistake::at(line, 1, message));
+            }
+            listed.insert(package.clone());
+            set.insert(package.clone(), listing(package, object.url, object.branch, object.subdir));
+        }
+        changes.push(RegistryChange { at: row.at.0, set, remove });
+    }
+    Ok(changes)
+}
+
+fn releases(rows: Vec<Numbered<ReleaseRow>>, frame: &Frame) -> Result<Vec<Release>, Mistake> {
+    let mut above = None;
+    let mut releases = Vec::new();
+    for (line, row) in rows {
+        // What was there when the world began has an earlier time.
+        frame.in_order(line, row.at.0, &mut above, None)?;
+        if row.packages.0.is_empty() {
+            let message = "the release carries no package; expected at least one under `packages`";
+            return Err(Mistake::at(line, 1, message));
+        }
+        let mut packages = BTreeMap::new();
+        for (Name(package), version) in row.packages.0 {
+            if let Some(unlisted) = frame.unlisted(&package) {
+                return Err(at_line(unlisted, line));
+            }
+            packages.insert(package, version.0);
+        }
+        releases.push(Release {
+            at: row.at.0,
+            repository: row.repository.0,
+            tag: row.tag.0,
+            commit: row.commit.0,
+            packages,
+        });
+    }
+    Ok(releases)
+}
+
+fn evidence(rows: Vec<Numbered<EvidenceObject>>, frame: &Frame) -> Result<Vec<EvidenceRow>, Mistake> {
+    let mut above = None;
+    let mut said = BTreeSet::new();
+    let mut evidence = Vec::new();
+    for (line, row) in rows {
+        frame.in_order(line, row.at.0, &mut above, Some(frame.start))?;
+        if let Some(unknown) = frame.unknown_universe(&row.universe.0) {
+            return Err(at_line(unknown, line));
+        }
+        if let Some(unlisted) = frame.unlisted(&row.package.0) {
+            return Err(at_line(unlisted, line));
+        }
+        if !said.insert((row.universe.0.clone(), row.package.0.clone(), row.at.0)) {
+            let message = format!(
+                "a second row says what {} has of `{}` at {}; expected one",
+                row.universe.0, row.package.0, row.at.0
+            );
+            return Err(Mistake::at(line, 1, message));
+        }
+        let (at, universe, package) = (row.at.0, row.universe.0.clone(), row.package.0.clone());
+        evidence.push(EvidenceRow { at, universe, package, seen: seen(row, line)? });
+    }
+    Ok(evidence)
+}
+
+fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
+    let says_more = row.commit.is_some()
+        || row.version.is_some()
+        || row.published.is_some()
+        || row.building.is_some()
+        || row.license.is_some()
+        || !(row.checks.is_empty() && row.remotes.is_empty() && row.advisories.is_empty());
+    match (row.gone, row.commit, row.version) {
+        (Some(true), ..) if says_more => Err(Mistake::at(
+            line,
+            1,
+            "a row with `gone` says nothing else; expected `at`, `universe`, `package` and `gone` alone",
+        )),
+        (Some(true), ..) => Ok(None),
+        (Some(false), ..) => Err(Mistake::at(line, 1, "`gone` is false; expected true, or no such key")),
+        (None, Some(commit), Some(version)) => Ok(Some(Seen {
+            commit: commit.0,
+            version: version.0,
+            published: row.published.map(|published| published.0),
+            checks: row
+                .checks
+                .into_iter()
+                .map(|check| RecordedCheck {
+                    config: check.config.0,
+                    r: check.r.0,
+                    check: check.check,
+                    url: check.url.0,
+                })
+                .collect(),
+            remotes: row.remotes.into_iter().map(|remote| remote.0).collect(),
+            license: row.license.map(|license| license.0),
+            advisories: row.advisories.into_iter().map(|advisory| advisory.0).collect(),
+            building: row.building.map(|building| building.0),
+        })),
+        (None, ..) => Err(Mistake::at(
+            line,
+            1,
+            "the row has no commit or no version; expected both, or `gone` alone",
+        )),
+    }
+}
+
+fn dependencies(
+    (file, text): (DependenciesFile, String),
+    frame: &Frame,
+) -> Result<BTreeMap<PackageName, Vec<PackageName>>, Mistake> {
+    let mut dependencies = BTreeMap::new();
+    for (Name(package), needed) in file.dependencies.0 {
+        let needed: Vec<PackageName> = needed.into_iter().map(|name| name.0).collect();
+        if let Some((message, hint)) = needed.iter().find_map(|name| frame.unlisted(name)) {
+            let (line, column) = place_of_key(&text, &package);
+            let message = format!("`{package}` depends on a stranger: {message}");
+            return Err(Mistake::at(line, column, message).hint(hint));
+        }
+        dependencies.insert(package, needed);
+    }
+    Ok(dependencies)
+}
+
+fn cran(file: CranFile) -> BTreeMap<Date, BTreeMap<PackageName, RVersion>> {
+    let index = |index: UniqueKeys<Name, Version>| {
+        index.0.into_iter().map(|(name, version)| (name.0, version.0)).collect()
+    };
+    file.0.into_iter().map(|(day, packages)| (day.0, index(packages))).collect()
+}
