@@ -25,7 +25,9 @@ use serde::Deserialize;
 use crate::domain::{Listing, PackageName, RVersion};
 
 pub use builds::UnfinishedBuild;
-pub use description::ReleaseFiles;
+pub use description::{Contents, ReleaseFiles};
+pub(crate) use description::{FREE_LICENSE, title};
+pub(crate) use builds::made_up_number;
 pub use playback::{Building, Playback, UniverseRow};
 pub use problem::WorldProblem;
 pub use registry::ListingCommit;

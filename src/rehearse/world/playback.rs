@@ -31,6 +31,8 @@ struct History {
 pub struct UniverseRow<'a> {
     /// The package.
     pub package: &'a str,
+    /// The address of its git repository, as `packages.json` has it.
+    pub repository: &'a str,
     /// The commit that its repository's `packages.json` asks for.
     pub commit: &'a str,
     /// The version at that commit; none where nothing in the world tells.
@@ -130,6 +132,7 @@ impl Playback {
         let commit = self.commit(listing, at)?;
         let blank = UniverseRow {
             package,
+            repository: &listing.url,
             commit,
             version: None,
             published: None,

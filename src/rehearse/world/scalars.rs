@@ -166,7 +166,8 @@ fn is_plain_part(part: &str) -> bool {
 }
 
 fn repository_url(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.strip_prefix("https://").unwrap_or_default().split('/').collect();
+    let path = text.strip_prefix("https://").unwrap_or_default();
+    let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     match parts.len() >= 3 && parts.iter().all(|part| is_plain_part(part)) {
         true => Ok(text.to_owned()),
         false => Err(format!(
