@@ -85,7 +85,12 @@ impl SimulatedUniverse {
         let violations = Arc::new(Violations::default());
         let shelf = Shelf::new(Arc::clone(&surroundings.maker));
         let served = Arc::new(Served {
-            scene: Scene { playback, surroundings, shelf },
+            scene: Scene {
+                newest_patches: scene::newest_patches(playback.world()),
+                playback,
+                surroundings,
+                shelf,
+            },
             lines: Lines::default(),
             violations: Arc::clone(&violations),
         });

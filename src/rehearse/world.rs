@@ -25,9 +25,9 @@ use serde::Deserialize;
 use crate::domain::{Listing, PackageName, RVersion};
 
 pub use builds::UnfinishedBuild;
+pub(crate) use builds::made_up_number;
 pub use description::{Contents, ReleaseFiles};
 pub(crate) use description::{FREE_LICENSE, title};
-pub(crate) use builds::made_up_number;
 pub use playback::{Building, Playback, UniverseRow};
 pub use problem::WorldProblem;
 pub use registry::ListingCommit;
@@ -265,7 +265,7 @@ impl World {
             .iter()
             .filter(|row| row.universe == channel)
             .filter_map(|row| row.seen.as_ref())
-            .flat_map(|seen| seen.checks.iter().map(|check| check.url.as_str()))
+            .flat_map(|seen| seen.checks.iter().map(|check| &check.url).chain(&seen.building))
             .find_map(|url| {
                 let path = url.strip_prefix("https://github.com/")?;
                 path.find("/actions/").map(|end| path[..end].to_owned())

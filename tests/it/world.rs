@@ -4,6 +4,4 @@ mod bundled;
 mod folder;
 mod mistakes;
 mod rules;
-
-#[test]
-fn x() {}
+mod served;

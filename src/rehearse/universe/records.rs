@@ -183,10 +183,11 @@ impl Record<'_> {
             let job = split_job(&check.url).map(|(_, job)| job);
             json!({"job": job, "config": check.config, "r": check.r.as_str(), "check": check.check.as_str()})
         });
-        let passed = CONFIGURATIONS.into_iter().filter(|config| self.check_in(config).is_none()).map(|config| {
-            let job = made_up_number(&[&self.build, self.row.package, config]);
-            json!({"job": job, "config": config, "r": self.view.r.version, "check": "OK"})
-        });
+        let passed =
+            CONFIGURATIONS.into_iter().filter(|config| self.check_in(config).is_none()).map(|config| {
+                let job = made_up_number(&[&self.build, self.row.package, config]);
+                json!({"job": job, "config": config, "r": self.view.r.version, "check": "OK"})
+            });
         recorded.chain(passed).collect()
     }
 

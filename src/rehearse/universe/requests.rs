@@ -127,11 +127,14 @@ impl Asked<'_> {
         let tag = format!("\"{}\"", hex(&Sha256::digest(&body)[..16]));
         let known = self.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
         let has_it = known.is_some_and(|tags| {
-            tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
+            tags.split(',')
+                .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
         });
         match has_it {
             true => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response(),
-            false => ([(header::CONTENT_TYPE, content_type.to_owned()), (header::ETAG, tag)], body).into_response(),
+            false => {
+                ([(header::CONTENT_TYPE, content_type.to_owned()), (header::ETAG, tag)], body).into_response()
+            }
         }
     }
 

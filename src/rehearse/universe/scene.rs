@@ -1,6 +1,7 @@
 //! What every answer of the simulated universe is made from: the world, the time, what the
 //! repositories list, and the R that the distribution targets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use super::Surroundings;
 use super::maker::{MadePackage, Platform};
 use super::shelf::{Artifact, MadeFile, Shelf};
-use crate::domain::Listing;
+use crate::domain::{Listing, RVersion};
 use crate::rehearse::world::{Building, FREE_LICENSE, Playback, UniverseRow, World, title};
 
 /// The world and everything around it.
@@ -16,6 +17,8 @@ pub(super) struct Scene {
     pub(super) playback: Arc<Playback>,
     pub(super) surroundings: Surroundings,
     pub(super) shelf: Shelf,
+    /// By series of R: the newest patch release that the world knows.
+    pub(super) newest_patches: BTreeMap<String, RVersion>,
 }
 
 /// One universe at one time.
@@ -68,19 +71,24 @@ impl Scene {
         }
         let at = self.now();
         let series = (self.surroundings.targeted_r)(at);
-        let version = newest_patch(self.world(), &series);
+        let newest = self.newest_patches.get(&series);
+        let version = newest.map_or_else(|| format!("{series}.0"), |r| r.as_str().to_owned());
         let listings = (self.surroundings.listings)(channel);
         Some(View { scene: self, channel, at, r: TargetedR { series, version }, listings })
     }
 }
 
-/// The highest patch release of a series that a recorded check ran with, else its first release.
-fn newest_patch(world: &World, series: &str) -> String {
-    let seen = world.evidence.iter().filter_map(|row| row.seen.as_ref()).flat_map(|seen| &seen.checks);
-    seen.map(|check| &check.r)
-        .filter(|r| r.minor_series() == series)
-        .max()
-        .map_or_else(|| format!("{series}.0"), |r| r.as_str().to_owned())
+/// By series of R: the highest patch release that a recorded check ran with.
+pub(super) fn newest_patches(world: &World) -> BTreeMap<String, RVersion> {
+    let seen = world.evidence.iter().filter_map(|row| row.seen.as_ref());
+    let mut newest: BTreeMap<String, RVersion> = BTreeMap::new();
+    for check in seen.flat_map(|seen| &seen.checks) {
+        let patch = newest.entry(check.r.minor_series()).or_insert_with(|| check.r.clone());
+        if *patch < check.r {
+            *patch = check.r.clone();
+        }
+    }
+    newest
 }
 
 impl View<'_> {

@@ -66,9 +66,8 @@ impl Playback {
     /// When the commit could first be seen as a release; for a pin on what was never released, now.
     fn seen_since(&self, row: &UniverseRow<'_>, at: Timestamp) -> Timestamp {
         let mut releases = self.world().releases.iter();
-        let released = releases.find(|release| {
-            release.commit == row.commit && release.packages.contains_key(row.package)
-        });
+        let released = releases
+            .find(|release| release.commit == row.commit && release.packages.contains_key(row.package));
         released.map_or(at, |release| release.at.max(self.world().start))
     }
 }

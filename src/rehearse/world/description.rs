@@ -117,7 +117,8 @@ impl World {
 }
 
 /// Everybody who is named in a world is made up.
-const AUTHORS: &str = "person(\"Robin\", \"Tide\", email = \"robin@example.org\", role = c(\"aut\", \"cre\"))";
+const AUTHORS: &str =
+    "person(\"Robin\", \"Tide\", email = \"robin@example.org\", role = c(\"aut\", \"cre\"))";
 
 /// The title that every made package has.
 pub(crate) fn title(package: &str) -> String {

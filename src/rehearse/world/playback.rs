@@ -96,12 +96,7 @@ impl Playback {
     /// What the universe of `channel` says at `at`, when its repository lists `listings`. A package
     /// whose commit cannot be told (it has no release yet, or follows a branch that the world does not
     /// know) is not in the universe and has no row.
-    pub fn rows<'a>(
-        &'a self,
-        channel: &str,
-        listings: &'a [Listing],
-        at: Timestamp,
-    ) -> Vec<UniverseRow<'a>> {
+    pub fn rows<'a>(&'a self, channel: &str, listings: &'a [Listing], at: Timestamp) -> Vec<UniverseRow<'a>> {
         listings.iter().filter_map(|listing| self.row(channel, listing, at)).collect()
     }
 
@@ -122,12 +117,7 @@ impl Playback {
         self.releases.get(&repository_key(&listing.url))?.get(&listing.package)
     }
 
-    fn row<'a>(
-        &'a self,
-        channel: &str,
-        listing: &'a Listing,
-        at: Timestamp,
-    ) -> Option<UniverseRow<'a>> {
+    fn row<'a>(&'a self, channel: &str, listing: &'a Listing, at: Timestamp) -> Option<UniverseRow<'a>> {
         let package = listing.package.as_str();
         let commit = self.commit(listing, at)?;
         let blank = UniverseRow {
@@ -149,8 +139,7 @@ impl Playback {
             return Some(UniverseRow { gone: true, ..blank });
         }
         let others = self.world.universes.iter().filter(|other| other.channel != channel);
-        let histories =
-            std::iter::once(own).chain(others.map(|other| self.history(&other.channel, package)));
+        let histories = std::iter::once(own).chain(others.map(|other| self.history(&other.channel, package)));
         for history in histories.flatten() {
             if let Some((index, seen)) = self.evidence_of(history, commit, at) {
                 return Some(UniverseRow {
@@ -190,7 +179,8 @@ impl Playback {
     /// contains does not change, only when it is seen.
     fn released_version(&self, listing: &Listing, commit: &str) -> Option<&str> {
         let releases = self.releases_of(listing)?.iter().filter_map(|index| self.world.releases.get(*index));
-        let released = releases.filter(|release| release.commit == commit).last()?;
+        let mut newest_first = releases.rev();
+        let released = newest_first.find(|release| release.commit == commit)?;
         released.packages.get(&listing.package).map(|version| version.as_str())
     }
 

@@ -51,6 +51,11 @@ impl Mistake {
         Self { place: Some((line, column)), message: message.into(), hint: None }
     }
 
+    /// The same with the name that was probably meant.
+    pub(super) fn meant(self, nearest: Option<String>) -> Self {
+        self.hint(nearest.map(|name| format!("did you mean {name}?")))
+    }
+
     /// The same with advice.
     pub(super) fn hint(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
@@ -61,18 +66,19 @@ impl Mistake {
         let message = message.trim_end();
         // serde names fields and variants; the person who reads this sees keys and values.
         let shown = message.replace(" field `", " key `").replace("unknown variant `", "unknown value `");
-        Self { place, message: shown, hint: nearest_of_message(message) }
+        Self { place, message: shown, hint: None }.meant(nearest_of_message(message))
     }
 
     /// A mistake that serde_json found in a text which begins at `line` of the file.
     pub(super) fn from_json(line: usize, error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let message = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+        // serde_json counts columns from zero where it has read nothing of the line.
+        let place = Some((line + error.line().max(1) - 1, error.column().max(1)));
         if error.is_eof() {
-            let place = Some((line + error.line().max(1) - 1, error.column()));
             return Self::from_serde(place, &format!("the JSON ends too early ({message})"));
         }
-        Self::from_serde(Some((line + error.line().max(1) - 1, error.column())), message)
+        Self::from_serde(place, message)
     }
 }
 
@@ -86,13 +92,13 @@ fn nearest_of_message(message: &str) -> Option<String> {
     nearest(unknown, quoted)
 }
 
-/// Advice that names the candidate most like `word`, where one is alike enough to be meant.
+/// The candidate most like `word`, quoted, where one is alike enough to be meant.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(2))
         .min()
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+        .map(|(_, candidate)| format!("`{candidate}`"))
 }
 
 /// Line and column (from one) of a byte offset.

@@ -57,7 +57,8 @@ impl World {
     pub fn load(folder: &Path) -> Result<Self, WorldProblem> {
         let origin = folder.display().to_string();
         let mut files = BTreeMap::new();
-        for file in FILES {
+        // From the end, where world.toml is: a folder without it is no world at all.
+        for file in FILES.into_iter().rev() {
             let text = read_text(folder, file).map_err(|mistake| in_file(&origin, file, mistake))?;
             files.insert(file, text);
         }
@@ -85,10 +86,7 @@ impl World {
             releases: parse_lines(&take("releases.jsonl")?).map_err(located("releases.jsonl"))?,
             evidence: parse_lines(&take("evidence.jsonl")?).map_err(located("evidence.jsonl"))?,
             cran: parse_json(&take("cran.json")?).map_err(located("cran.json"))?,
-            dependencies: (
-                parse_json(&dependencies).map_err(located("dependencies.json"))?,
-                dependencies,
-            ),
+            dependencies: (parse_json(&dependencies).map_err(located("dependencies.json"))?, dependencies),
         };
         semantics::assemble(parsed, digest).map_err(|(file, mistake)| in_file(origin, file, mistake))
     }
@@ -105,13 +103,16 @@ fn in_file(origin: &str, file: &str, mistake: Mistake) -> WorldProblem {
 }
 
 fn missing<'a>(file: &str, present: impl Iterator<Item = &'a str>) -> Mistake {
-    Mistake::whole_file(format!("the file is missing; a world has {}", FILES.join(", ")))
-        .hint(nearest(file, present))
+    let misspelt = nearest(file, present).map(|name| format!("there is a file {name}; is it this one?"));
+    Mistake::whole_file(format!("the file is missing; a world has {}", FILES.join(", "))).hint(misspelt)
 }
 
 fn read_text(folder: &Path, file: &str) -> Result<String, Mistake> {
     let path = folder.join(file);
     let opened = fs::File::open(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound if !folder.exists() => {
+            Mistake::whole_file("there is no such folder; expected the folder of a world")
+        }
         ErrorKind::NotFound => {
             let names = names_in(folder);
             let strangers = names.iter().map(String::as_str).filter(|name| !FILES.contains(name));
@@ -156,8 +157,7 @@ fn parse_world(text: &str) -> Result<WorldFile, Mistake> {
     };
     if *format.get_ref() != FORMAT {
         let (line, column) = place_of(text, format.span().start);
-        let message =
-            format!("format {} is unknown; expected {FORMAT}", format.get_ref());
+        let message = format!("format {} is unknown; expected {FORMAT}", format.get_ref());
         let hint = "a newer tidegate may know it".to_owned();
         return Err(Mistake::at(line, column, message).hint(Some(hint)));
     }
@@ -179,6 +179,9 @@ fn parse_lines<T: DeserializeOwned>(text: &str) -> Result<Vec<Numbered<T>>, Mist
     let mut rows = Vec::new();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
+        if row.trim().is_empty() {
+            return Err(Mistake::at(line, 1, "the line is empty; expected one JSON object on every line"));
+        }
         let parsed = serde_json::from_str(row).map_err(|error| Mistake::from_json(line, &error))?;
         rows.push((line, parsed));
     }

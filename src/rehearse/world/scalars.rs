@@ -148,9 +148,8 @@ fn channel(text: &str) -> Result<String, String> {
     let fits = !text.is_empty()
         && text.len() <= 100
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    fits.then(|| text.to_owned()).ok_or_else(|| {
-        format!("`{text}` is not a channel; expected lower-case letters, digits and hyphens")
-    })
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("`{text}` is not a channel; expected lower-case letters, digits and hyphens"))
 }
 
 fn version(text: &str) -> Result<RVersion, String> {
@@ -265,7 +264,10 @@ where
                     match entries.entry(key) {
                         Entry::Vacant(free) => free.insert(map.next_value()?),
                         Entry::Occupied(taken) => {
-                            return Err(de::Error::custom(format!("`{}` is here twice; expected it once", taken.key())));
+                            return Err(de::Error::custom(format!(
+                                "`{}` is here twice; expected it once",
+                                taken.key()
+                            )));
                         }
                     };
                 }

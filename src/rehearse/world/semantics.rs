@@ -118,8 +118,7 @@ impl Frame {
         earliest: Option<Timestamp>,
     ) -> Result<(), Mistake> {
         if at > self.end || earliest.is_some_and(|earliest| at < earliest) {
-            let message =
-                format!("{at} is outside of the world's time, {} to {}", self.start, self.end);
+            let message = format!("{at} is outside of the world's time, {} to {}", self.start, self.end);
             return Err(Mistake::at(line, 1, message));
         }
         match above.replace(at) {
@@ -133,8 +132,8 @@ impl Frame {
     }
 }
 
-fn at_line((message, hint): (String, Option<String>), line: usize) -> Mistake {
-    Mistake::at(line, 1, message).hint(hint)
+fn at_line((message, nearest): (String, Option<String>), line: usize) -> Mistake {
+    Mistake::at(line, 1, message).meant(nearest)
 }
 
 fn universes(file: &WorldFile, text: &str) -> Result<Vec<Universe>, Mistake> {
@@ -167,7 +166,9 @@ fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mist
     let merge_after = written
         .parse::<SignedDuration>()
         .ok()
-        .filter(|duration| *duration > SignedDuration::ZERO && *duration <= SignedDuration::from_hours(24 * 366))
+        .filter(|duration| {
+            *duration > SignedDuration::ZERO && *duration <= SignedDuration::from_hours(24 * 366)
+        })
         .ok_or_else(|| {
             let message = format!("`{written}` is not a wait; expected such as `6h`, at most a year");
             spanned(text, &table.merge_after, message)
@@ -176,7 +177,7 @@ fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mist
         names
             .iter()
             .map(|name| match frame.unlisted(&name.get_ref().0) {
-                Some((message, hint)) => Err(spanned(text, name, message).hint(hint)),
+                Some((message, nearest)) => Err(spanned(text, name, message).meant(nearest)),
                 None => Ok(name.get_ref().0.clone()),
             })
             .collect()
@@ -204,8 +205,8 @@ fn outages(file: &WorldFile, text: &str, frame: &Frame) -> Result<Vec<Outage>, M
     let mut outages = Vec::new();
     for table in &file.outage {
         let Line(universe) = table.universe.get_ref();
-        if let Some((message, hint)) = frame.unknown_universe(universe) {
-            return Err(spanned(text, &table.universe, message).hint(hint));
+        if let Some((message, nearest)) = frame.unknown_universe(universe) {
+            return Err(spanned(text, &table.universe, message).meant(nearest));
         }
         let (from, to) = (table.from.get_ref().0, table.to.get_ref().0);
         if to <= from {
@@ -231,8 +232,8 @@ fn initial(
         if !universes.iter().any(|universe| universe.channel == channel.0) {
             let (line, column) = place_of_key(&text, &channel.0);
             let message = format!("unknown universe `{}`; expected those of world.toml", channel.0);
-            let hint = nearest(&channel.0, universes.iter().map(|universe| universe.channel.as_str()));
-            return Err(Mistake::at(line, column, message).hint(hint));
+            let nearest = nearest(&channel.0, universes.iter().map(|universe| universe.channel.as_str()));
+            return Err(Mistake::at(line, column, message).meant(nearest));
         }
         initial.insert(channel.0, initial_channel(object));
     }
@@ -295,8 +296,8 @@ fn registry(
         for Name(package) in row.remove {
             if !listed.remove(&package) {
                 let message = format!("`{package}` is removed, but is not listed at that time");
-                let hint = nearest(&package, listed.iter().map(String::as_str));
-                return Err(Mistake::at(line, 1, message).hint(hint));
+                let nearest = nearest(&package, listed.iter().map(String::as_str));
+                return Err(Mistake::at(line, 1, message).meant(nearest));
             }
             remove.insert(package);
         }
@@ -374,6 +375,7 @@ fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
         || row.building.is_some()
         || row.license.is_some()
         || !(row.checks.is_empty() && row.remotes.is_empty() && row.advisories.is_empty());
+    let is_recent = row.building.as_ref().is_some_and(|building| building.0 == "recent");
     match (row.gone, row.commit, row.version) {
         (Some(true), ..) if says_more => Err(Mistake::at(
             line,
@@ -382,6 +384,11 @@ fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
         )),
         (Some(true), ..) => Ok(None),
         (Some(false), ..) => Err(Mistake::at(line, 1, "`gone` is false; expected true, or no such key")),
+        (None, Some(_), Some(_)) if is_recent && row.published.is_none() => Err(Mistake::at(
+            line,
+            1,
+            "the build is `recent`, but nothing is `published`; expected the time of publishing",
+        )),
         (None, Some(commit), Some(version)) => Ok(Some(Seen {
             commit: commit.0,
             version: version.0,
@@ -401,11 +408,9 @@ fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
             advisories: row.advisories.into_iter().map(|advisory| advisory.0).collect(),
             building: row.building.map(|building| building.0),
         })),
-        (None, ..) => Err(Mistake::at(
-            line,
-            1,
-            "the row has no commit or no version; expected both, or `gone` alone",
-        )),
+        (None, ..) => {
+            Err(Mistake::at(line, 1, "the row has no commit or no version; expected both, or `gone` alone"))
+        }
     }
 }
 
@@ -416,10 +421,10 @@ fn dependencies(
     let mut dependencies = BTreeMap::new();
     for (Name(package), needed) in file.dependencies.0 {
         let needed: Vec<PackageName> = needed.into_iter().map(|name| name.0).collect();
-        if let Some((message, hint)) = needed.iter().find_map(|name| frame.unlisted(name)) {
+        if let Some((message, nearest)) = needed.iter().find_map(|name| frame.unlisted(name)) {
             let (line, column) = place_of_key(&text, &package);
             let message = format!("`{package}` depends on a stranger: {message}");
-            return Err(Mistake::at(line, column, message).hint(hint));
+            return Err(Mistake::at(line, column, message).meant(nearest));
         }
         dependencies.insert(package, needed);
     }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::scalars::{
-    AboutPackage, Branch, BuildText, Channel, Commit, Day, Folder, JobUrl, Line, Moment, Name, Published, RepositoryUrl,
-    UniqueKeys, UniqueRows, Version,
+    AboutPackage, Branch, BuildText, Channel, Commit, Day, Folder, JobUrl, Line, Moment, Name, Published,
+    RepositoryUrl, UniqueKeys, UniqueRows, Version,
 };
 use super::{CheckResult, OutageSource};
 
