@@ -2,6 +2,8 @@
 
 mod bundled;
 mod folder;
+mod history;
 mod mistakes;
+mod property;
 mod rules;
 mod served;

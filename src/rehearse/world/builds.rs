@@ -57,8 +57,9 @@ impl Playback {
 
     /// The address of a workflow run that nobody recorded: made from what was built, so that it is
     /// the same whenever it is asked for, and beyond the numbers that GitHub has reached.
-    pub fn made_up_run(&self, channel: &str, row: &UniverseRow<'_>) -> String {
-        let repository = self.world().builds_repository(channel).unwrap_or_else(|| "r-universe".to_owned());
+    pub(crate) fn made_up_run(&self, channel: &str, row: &UniverseRow<'_>) -> String {
+        let known = self.world().builds_repository(channel);
+        let repository = known.unwrap_or_else(|| format!("r-universe/{channel}"));
         let number = made_up_number(&[channel, row.package, row.commit]);
         format!("https://github.com/{repository}/actions/runs/{number}")
     }

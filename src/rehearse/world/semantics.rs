@@ -136,6 +136,7 @@ fn at_line((message, nearest): (String, Option<String>), line: usize) -> Mistake
     Mistake::at(line, 1, message).meant(nearest)
 }
 
+/// Channels are unique, and a repository's name can stand in a path of the GitHub API.
 fn universes(file: &WorldFile, text: &str) -> Result<Vec<Universe>, Mistake> {
     let mut universes: Vec<Universe> = Vec::new();
     for table in &file.universe {
@@ -161,6 +162,7 @@ fn universes(file: &WorldFile, text: &str) -> Result<Vec<Universe>, Mistake> {
     }
 }
 
+/// A misspelt maintainer's package would simply never act, so names have to be listed somewhere.
 fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mistake> {
     let written = &table.merge_after.get_ref().0;
     let merge_after = written
@@ -185,6 +187,7 @@ fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mist
     Ok(People { merge_after, close: known(&table.close)?, edit: known(&table.edit)? })
 }
 
+/// Oldest first, so that the newest at a date is the last that is not later.
 fn r_releases(tables: &[RReleaseTable], text: &str) -> Result<Vec<RRelease>, Mistake> {
     let mut releases: Vec<RRelease> = Vec::new();
     for table in tables {
@@ -201,6 +204,7 @@ fn r_releases(tables: &[RReleaseTable], text: &str) -> Result<Vec<RRelease>, Mis
     }
 }
 
+/// An outage of an unknown universe would never be noticed, so its name is held against the list.
 fn outages(file: &WorldFile, text: &str, frame: &Frame) -> Result<Vec<Outage>, Mistake> {
     let mut outages = Vec::new();
     for table in &file.outage {
@@ -223,6 +227,7 @@ fn outages(file: &WorldFile, text: &str, frame: &Frame) -> Result<Vec<Outage>, M
     Ok(outages)
 }
 
+/// Exactly the universes of `world.toml` have an initial list.
 fn initial(
     (file, text): (InitialFile, String),
     universes: &[Universe],
@@ -263,6 +268,7 @@ fn initial_channel(object: InitialObject) -> Initial {
     Initial { packages, versions: versions.collect() }
 }
 
+/// A row of `packages.json` from its checked parts.
 fn listing(
     package: PackageName,
     url: RepositoryUrl,
@@ -277,6 +283,7 @@ fn listing(
     }
 }
 
+/// Replays the changes while it reads them: only that shows whether a removed package was there.
 fn registry(
     rows: Vec<Numbered<RegistryRow>>,
     frame: &Frame,
@@ -315,6 +322,7 @@ fn registry(
     Ok(changes)
 }
 
+/// Every carried package is one that is listed at some time.
 fn releases(rows: Vec<Numbered<ReleaseRow>>, frame: &Frame) -> Result<Vec<Release>, Mistake> {
     let mut above = None;
     let mut releases = Vec::new();
@@ -343,6 +351,7 @@ fn releases(rows: Vec<Numbered<ReleaseRow>>, frame: &Frame) -> Result<Vec<Releas
     Ok(releases)
 }
 
+/// One row per universe, package and time, or it would be unclear which one is the newest.
 fn evidence(rows: Vec<Numbered<EvidenceObject>>, frame: &Frame) -> Result<Vec<EvidenceRow>, Mistake> {
     let mut above = None;
     let mut said = BTreeSet::new();
@@ -368,6 +377,7 @@ fn evidence(rows: Vec<Numbered<EvidenceObject>>, frame: &Frame) -> Result<Vec<Ev
     Ok(evidence)
 }
 
+/// What a row says of a commit; none for one that says `gone`, which must then say nothing else.
 fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
     let says_more = row.commit.is_some()
         || row.version.is_some()
@@ -414,6 +424,7 @@ fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
     }
 }
 
+/// Dependencies outside of the distribution never matter, so a stranger is a misspelling.
 fn dependencies(
     (file, text): (DependenciesFile, String),
     frame: &Frame,
