@@ -14,6 +14,7 @@ mod reading;
 mod registry;
 mod scalars;
 mod semantics;
+mod settings;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};

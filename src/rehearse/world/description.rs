@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::playback::repository_key;
 use super::{Seen, World};
 use crate::domain::{Listing, PackageName};
 
@@ -81,13 +82,19 @@ impl World {
     /// The DESCRIPTION files of every release, in the order of the releases; a package lies in the
     /// folder that a `packages.json` of the world names for it.
     pub fn release_files(&self) -> Vec<ReleaseFiles> {
-        let folders: BTreeMap<&str, Option<&str>> =
-            self.listings().map(|listing| (listing.package.as_str(), listing.subdir.as_deref())).collect();
+        // By repository and package: a package that moves to another repository may change its folder.
+        let folders: BTreeMap<(String, &str), Option<&str>> = self
+            .listings()
+            .map(|listing| {
+                ((repository_key(&listing.url), listing.package.as_str()), listing.subdir.as_deref())
+            })
+            .collect();
         self.releases
             .iter()
             .map(|release| {
+                let repository = repository_key(&release.repository);
                 let files = release.packages.keys().filter_map(|package| {
-                    let folder = folders.get(package.as_str()).copied().flatten();
+                    let folder = folders.get(&(repository.clone(), package.as_str())).copied().flatten();
                     let path = folder.map_or_else(String::new, |folder| format!("{folder}/"));
                     Some((format!("{path}DESCRIPTION"), self.description(package, &release.commit)?))
                 });

@@ -242,7 +242,7 @@ fn last(indices: &[usize], in_time: impl Fn(usize) -> bool) -> Option<usize> {
 }
 
 /// One key for the spellings of a repository's address: hosts ignore case, and git a `.git`.
-fn repository_key(url: &str) -> String {
+pub(super) fn repository_key(url: &str) -> String {
     let url = url.trim_end_matches('/').to_ascii_lowercase();
     url.strip_suffix(".git").map(str::to_owned).unwrap_or(url)
 }

@@ -3,20 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
-use toml::Spanned;
 
 use super::problem::{Mistake, nearest, place_of};
 use super::reading::{Numbered, Parsed};
-use super::scalars::{Branch, Folder, Line, Name, RepositoryUrl, UniqueKeys, Version};
+use super::scalars::{Branch, Folder, Name, RepositoryUrl, UniqueKeys, Version};
+use super::settings;
 use super::written::{
-    CranFile, DependenciesFile, EvidenceObject, InitialFile, InitialObject, PeopleTable, RReleaseTable,
-    RegistryRow, ReleaseRow, WorldFile,
+    CranFile, DependenciesFile, EvidenceObject, InitialFile, InitialObject, RegistryRow, ReleaseRow,
 };
 use super::{
-    EvidenceRow, Initial, LedgerEntry, Outage, People, RRelease, RecordedCheck, RegistryChange, Release,
-    Seen, Universe, World,
+    EvidenceRow, Initial, LedgerEntry, RecordedCheck, RegistryChange, Release, Seen, Universe, World,
 };
 use crate::domain::{Listing, PackageName, RVersion};
 
@@ -24,9 +22,9 @@ use crate::domain::{Listing, PackageName, RVersion};
 type Located = (&'static str, Mistake);
 
 /// What the rows of the other files are held against.
-struct Frame {
-    start: Timestamp,
-    end: Timestamp,
+pub(super) struct Frame {
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
     universes: Vec<Universe>,
     listed: BTreeSet<PackageName>,
 }
@@ -35,11 +33,11 @@ struct Frame {
 pub(super) fn assemble(parsed: Parsed, digest: String) -> Result<World, Located> {
     let (file, text) = parsed.world;
     let in_world = |mistake| ("world.toml", mistake);
-    let universes = universes(&file, &text).map_err(in_world)?;
+    let universes = settings::universes(&file, &text).map_err(in_world)?;
     let (start, end) = (file.start.get_ref().0, file.end.get_ref().0);
     if end <= start {
         let message = format!("the world ends at {end}; expected a time after its start, {start}");
-        return Err(in_world(spanned(&text, &file.end, message)));
+        return Err(in_world(settings::spanned(&text, &file.end, message)));
     }
     let initial = initial(parsed.initial, &universes).map_err(|mistake| ("initial.json", mistake))?;
     let mut frame = Frame { start, end, universes, listed: BTreeSet::new() };
@@ -53,9 +51,9 @@ pub(super) fn assemble(parsed: Parsed, digest: String) -> Result<World, Located>
     Ok(World {
         name: file.name.0.clone(),
         ecosystem: file.ecosystem.as_str().to_owned(),
-        people: people(&file.people, &text, &frame).map_err(in_world)?,
-        r_releases: r_releases(&file.r_release, &text).map_err(in_world)?,
-        outages: outages(&file, &text, &frame).map_err(in_world)?,
+        people: settings::people(&file.people, &text, &frame).map_err(in_world)?,
+        r_releases: settings::r_releases(&file.r_release, &text).map_err(in_world)?,
+        outages: settings::outages(&file, &text, &frame).map_err(in_world)?,
         initial,
         registry,
         releases: releases(parsed.releases, &frame).map_err(|mistake| ("releases.jsonl", mistake))?,
@@ -68,11 +66,6 @@ pub(super) fn assemble(parsed: Parsed, digest: String) -> Result<World, Located>
         universes: frame.universes,
         digest,
     })
-}
-
-fn spanned<T>(text: &str, value: &Spanned<T>, message: String) -> Mistake {
-    let (line, column) = place_of(text, value.span().start);
-    Mistake::at(line, column, message)
 }
 
 /// The place of a JSON object's key, for mistakes that are known only once the file is parsed.
@@ -91,7 +84,7 @@ impl Frame {
     }
 
     /// What is wrong with a universe's name, and what may have been meant.
-    fn unknown_universe(&self, name: &str) -> Option<(String, Option<String>)> {
+    pub(super) fn unknown_universe(&self, name: &str) -> Option<(String, Option<String>)> {
         if self.channels().any(|channel| channel == name) {
             return None;
         }
@@ -101,7 +94,7 @@ impl Frame {
     }
 
     /// What is wrong with a package's name, and what may have been meant.
-    fn unlisted(&self, package: &str) -> Option<(String, Option<String>)> {
+    pub(super) fn unlisted(&self, package: &str) -> Option<(String, Option<String>)> {
         if self.listed.contains(package) {
             return None;
         }
@@ -134,97 +127,6 @@ impl Frame {
 
 fn at_line((message, nearest): (String, Option<String>), line: usize) -> Mistake {
     Mistake::at(line, 1, message).meant(nearest)
-}
-
-/// Channels are unique, and a repository's name can stand in a path of the GitHub API.
-fn universes(file: &WorldFile, text: &str) -> Result<Vec<Universe>, Mistake> {
-    let mut universes: Vec<Universe> = Vec::new();
-    for table in &file.universe {
-        let channel = &table.channel.get_ref().0;
-        let repository = &table.repository.get_ref().0;
-        if universes.iter().any(|known| known.channel == *channel) {
-            let message = format!("a second universe is named `{channel}`; expected each channel once");
-            return Err(spanned(text, &table.channel, message));
-        }
-        let plain = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
-        if !repository.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name)) {
-            let message = format!("`{repository}` is not a GitHub repository; expected `owner/name`");
-            return Err(spanned(text, &table.repository, message));
-        }
-        universes.push(Universe { channel: channel.clone(), repository: repository.clone() });
-    }
-    match universes.is_empty() {
-        true => Err(Mistake::whole_file("the world has no universe; expected at least one [[universe]]")),
-        false => Ok(universes),
-    }
-}
-
-/// A misspelt maintainer's package would simply never act, so names have to be listed somewhere.
-fn people(table: &PeopleTable, text: &str, frame: &Frame) -> Result<People, Mistake> {
-    let written = &table.merge_after.get_ref().0;
-    let merge_after = written
-        .parse::<SignedDuration>()
-        .ok()
-        .filter(|duration| {
-            *duration > SignedDuration::ZERO && *duration <= SignedDuration::from_hours(24 * 366)
-        })
-        .ok_or_else(|| {
-            let message = format!("`{written}` is not a wait; expected such as `6h`, at most a year");
-            spanned(text, &table.merge_after, message)
-        })?;
-    let known = |names: &[Spanned<Name>]| -> Result<BTreeSet<PackageName>, Mistake> {
-        names
-            .iter()
-            .map(|name| match frame.unlisted(&name.get_ref().0) {
-                Some((message, nearest)) => Err(spanned(text, name, message).meant(nearest)),
-                None => Ok(name.get_ref().0.clone()),
-            })
-            .collect()
-    };
-    Ok(People { merge_after, close: known(&table.close)?, edit: known(&table.edit)? })
-}
-
-/// Oldest first, so that the newest at a date is the last that is not later.
-fn r_releases(tables: &[RReleaseTable], text: &str) -> Result<Vec<RRelease>, Mistake> {
-    let mut releases: Vec<RRelease> = Vec::new();
-    for table in tables {
-        let date = table.date.get_ref().0;
-        if let Some(above) = releases.last().filter(|above| above.date > date) {
-            let message = format!("R of {date} comes after R of {}; expected the oldest first", above.date);
-            return Err(spanned(text, &table.date, message));
-        }
-        releases.push(RRelease { version: table.version.0.clone(), date });
-    }
-    match releases.is_empty() {
-        true => Err(Mistake::whole_file("the world knows no R; expected at least one [[r_release]]")),
-        false => Ok(releases),
-    }
-}
-
-/// An outage of an unknown universe would never be noticed, so its name is held against the list.
-fn outages(file: &WorldFile, text: &str, frame: &Frame) -> Result<Vec<Outage>, Mistake> {
-    let mut outages = Vec::new();
-    for table in &file.outage {
-        let Line(universe) = table.universe.get_ref();
-        if let Some((message, nearest)) = frame.unknown_universe(universe) {
-            return Err(spanned(text, &table.universe, message).meant(nearest));
-        }
-        let (from, to) = (table.from.get_ref().0, table.to.get_ref().0);
-        if to <= from {
-            let message = format!("the outage ends at {to}; expected a time after its start, {from}");
-            return Err(spanned(text, &table.to, message));
-        }
-        if from < frame.start || to > frame.end {
-            let message =
-                format!("the outage is outside of the world's time, {} to {}", frame.start, frame.end);
-            return Err(spanned(text, &table.from, message));
-        }
-        outages.push(Outage { source: table.source, universe: universe.clone(), from, to });
-    }
-    Ok(outages)
 }
 
 /// Exactly the universes of `world.toml` have an initial list.
