@@ -1,1 +1,4 @@
 //! Worlds, and the simulated GitHub, universe and clock that play them back.
+
+pub mod universe;
+pub mod world;

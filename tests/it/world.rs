@@ -1,0 +1,9 @@
+//! Worlds: what is read, what is refused, what is played back, and what is served.
+
+mod bundled;
+mod folder;
+mod history;
+mod mistakes;
+mod property;
+mod rules;
+mod served;
