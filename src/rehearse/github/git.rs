@@ -432,15 +432,21 @@ impl Git {
 
     /// The commits that `head` has and `base` lacks, oldest first.
     pub fn ahead(&self, base: Oid, head: Oid) -> Vec<Oid> {
+        self.walk(head, |oid| !self.contains(base, oid))
+    }
+
+    /// A commit and all its ancestors, oldest first.
+    pub fn history(&self, head: Oid) -> Vec<Oid> {
+        self.walk(head, |_| true)
+    }
+
+    fn walk(&self, head: Oid, wanted: impl Fn(Oid) -> bool) -> Vec<Oid> {
         let mut found = BTreeSet::new();
         let mut open = vec![head];
         while let Some(oid) = open.pop() {
-            if self.commits.contains_key(&oid)
-                && !found.contains(&(self.generations[&oid], oid))
-                && !self.contains(base, oid)
-            {
-                found.insert((self.generations[&oid], oid));
-                open.extend(&self.commits[&oid].parents);
+            let Some(commit) = self.commits.get(&oid) else { continue };
+            if wanted(oid) && found.insert((self.generations[&oid], oid)) {
+                open.extend(&commit.parents);
             }
         }
         found.into_iter().map(|(_, oid)| oid).collect()

@@ -21,8 +21,6 @@ pub struct Limits {
     pub content_per_minute: u64,
     /// The same in an hour.
     pub content_per_hour: u64,
-    /// Requests under way at one time.
-    pub concurrent: u64,
 }
 
 impl Default for Limits {
@@ -34,7 +32,6 @@ impl Default for Limits {
             graphql_points_per_minute: 2_000,
             content_per_minute: 80,
             content_per_hour: 500,
-            concurrent: 100,
         }
     }
 }
@@ -97,11 +94,6 @@ impl Usage {
     /// Begins anew with other figures.
     pub(super) fn new(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
-    }
-
-    /// How many requests may be under way.
-    pub(super) fn concurrent(&self) -> u64 {
-        self.limits.concurrent
     }
 
     /// The state of a budget at `now`.

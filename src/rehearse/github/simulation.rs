@@ -33,7 +33,6 @@ pub(super) struct Inner {
     pub(super) faults: Faults,
     pub(super) requests: BTreeMap<String, u64>,
     pub(super) violations: Vec<String>,
-    pub(super) under_way: u64,
 }
 
 impl SimulatedGitHub {
@@ -56,7 +55,6 @@ impl SimulatedGitHub {
             faults: Faults::default(),
             requests: BTreeMap::new(),
             violations: Vec::new(),
-            under_way: 0,
         };
         Ok(Self { clock, inner: Mutex::new(inner) })
     }
