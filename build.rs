@@ -9,6 +9,8 @@ use flate2::{Compression, GzBuilder};
 
 /// What is packed; `a/b.json` becomes `OUT_DIR/a-b.json.gz`.
 const PACKED: &[&str] = &[
+    "src/rehearse/github/description/rest.openapi.json",
+    "src/rehearse/github/description/schema.graphql",
     "worlds/r-multiverse-2026-04-to-08/cran.json",
     "worlds/r-multiverse-2026-04-to-08/dependencies.json",
     "worlds/r-multiverse-2026-04-to-08/evidence.jsonl",

@@ -1,0 +1,69 @@
+//! Calls about GitHub Actions, and the one about the limits.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::answer::Answer;
+use super::super::event::Event;
+use super::super::limits::Resource;
+use super::super::refused::Refused;
+use super::super::simulation::Inner;
+use super::super::state::WorkflowRun;
+use super::{Call, shapes};
+
+/// The state of all budgets. The ones that the simulation does not use are whole.
+pub(super) fn rate_limit(inner: &mut Inner, now: Timestamp) -> Answer {
+    let core = shapes::rate(inner.usage.rate(Resource::Core, now));
+    let graphql = shapes::rate(inner.usage.rate(Resource::GraphQl, now));
+    let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": now.as_second() + 60});
+    Answer::ok(&json!({"resources": {"core": core, "search": search, "graphql": graphql}, "rate": core}))
+}
+
+impl Call<'_> {
+    /// Runs of a workflow, newest first. A workflow is known where it has a run or was dispatched.
+    pub(super) fn list_runs(&self) -> Result<Answer, Refused> {
+        self.only_query(&["status", "per_page", "page", "exclude_pull_requests"])?;
+        let repository = self.repository()?;
+        let workflow = self.parameter("workflow_id");
+        let known = repository.runs.iter().any(|run| run.workflow == workflow)
+            || repository.dispatches.iter().any(|dispatch| dispatch.workflow == workflow);
+        if !known {
+            return Err(Refused::not_found("Not Found"));
+        }
+        let wanted = |run: &&WorkflowRun| {
+            run.workflow == workflow
+                && run.created_at <= self.now
+                && self
+                    .query("status")
+                    .is_none_or(|status| run.status == status || run.conclusion.as_deref() == Some(status))
+        };
+        let mut runs: Vec<_> = repository.runs.iter().filter(wanted).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
+        let total = runs.len();
+        let (entries, link) = self.cut(runs);
+        let shape = |run| shapes::run(&self.request.api, repository, run);
+        let runs: Value = entries.into_iter().map(shape).collect();
+        let answer = Answer::ok(&json!({"total_count": total, "workflow_runs": runs}));
+        Ok(if link.is_empty() { answer } else { answer.with("link", link) })
+    }
+
+    pub(super) fn get_run(&self) -> Result<Answer, Refused> {
+        let (repository, id) = (self.repository()?, self.number("run_id")?);
+        let run = repository.runs.iter().find(|run| run.id == id && run.created_at <= self.now);
+        let run = run.ok_or_else(|| Refused::not_found("Not Found"))?;
+        Ok(Answer::ok(&shapes::run(&self.request.api, repository, run)))
+    }
+
+    pub(super) fn dispatch(&mut self) -> Result<Answer, Refused> {
+        self.only(&["ref", "inputs"])?;
+        let event = Event::WorkflowDispatched {
+            repository: self.name.clone(),
+            workflow: self.parameter("workflow_id").to_owned(),
+            reference: self.text("ref").unwrap_or_default(),
+            inputs: self.request.body["inputs"].as_object().cloned().unwrap_or_default(),
+            at: self.now,
+        };
+        self.perform(event)?;
+        Ok(Answer::no_content())
+    }
+}
