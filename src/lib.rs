@@ -5,6 +5,7 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod daemon;
 pub mod domain;
 pub mod ecosystem;
 pub mod failure;

@@ -27,7 +27,7 @@ pub struct JobCursor {
 }
 
 /// A pause that a person asked for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pause {
     /// Since when.
     pub at: Timestamp,
@@ -40,7 +40,7 @@ pub struct Pause {
 }
 
 /// A person's wish that the next occurrence be skipped.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SkipNext {
     /// When it was asked for.
     pub at: Timestamp,
