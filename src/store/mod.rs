@@ -139,6 +139,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Waits for what is under way and closes the database, for every clone. Dropping a store closes
+    /// it too, but without waiting.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
     async fn connect(path: &Path, options: SqliteConnectOptions) -> anyhow::Result<Self> {
         let options = options.foreign_keys(true).busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new()
