@@ -2,5 +2,11 @@
 
 mod command_line;
 mod config;
+mod control;
 mod github_client;
+mod migrations;
+mod planner;
+mod runner;
+mod sample_jobs;
+mod store;
 mod world;

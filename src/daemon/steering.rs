@@ -1,0 +1,107 @@
+//! What people may do to a running daemon: pause, resume, skip, run now, reload. Each is a row in the
+//! store first, so that it outlives the process, and then a wake.
+
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use jiff::Timestamp;
+use sd_notify::NotifyState;
+use tokio::sync::Notify;
+
+use super::heartbeat::{Beat, notify};
+use super::job::{Job, Jobs};
+use super::report::{StatusReport, report};
+use crate::clock::SharedClock;
+use crate::store::Store;
+
+/// Reads the job files again: all of them, or the reason why not.
+pub type Reload = Box<dyn Fn() -> Result<Vec<Job>, String> + Send + Sync>;
+
+/// The daemon's parts that people steer.
+pub(super) struct Steering {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) jobs: Jobs,
+    pub(super) beat: Arc<Beat>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) reload: Reload,
+}
+
+impl Steering {
+    pub(super) async fn pause(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
+        self.check(job, reason)?;
+        self.store.pause_job(job, by, reason, self.clock.now()).await?;
+        Ok(format!("{job} is paused; a run under way goes on, nothing new begins"))
+    }
+
+    pub(super) async fn resume(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
+        self.check(job, reason)?;
+        self.store.resume_job(job, &format!("{by}: {reason}"), self.clock.now()).await?;
+        self.beat.beat().await;
+        Ok(format!("{job} runs again; what the pause kept from running is skipped"))
+    }
+
+    pub(super) async fn skip_next(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
+        self.check(job, reason)?;
+        self.store.skip_next(job, by, reason, self.clock.now()).await?;
+        Ok(format!("the next occurrence of {job} is skipped"))
+    }
+
+    pub(super) async fn run_now(
+        &self,
+        job: &str,
+        at: Option<Timestamp>,
+        by: &str,
+        reason: &str,
+    ) -> anyhow::Result<String> {
+        self.check(job, reason)?;
+        let now = self.clock.now();
+        let nominal = at.unwrap_or(now);
+        ensure!(nominal <= now, "{nominal} lies in the future: a job runs for a time that has come");
+        self.store.request_run(job, nominal, &format!("asked for by {by}: {reason}"), now).await?;
+        self.wake.notify_one();
+        Ok(format!("{job} runs for {nominal} as soon as no other run of it is under way"))
+    }
+
+    pub(super) async fn status(&self) -> anyhow::Result<StatusReport> {
+        let report = report(&self.store, &self.jobs.current(), self.clock.now()).await?;
+        Ok(StatusReport { last_planned_at: self.beat.last(), ..report })
+    }
+
+    /// All or nothing: on any mistake the running set stays, and the status says that it is stale.
+    pub(super) async fn reload(&self) -> anyhow::Result<String> {
+        notify(&[NotifyState::Reloading]);
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[now]);
+        }
+        let replaced =
+            (self.reload)().and_then(|jobs| self.jobs.replace(jobs).map_err(|error| error.to_string()));
+        let recorded = match &replaced {
+            Ok(_) => self.store.config_loaded(self.clock.now()).await,
+            Err(error) => self.store.config_refused(error, self.clock.now()).await,
+        };
+        notify(&[NotifyState::Ready]);
+        recorded?;
+        match replaced {
+            Ok(difference) => {
+                tracing::info!("reloaded: {difference}");
+                self.beat.beat().await;
+                Ok(difference)
+            }
+            Err(error) => {
+                tracing::error!("the files are refused, the jobs stay as they were:\n{error}");
+                bail!("the files are refused, the jobs stay as they were:\n{error}")
+            }
+        }
+    }
+
+    fn check(&self, job: &str, reason: &str) -> anyhow::Result<()> {
+        ensure!(!reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+        let jobs = self.jobs.current();
+        if jobs.contains_key(job) {
+            return Ok(());
+        }
+        let names: Vec<&str> = jobs.keys().map(String::as_str).collect();
+        bail!("there is no job {job}; the jobs are: {}", names.join(", "))
+    }
+}

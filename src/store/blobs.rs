@@ -1,0 +1,82 @@
+//! Bytes by digest: observations, plans and their inputs, kept once each and compressed.
+
+use std::io::{Read as _, Write as _};
+
+use anyhow::{Context as _, ensure};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Sqlite, Transaction};
+
+use super::Store;
+use super::columns::Micros;
+
+/// The most bytes that one blob unpacks to: a damaged row must not fill the memory.
+const BLOB_LIMIT: u64 = 1 << 30;
+
+impl Store {
+    /// Keeps `bytes` and returns the SHA-256 of them, uncompressed, in lower-case hexadecimal.
+    /// Keeping the same bytes again changes nothing.
+    pub async fn put_blob(&self, bytes: &[u8], at: Timestamp) -> anyhow::Result<String> {
+        let digest = digest_of(bytes);
+        let mut write = self.write().await?;
+        insert_blob(&mut write, &digest, bytes, at).await?;
+        write.commit().await?;
+        Ok(digest)
+    }
+
+    /// The bytes of `digest`, or `None` where they were never kept. What comes back was checked
+    /// against the digest; a blob that no longer fits it is an error that names it.
+    pub async fn blob(&self, digest: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let packed: Option<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM blob WHERE digest = ?")
+            .bind(digest)
+            .fetch_optional(&self.pool)
+            .await
+            .with_context(|| format!("cannot read blob {digest}"))?;
+        packed.map(|packed| unpack(digest, &packed)).transpose()
+    }
+}
+
+/// Inserts a blob inside a transaction that also writes the row which refers to it.
+pub(super) async fn insert_blob(
+    write: &mut Transaction<'_, Sqlite>,
+    digest: &str,
+    bytes: &[u8],
+    at: Timestamp,
+) -> anyhow::Result<()> {
+    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?)")
+        .bind(digest)
+        .fetch_one(&mut **write)
+        .await?;
+    if known {
+        return Ok(());
+    }
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(bytes)?;
+    sqlx::query("INSERT INTO blob (digest, bytes, created_at) VALUES (?, ?, ?)")
+        .bind(digest)
+        .bind(packer.finish()?)
+        .bind(Micros(at))
+        .execute(&mut **write)
+        .await
+        .with_context(|| format!("cannot keep blob {digest}"))?;
+    Ok(())
+}
+
+/// The SHA-256 of `bytes` in lower-case hexadecimal.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unpack(digest: &str, packed: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed)
+        .take(BLOB_LIMIT)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("blob {digest} is damaged: it does not unpack"))?;
+    let found = digest_of(&bytes);
+    ensure!(found == digest, "blob {digest} is damaged: its bytes have the SHA-256 {found}");
+    Ok(bytes)
+}

@@ -1,0 +1,160 @@
+//! A whole daemon on its socket.
+
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidegate::clock::SystemClock;
+use tidegate::daemon::{Answer, CONTROL_SOCKET, DaemonSettings, Job, Request, StatusReport, ask, serve};
+use tidegate::store::{Durability, OccurrenceState, Store};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::sample_jobs::{Script, definition};
+
+struct Daemon {
+    folder: tempfile::TempDir,
+    store: Store,
+    work: Arc<Script>,
+    stop: CancellationToken,
+    hangup: Arc<Notify>,
+    files_are_good: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+/// A daemon with one job that its schedule does not touch during a test.
+async fn daemon() -> Daemon {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_state(folder.path(), Durability::ProcessCrash, Timestamp::now()).await.unwrap();
+    let settings = DaemonSettings {
+        state: folder.path().to_owned(),
+        heartbeat: Duration::from_secs(1),
+        stop_within: Duration::from_secs(4),
+        concurrent_runs: NonZeroUsize::MIN,
+    };
+    let work = Script::quick();
+    let yearly = definition("snapshot", "0 0 1 1 *", "UTC");
+    let job = Job { definition: yearly, work: work.clone() };
+    let files_are_good = Arc::new(AtomicBool::new(true));
+    let reload = {
+        let (job, good) = (job.clone(), files_are_good.clone());
+        Box::new(move || match good.load(Ordering::SeqCst) {
+            true => Ok(vec![job.clone()]),
+            false => Err("jobs/snapshot.toml:3:1: unknown key `schedul`".to_owned()),
+        })
+    };
+    let (stop, hangup) = (CancellationToken::new(), Arc::new(Notify::new()));
+    let task = tokio::spawn(serve(
+        settings,
+        store.clone(),
+        Arc::new(SystemClock),
+        (vec![job], reload),
+        (stop.clone(), hangup.clone()),
+    ));
+    let daemon = Daemon { folder, store, work, stop, hangup, files_are_good, task };
+    daemon.until(|status| status.last_planned_at.is_some()).await;
+    daemon
+}
+
+impl Daemon {
+    async fn ask(&self, request: Request) -> Answer {
+        ask(self.folder.path(), &request).await.unwrap()
+    }
+
+    async fn status(&self) -> Option<StatusReport> {
+        match ask(self.folder.path(), &Request::Status).await {
+            Ok(Answer::Status(status)) => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Waits until the daemon says so of itself.
+    async fn until(&self, true_of: impl Fn(&StatusReport) -> bool) -> StatusReport {
+        for _ in 0..400 {
+            if let Some(status) = self.status().await.filter(&true_of) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the daemon did not come to say so: {:?}", self.status().await);
+    }
+}
+
+fn by_anna(make: impl Fn(String, String, String) -> Request) -> Request {
+    make("snapshot".into(), "anna".into(), "a test".into())
+}
+
+#[tokio::test]
+async fn people_pause_resume_and_run_a_job_over_the_socket() {
+    let daemon = daemon().await;
+    let pause = by_anna(|job, by, reason| Request::Pause { job, by, reason });
+    assert!(matches!(daemon.ask(pause).await, Answer::Done(_)));
+    let status = daemon.status().await.unwrap();
+    let paused = status.jobs[0].paused.as_ref().unwrap();
+    assert!(paused.by.starts_with("anna (user "), "{}", paused.by);
+    assert_eq!(paused.reason, "a test");
+
+    let resume = by_anna(|job, by, reason| Request::Resume { job, by, reason });
+    assert!(matches!(daemon.ask(resume).await, Answer::Done(_)));
+    assert_eq!(daemon.status().await.unwrap().jobs[0].paused, None);
+
+    let run = by_anna(|job, by, reason| Request::RunNow { job, at: None, by, reason });
+    assert!(matches!(daemon.ask(run).await, Answer::Done(_)));
+    let status = daemon.until(|status| status.jobs[0].last.is_some()).await;
+    assert_eq!(status.jobs[0].last.as_ref().unwrap().state, OccurrenceState::Done);
+    assert_eq!(daemon.work.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_the_reason() {
+    let daemon = daemon().await;
+    let unknown = Request::Pause { job: "snapshut".into(), by: "anna".into(), reason: "x".into() };
+    let Answer::Refused(why) = daemon.ask(unknown).await else { panic!("it was not refused") };
+    assert_eq!(why, "there is no job snapshut; the jobs are: snapshot");
+    let silent = Request::Pause { job: "snapshot".into(), by: "anna".into(), reason: " ".into() };
+    let Answer::Refused(why) = daemon.ask(silent).await else { panic!("it was not refused") };
+    assert_eq!(why, "a reason is needed: it is kept and shown");
+    let future = Some("2999-01-01T00:00:00Z".parse().unwrap());
+    let early = by_anna(|job, by, reason| Request::RunNow { job, at: future, by, reason });
+    assert!(matches!(daemon.ask(early).await, Answer::Refused(_)));
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_keeps_the_jobs_and_the_status_says_stale() {
+    let daemon = daemon().await;
+    daemon.files_are_good.store(false, Ordering::SeqCst);
+    let Answer::Refused(why) = daemon.ask(Request::Reload).await else { panic!("it was not refused") };
+    assert!(why.contains("jobs/snapshot.toml:3:1"), "{why}");
+    let status = daemon.status().await.unwrap();
+    assert!(status.config_stale_since.is_some());
+    assert_eq!(status.jobs.len(), 1);
+
+    daemon.files_are_good.store(true, Ordering::SeqCst);
+    daemon.hangup.notify_one();
+    daemon.until(|status| status.config_stale_since.is_none()).await;
+}
+
+#[tokio::test]
+async fn only_its_own_user_can_open_the_socket_and_it_goes_with_the_daemon() {
+    let daemon = daemon().await;
+    let socket = daemon.folder.path().join(CONTROL_SOCKET);
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    daemon.stop.cancel();
+    daemon.task.await.unwrap().unwrap();
+    assert!(!socket.exists());
+    let status = daemon.store.daemon_status().await.unwrap().unwrap();
+    assert!(status.stopped_at.is_some());
+    let error = ask(daemon.folder.path(), &Request::Status).await.unwrap_err();
+    assert!(format!("{error:#}").contains("is `tidegate run` up?"), "{error:#}");
+}
+
+#[tokio::test]
+async fn the_heartbeat_goes_on_by_itself() {
+    let daemon = daemon().await;
+    let first = daemon.status().await.unwrap().last_planned_at;
+    daemon.until(|status| status.last_planned_at > first).await;
+}
