@@ -1,6 +1,8 @@
 //! The R room, against real files of R-multiverse.
 
 mod files;
+mod serve;
+mod universe;
 
 use std::path::{Path, PathBuf};
 
