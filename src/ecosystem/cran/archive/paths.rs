@@ -23,6 +23,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// True for the package's folder itself.
+    pub(super) fn is_top(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// True for the DESCRIPTION of the package itself.
     pub(super) fn is_description(&self) -> bool {
         self.parts.len() == 1 && self.parts[0] == b"DESCRIPTION"
@@ -118,7 +123,7 @@ impl Contents {
     }
 
     fn link(&mut self, place: &Place, name: &[u8]) -> Result<(), ArchiveProblem> {
-        if place.is_description() || place.parts.is_empty() {
+        if place.is_description() || place.is_top() {
             return Err(refused(name, "the package's folder and its DESCRIPTION may not be links"));
         }
         self.links.insert(place.parts.join(&b'/'));

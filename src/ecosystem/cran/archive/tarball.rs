@@ -94,6 +94,9 @@ fn take(
             let description = description_bytes(entry).map_err(problem_of)?;
             contents.describe(&name, description)
         }
+        EntryType::Regular | EntryType::Continuous if place.is_top() => {
+            Err(refused(&name, "it is a file where the package's folder should be"))
+        }
         EntryType::Regular | EntryType::Continuous | EntryType::Directory => Ok(()),
         EntryType::Symlink => contents.symbolic_link(&place, &name, &target),
         EntryType::Link => contents.hard_link(&place, &name, &target),

@@ -54,6 +54,9 @@ fn take<R: Read>(file: ZipFile<'_, R>, contents: &mut Contents, guard: Guard) ->
     if !PLAIN_TYPES.contains(&kind) {
         return Err(refused(&name, "it is neither a file nor a folder"));
     }
+    if file.is_file() && place.is_top() {
+        return Err(refused(&name, "it is a file where the package's folder should be"));
+    }
     let is_description = file.is_file() && place.is_description();
     let mut guarded = Guarded::new(file, Rc::clone(guard.compressed), guard.allowance);
     if is_description {
