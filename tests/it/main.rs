@@ -3,6 +3,7 @@
 mod command_line;
 mod config;
 mod control;
+mod cran;
 mod github_client;
 mod migrations;
 mod planner;

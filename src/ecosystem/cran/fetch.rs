@@ -1,0 +1,170 @@
+//! One GET: with a limit on size and time, and every way it can fail told apart.
+
+use std::io::Write;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use md5::Md5;
+use reqwest::{Response, StatusCode, Url};
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+
+/// How much an answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of its body, after decompression.
+    pub bytes: u64,
+    /// The longest time from the first byte sent to the last one received.
+    pub timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 256 * 1024 * 1024, timeout: Duration::from_secs(120) }
+    }
+}
+
+/// A file that was copied whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    /// Its sha256 in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Its md5, which CRAN-like indexes carry.
+    pub md5: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// The answer to a GET for something that need not be there.
+pub(super) enum Fetched {
+    /// The whole body.
+    Found(Vec<u8>),
+    /// 404.
+    Missing,
+}
+
+/// `base` with `path` after it, whether or not `base` ends with a slash.
+pub(super) fn join(base: &Url, path: &str) -> Result<Url, Failure> {
+    let mut url = base.clone();
+    let wrong = || Failure::Configuration {
+        message: format!("`{base}` is not the address of a package repository"),
+        hint: Some("write it as https://host/path, without a query".to_owned()),
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {
+        return Err(wrong());
+    }
+    let mut segments = url.path_segments_mut().map_err(|()| wrong())?;
+    segments.pop_if_empty().extend(path.split('/'));
+    drop(segments);
+    Ok(url)
+}
+
+/// The whole body at `url`.
+pub(super) async fn bytes(http: &reqwest::Client, url: &Url, limits: &Limits) -> Result<Fetched, Failure> {
+    let response = send(http, url, limits).await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok(Fetched::Missing);
+    }
+    let mut body = Vec::new();
+    receive(accepted(response, url)?, url, limits, |chunk| {
+        body.extend_from_slice(chunk);
+        Ok(())
+    })
+    .await?;
+    Ok(Fetched::Found(body))
+}
+
+/// Copies the body at `url` to `to`.
+pub(super) async fn copy(
+    http: &reqwest::Client,
+    url: &Url,
+    limits: &Limits,
+    to: &mut (dyn Write + Send),
+) -> Result<Downloaded, Failure> {
+    let response = accepted(send(http, url, limits).await?, url)?;
+    let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
+    let size = receive(response, url, limits, |chunk| {
+        sha256.update(chunk);
+        md5.update(chunk);
+        to.write_all(chunk)
+            .map_err(|error| Failure::transient(format!("GET {url}: cannot keep the file: {error}")))
+    })
+    .await?;
+    Ok(Downloaded { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), size })
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn send(http: &reqwest::Client, url: &Url, limits: &Limits) -> Result<Response, Failure> {
+    let sent = http.get(url.clone()).timeout(limits.timeout).send().await;
+    sent.map_err(|error| {
+        if error.is_builder() || error.is_redirect() {
+            return Failure::permanent(format!("GET {url}: {}", causes(&error)));
+        }
+        Failure::transient(format!("GET {url}: no answer: {}", causes(&error)))
+    })
+}
+
+/// The response, where its status is a success.
+fn accepted(response: Response, url: &Url) -> Result<Response, Failure> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let message = format!("GET {url}: the server answered {status}");
+    let again = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        );
+    Err(if again { Failure::transient(message) } else { Failure::permanent(message) })
+}
+
+/// Hands the body to `take` piece by piece; gives back its length.
+async fn receive(
+    response: Response,
+    url: &Url,
+    limits: &Limits,
+    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let promised = response.content_length();
+    let mut body = response.bytes_stream();
+    let mut received: u64 = 0;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| {
+            Failure::transient(format!(
+                "GET {url}: the answer broke off after {received} bytes: {}",
+                causes(&error)
+            ))
+        })?;
+        received += chunk.len() as u64;
+        if received > limits.bytes {
+            let most = limits.bytes;
+            return Err(Failure::permanent(format!(
+                "GET {url}: the answer has more than the {most} bytes allowed"
+            )));
+        }
+        take(&chunk)?;
+    }
+    match promised {
+        Some(promised) if promised != received => Err(Failure::transient(format!(
+            "GET {url}: the answer has {received} bytes where {promised} were promised; it was cut off"
+        ))),
+        _ => Ok(received),
+    }
+}
+
+/// An error with what caused it: the outermost message alone seldom says what happened.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,165 @@
+//! `packages.json`: what a universe builds, and from which branch or commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::super::layout::is_package_name;
+use super::json::{self, MalformedFile};
+use crate::domain::{Listing, PackageName};
+
+/// The longest text a row may hold: addresses and folders are far shorter.
+const MAX_TEXT: usize = 2_000;
+
+/// Where `subdir` stands in a row. jsonlite writes all rows in one order of columns, which is the
+/// order in which the columns first came up when upstream read the file; both orders are real.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SubdirColumn {
+    /// `package, url, branch, subdir`.
+    #[default]
+    AfterBranch,
+    /// `package, url, subdir, branch`.
+    BeforeBranch,
+}
+
+/// A `packages.json`: its rows, and what is needed to write it back with nothing else changed
+/// (the order of the columns, and fields that tidegate has no word for, such as `metadata`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackagesFile {
+    /// One row per package, in the order of the file.
+    pub listings: Vec<Listing>,
+    subdir: SubdirColumn,
+    other_fields: BTreeMap<PackageName, Map<String, Value>>,
+}
+
+impl PackagesFile {
+    /// A file with these rows, in upstream's order and with upstream's columns of today.
+    pub fn new(mut listings: Vec<Listing>) -> Self {
+        in_upstream_order(&mut listings);
+        Self { listings, ..Self::default() }
+    }
+
+    /// Reads a file; `file` names it in messages. A package listed twice, a name that R would not
+    /// take, and a text with control characters or beyond 2,000 bytes are errors.
+    pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
+        let rows: Vec<Row> = json::read(file, bytes, "an array of records with `package` and `url`")?;
+        let mut packages = Self::default();
+        let mut seen = BTreeSet::new();
+        for row in rows {
+            let package = row.listing.package.clone();
+            if !seen.insert(package.clone()) {
+                let problem = format!("the package `{package}` is listed twice; remove one of the rows");
+                return Err(MalformedFile { file: file.to_owned(), line: 0, column: 0, problem });
+            }
+            if row.subdir == SubdirColumn::BeforeBranch {
+                packages.subdir = SubdirColumn::BeforeBranch;
+            }
+            if !row.other_fields.is_empty() {
+                packages.other_fields.insert(package, row.other_fields);
+            }
+            packages.listings.push(row.listing);
+        }
+        Ok(packages)
+    }
+
+    /// The row of `package`.
+    pub fn get(&self, package: &str) -> Option<&Listing> {
+        self.listings.iter().find(|listing| listing.package == package)
+    }
+
+    /// The file's text as upstream would write it, in the order of `listings`.
+    pub fn write(&self) -> String {
+        json::write(&Value::Array(self.listings.iter().map(|listing| self.row(listing)).collect()))
+    }
+
+    fn row(&self, listing: &Listing) -> Value {
+        let mut row = Map::new();
+        row.insert("package".to_owned(), listing.package.clone().into());
+        row.insert("url".to_owned(), listing.url.clone().into());
+        let branch = listing.branch.clone().map(|branch| ("branch", branch));
+        let subdir = listing.subdir.clone().map(|subdir| ("subdir", subdir));
+        let columns = match self.subdir {
+            SubdirColumn::AfterBranch => [branch, subdir],
+            SubdirColumn::BeforeBranch => [subdir, branch],
+        };
+        for (name, text) in columns.into_iter().flatten() {
+            row.insert(name.to_owned(), text.into());
+        }
+        let others = self.other_fields.get(&listing.package);
+        row.extend(others.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        Value::Object(row)
+    }
+}
+
+/// Sorts rows as upstream does: by lower-cased name.
+pub fn in_upstream_order(listings: &mut [Listing]) {
+    listings.sort_by_cached_key(|listing| (listing.package.to_lowercase(), listing.package.clone()));
+}
+
+/// One row as read: the listing, and what only the writer needs.
+struct Row {
+    listing: Listing,
+    subdir: SubdirColumn,
+    other_fields: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+struct RowVisitor;
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = Row;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a record with `package` and `url`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Row, A::Error> {
+        let (mut package, mut url, mut branch, mut subdir) = (None, None, None, None);
+        let mut column = SubdirColumn::AfterBranch;
+        let mut other_fields = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "package" => package = text_of(&name, fields.next_value()?)?,
+                "url" => url = text_of(&name, fields.next_value()?)?,
+                "branch" => branch = text_of(&name, fields.next_value()?)?,
+                "subdir" => {
+                    subdir = text_of(&name, fields.next_value()?)?;
+                    if branch.is_none() {
+                        column = SubdirColumn::BeforeBranch;
+                    }
+                }
+                _ => {
+                    other_fields.insert(name, fields.next_value()?);
+                }
+            }
+        }
+        let package = package.ok_or_else(|| A::Error::missing_field("package"))?;
+        if !is_package_name(&package) {
+            return Err(A::Error::custom(format!("`{package}` is not a name that R allows for a package")));
+        }
+        let url = url.ok_or_else(|| A::Error::missing_field("url"))?;
+        // Without a branch nothing can be said about the order of the two columns.
+        let subdir_column = if branch.is_some() { column } else { SubdirColumn::AfterBranch };
+        let listing = Listing { package, url, branch, subdir };
+        Ok(Row { listing, subdir: subdir_column, other_fields })
+    }
+}
+
+fn text_of<E: serde::de::Error>(field: &str, value: json::Unboxed<String>) -> Result<Option<String>, E> {
+    match value.0 {
+        Some(text) if text.len() > MAX_TEXT => {
+            Err(E::custom(format!("`{field}` has {} bytes, more than {MAX_TEXT}", text.len())))
+        }
+        Some(text) if text.chars().any(char::is_control) => {
+            Err(E::custom(format!("`{field}` has a control character")))
+        }
+        text => Ok(text.filter(|text| !text.is_empty())),
+    }
+}

@@ -1,0 +1,93 @@
+//! The small files: `config.json`, `snapshot.json` (and `snapshots.json`), `nonstandard_licenses.json`.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::json::{self, MalformedFile};
+use crate::domain::PackageName;
+
+/// `config.json`: tells R-universe which day of CRAN to build against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// The frozen day, as the package manager's snapshots name it.
+    pub cran_version: Date,
+}
+
+impl ConfigFile {
+    /// Reads a file; `file` names it in messages.
+    pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
+        json::read(file, bytes, "an object with the date `cran_version`")
+    }
+
+    /// The file's text as upstream would write it.
+    pub fn write(&self) -> String {
+        written(self)
+    }
+}
+
+/// The one record of a `snapshot.json`: the dates of a cycle and where its snapshot is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRecord {
+    /// First day of the dependency freeze.
+    pub dependency_freeze: Date,
+    /// First day of the candidate freeze.
+    pub candidate_freeze: Date,
+    /// The day of the snapshot.
+    pub snapshot: Date,
+    /// The R series of the cycle, such as `4.6`.
+    pub r: String,
+    /// The address of the frozen CRAN.
+    pub cran: String,
+    /// The address of the snapshot.
+    pub r_multiverse: String,
+}
+
+/// Reads a `snapshot.json`, which holds exactly one record.
+pub fn read_snapshot(file: &str, bytes: &[u8]) -> Result<SnapshotRecord, MalformedFile> {
+    let mut records = read_snapshots(file, bytes)?;
+    match (records.pop(), records.len()) {
+        (Some(record), 0) => Ok(record),
+        (_, others) => Err(MalformedFile {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            problem: format!(
+                "expected one record of dates, found {}",
+                if others == 0 { 0 } else { others + 1 }
+            ),
+        }),
+    }
+}
+
+/// Reads a `snapshots.json`: the records of all snapshots.
+pub fn read_snapshots(file: &str, bytes: &[u8]) -> Result<Vec<SnapshotRecord>, MalformedFile> {
+    json::read(file, bytes, "an array of records with the dates of a cycle")
+}
+
+/// The text of a `snapshot.json` as upstream would write it.
+pub fn write_snapshot(record: &SnapshotRecord) -> String {
+    written(&[record])
+}
+
+/// One row of `nonstandard_licenses.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NonstandardLicense {
+    /// The package.
+    pub package: PackageName,
+    /// Its licence as written.
+    pub license: String,
+}
+
+/// Reads a `nonstandard_licenses.json`.
+pub fn read_nonstandard_licenses(file: &str, bytes: &[u8]) -> Result<Vec<NonstandardLicense>, MalformedFile> {
+    json::read(file, bytes, "an array of records with `package` and `license`")
+}
+
+/// The text of a `nonstandard_licenses.json` as upstream would write it.
+pub fn write_nonstandard_licenses(rows: &[NonstandardLicense]) -> String {
+    written(rows)
+}
+
+fn written<T: Serialize + ?Sized>(value: &T) -> String {
+    json::write(&serde_json::to_value(value).expect("records of strings and dates always serialize"))
+}

@@ -1,0 +1,183 @@
+//! The index of a folder of packages: `PACKAGES` and `PACKAGES.gz`, as R's `tools::write_PACKAGES`
+//! writes them, made from the DESCRIPTION inside each archive.
+//!
+//! Every version in the folder is listed. No `File` and `Path` fields are written: package managers
+//! other than R stumble over them.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use md5::{Digest as _, Md5};
+
+use super::archive::{ArchiveLimits, inspect_bytes};
+use super::dcf::{self, DcfRecord};
+use super::description::Description;
+use super::fetch::hex;
+use super::layout::{ArchiveKind, IndexFile, archive_name};
+use crate::domain::{PackageName, RVersion};
+
+/// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.
+const FIELDS_BEFORE_SUM: [&str; 13] = [
+    "Package",
+    "Version",
+    "Priority",
+    "Depends",
+    "Imports",
+    "LinkingTo",
+    "Suggests",
+    "Enhances",
+    "License",
+    "License_is_FOSS",
+    "License_restricts_use",
+    "OS_type",
+    "Archs",
+];
+
+/// One archive of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedPackage {
+    /// The package.
+    pub package: PackageName,
+    /// Its version.
+    pub version: String,
+    /// The archive's file name.
+    pub file: String,
+    /// The archive's size in bytes.
+    pub size: u64,
+    /// The row of the index.
+    pub row: DcfRecord,
+}
+
+/// The index of one folder, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// The archives, by lower-cased name and then by version.
+    pub packages: Vec<IndexedPackage>,
+}
+
+/// Why a folder has no index: everything that is wrong with it, file by file.
+#[derive(Debug)]
+pub struct IndexError {
+    folder: PathBuf,
+    problems: Vec<(String, String)>,
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot index {}:", self.folder.display())?;
+        for (file, problem) in &self.problems {
+            write!(formatter, "\n  {file}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for IndexError {}
+
+impl Index {
+    /// Looks into every archive of `kind` in `folder`; other files are left alone. One archive that
+    /// cannot be read, or whose name is not `<package>_<version>` of its DESCRIPTION, is an error:
+    /// an index that leaves a file out in silence would hide a package.
+    pub fn of_folder(folder: &Path, kind: ArchiveKind, limits: &ArchiveLimits) -> Result<Self, IndexError> {
+        let names = archive_names(folder, kind)?;
+        let (mut packages, mut problems) = (Vec::new(), Vec::new());
+        for name in names {
+            match indexed(folder, &name, kind, limits) {
+                Ok(package) => packages.push(package),
+                Err(problem) => problems.push((name, problem)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(IndexError { folder: folder.to_owned(), problems });
+        }
+        packages.sort_by_cached_key(|package| {
+            (package.package.to_lowercase(), package.package.clone(), RVersion::parse(&package.version).ok())
+        });
+        Ok(Self { packages })
+    }
+
+    /// The text of `PACKAGES`.
+    pub fn text(&self) -> String {
+        let rows: Vec<DcfRecord> = self.packages.iter().map(|package| package.row.clone()).collect();
+        dcf::write(&rows)
+    }
+
+    /// The bytes of `PACKAGES.gz`: the same text gives the same bytes.
+    pub fn gzip(&self) -> Vec<u8> {
+        let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+        gzip.write_all(self.text().as_bytes()).expect("writing to memory cannot fail");
+        gzip.finish().expect("writing to memory cannot fail")
+    }
+
+    /// Writes both files into `folder`, each in one step, so that a reader never sees half of one.
+    pub fn write_to(&self, folder: &Path) -> std::io::Result<()> {
+        for (file, bytes) in [(IndexFile::Gzip, self.gzip()), (IndexFile::Plain, self.text().into_bytes())] {
+            let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+            beside.write_all(&bytes)?;
+            beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+            beside.as_file().sync_all()?;
+            beside.persist(folder.join(file.name())).map_err(|error| error.error)?;
+        }
+        Ok(())
+    }
+}
+
+/// The names of the archives in `folder`, sorted.
+fn archive_names(folder: &Path, kind: ArchiveKind) -> Result<Vec<String>, IndexError> {
+    let unreadable = |error: std::io::Error| IndexError {
+        folder: folder.to_owned(),
+        problems: vec![(".".to_owned(), format!("cannot list the folder: {error}"))],
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(kind.suffix()) && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn indexed(
+    folder: &Path,
+    name: &str,
+    kind: ArchiveKind,
+    limits: &ArchiveLimits,
+) -> Result<IndexedPackage, String> {
+    let path = folder.join(name);
+    let size = std::fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?.len();
+    if size > limits.compressed {
+        return Err(format!("the archive has {size} bytes, more than the {} allowed", limits.compressed));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| format!("cannot be read: {error}"))?;
+    let facts = inspect_bytes(&bytes, kind, limits).map_err(|problem| problem.to_string())?;
+    let description = facts.description;
+    let package = description.package.clone().unwrap_or_default();
+    let version = description.version.clone().unwrap_or_default();
+    let expected = archive_name(&package, &version, kind).map_err(|error| error.to_string())?;
+    if expected != name {
+        return Err(format!("by its DESCRIPTION the file should be called `{expected}`"));
+    }
+    let row = row_of(&description, kind, &hex(&Md5::digest(&bytes)));
+    Ok(IndexedPackage { package, version, file: expected, size: bytes.len() as u64, row })
+}
+
+fn row_of(description: &Description, kind: ArchiveKind, md5: &str) -> DcfRecord {
+    let mut row = DcfRecord::default();
+    let after: &[&str] = match kind {
+        ArchiveKind::Source => &["NeedsCompilation"],
+        ArchiveKind::MacBinary | ArchiveKind::WindowsBinary => &["NeedsCompilation", "Built"],
+    };
+    let copy = |row: &mut DcfRecord, field: &str| {
+        if let Some(value) = description.record.get(field).filter(|value| !value.is_empty()) {
+            row.set(field, value);
+        }
+    };
+    FIELDS_BEFORE_SUM.iter().for_each(|field| copy(&mut row, field));
+    row.set("MD5sum", md5);
+    after.iter().for_each(|field| copy(&mut row, field));
+    row
+}

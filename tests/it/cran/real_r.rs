@@ -1,0 +1,92 @@
+//! What is made here, in the hands of R itself. Skipped with a message where there is no `Rscript`.
+
+use std::path::Path;
+use std::process::Command;
+
+use tidegate::ecosystem::cran::archive::ArchiveLimits;
+use tidegate::ecosystem::cran::index::Index;
+use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder};
+use tidegate::ecosystem::cran::make::binary_package;
+
+use super::indexes::put_source;
+use super::made;
+
+/// Runs R code and gives back what it printed; none where R is not installed.
+fn r(code: &str, arguments: &[&Path]) -> Option<String> {
+    let output = match Command::new("Rscript").arg("--vanilla").arg("-e").arg(code).args(arguments).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: Rscript is not installed");
+            return None;
+        }
+        output => output.unwrap(),
+    };
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_index_of_sources_is_the_one_that_r_would_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let many: Vec<String> = (1..30).map(|number| format!("dependency{number} (>= 1.{number}.0)")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    put_source(folder.path(), &made("abc", "0.1.0", &many));
+    put_source(folder.path(), &made("abc", "0.2.0", &["rlang"]));
+    put_source(folder.path(), &made("tidal", "1.0-3", &[]));
+    let code = "tools::write_PACKAGES(commandArgs(TRUE)[1], type = 'source', latestOnly = FALSE)";
+    if r(code, &[folder.path()]).is_none() {
+        return;
+    }
+    let theirs = std::fs::read_to_string(folder.path().join("PACKAGES")).unwrap();
+    let ours =
+        Index::of_folder(folder.path(), ArchiveKind::Source, &ArchiveLimits::default()).unwrap().text();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn r_installs_a_made_package_and_its_dependency_from_the_index() {
+    let root = tempfile::tempdir().unwrap();
+    let repository = root.path().join("repository");
+    let library = root.path().join("library");
+    let folder = repository.join(ContribFolder::source().as_str());
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&library).unwrap();
+    put_source(&folder, &made("lunar", "0.9.1", &[]));
+    put_source(&folder, &made("tidal", "1.2.0", &["lunar (>= 0.9)"]));
+    let index = Index::of_folder(&folder, ArchiveKind::Source, &ArchiveLimits::default()).unwrap();
+    index.write_to(&folder).unwrap();
+    let code = "a <- commandArgs(TRUE); .libPaths(a[2]); \
+                install.packages('tidal', lib = a[2], repos = paste0('file://', a[1]), type = 'source', quiet = TRUE); \
+                cat(tidal::about(), '+', lunar::about())";
+    if let Some(printed) = r(code, &[&repository, &library]) {
+        assert_eq!(printed, "tidal 1.2.0 + lunar 0.9.1");
+    }
+}
+
+#[test]
+fn r_finds_the_binaries_of_every_platform() {
+    let root = tempfile::tempdir().unwrap();
+    let version = tidegate::domain::RVersion::parse("4.6.1").unwrap();
+    for platform in BinaryPlatform::ALL {
+        let contrib = ContribFolder::binary(platform, "4.6").unwrap();
+        let folder = root.path().join(contrib.as_str());
+        std::fs::create_dir_all(&folder).unwrap();
+        let binary = binary_package(
+            &made("tidal", "1.2.0", &[]),
+            platform,
+            &version,
+            "2026-08-01T10:00:00Z".parse().unwrap(),
+        );
+        let path = root.path().join(contrib.archive("tidal", "1.2.0").unwrap().as_str());
+        std::fs::write(path, binary.unwrap()).unwrap();
+        Index::of_folder(&folder, contrib.kind(), &ArchiveLimits::default())
+            .unwrap()
+            .write_to(&folder)
+            .unwrap();
+        let code = "p <- available.packages(paste0('file://', commandArgs(TRUE)[1]), filters = list(), \
+                    fields = 'Built'); cat(p[, 'Package'], p[, 'Version'], p[, 'Built'])";
+        if let Some(printed) = r(code, &[&folder]) {
+            assert!(printed.starts_with("tidal 1.2.0 R 4.6.1; ; 2026-08-01"), "{printed}");
+        }
+    }
+}
