@@ -4,39 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text_duration::TextDuration;
-
-/// How the staging channel holds packages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Staging {
-    /// Every package is pinned to a commit; each move is a change of a pin.
-    #[default]
-    Pinned,
-    /// Packages follow their newest release until they pass in the candidate freeze, as R-multiverse does.
-    Follow,
-}
-
-/// How a change reaches a channel's repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Via {
-    /// By a pull request that a person merges.
-    #[default]
-    PullRequest,
-    /// By a commit on the default branch.
-    Commit,
-}
-
-/// How evidence is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvidenceRules {
-    /// Pending and unknown hold a package, and a mass change is not believed at once.
-    #[default]
-    Guarded,
-    /// Exactly R-multiverse's rules, faults included.
-    Faithful,
-}
+use crate::domain::{EvidencePolicy, StagingModel, Via};
 
 /// Which rules decide, how careful they are, and how changes are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,13 +12,13 @@ pub enum EvidenceRules {
 pub struct Policy {
     /// How the staging channel holds packages. Default: `pinned`.
     #[serde(default)]
-    pub staging: Staging,
+    pub staging: StagingModel,
     /// How a change reaches a channel's repository. Default: `pull-request`.
     #[serde(default)]
     pub via: Via,
     /// How evidence is read. Default: `guarded`.
     #[serde(default)]
-    pub evidence: EvidenceRules,
+    pub evidence: EvidencePolicy,
     /// The share of packages (0 to 1) that may lose `passing` in one observation before the source is held
     /// to be broken. Default: 0.25.
     #[serde(default = "default_mass_change")]
@@ -93,9 +61,9 @@ pub struct PullRequestPolicy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            staging: Staging::default(),
+            staging: StagingModel::default(),
             via: Via::default(),
-            evidence: EvidenceRules::default(),
+            evidence: EvidencePolicy::default(),
             mass_change: default_mass_change(),
             confirm_after: default_confirm_after(),
             shrink: default_shrink(),

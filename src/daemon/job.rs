@@ -149,6 +149,28 @@ pub enum RunError {
     Configuration(anyhow::Error),
 }
 
+impl RunOutcome {
+    /// It did its work, without a decision to keep.
+    pub fn done(summary: impl Into<String>) -> Self {
+        Self::Done { summary: summary.into(), input_digest: None, plan_digest: None }
+    }
+}
+
+impl From<anyhow::Error> for RunError {
+    /// A failure of a service keeps its kind, whatever context was added on the way; anything else
+    /// does not mend itself.
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<Failure>() {
+            Some(Failure::Transient { retry_at, .. }) => {
+                let retry_at = *retry_at;
+                Self::Transient(error, retry_at)
+            }
+            Some(Failure::Configuration { .. }) => Self::Configuration(error),
+            Some(Failure::Permanent { .. }) | None => Self::Permanent(error),
+        }
+    }
+}
+
 impl From<Failure> for RunError {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -11,19 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger;
 use crate::domain::{
-    Assessment, ChannelStatus, Check, Checks, DependencyGraph, Evidence, Fact, Issue, IssueKind, LedgerRow,
+    Assessment, ChannelStatus, Check, Checks, DependencyGraph, Evidence, EvidencePolicy, Fact, Issue, IssueKind, LedgerRow,
     PackageFacts, PackageName, RVersion, StatusFacts,
 };
-
-/// How much is demanded of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EvidencePolicy {
-    /// Four states of evidence, and guards against sudden changes of many packages.
-    Guarded,
-    /// Upstream's rules, exactly.
-    Faithful,
-}
 
 /// What speaks against each package by itself, before anything passes on to its dependents, and
 /// what could not be looked up.

@@ -5,6 +5,7 @@ mod dependencies;
 mod evidence;
 mod facts;
 mod listing;
+mod policy;
 mod promotion;
 mod r_version;
 mod status;
@@ -13,10 +14,11 @@ mod verdict;
 pub use dependencies::DependencyGraph;
 pub use evidence::{Check, Evidence, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
+pub use policy::{EvidencePolicy, StagingModel, Via};
 pub use listing::{Listing, PackageName, is_commit};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,
-    ProposalState, Release, StagingModel, Via,
+    ProposalState, Release,
 };
 pub use r_version::{MalformedRVersion, RVersion};
 pub use status::{Assessment, ChannelStatus};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ChannelStatus, Fact, Listing, PackageName, Verdict};
+use super::{ChannelStatus, Fact, Listing, PackageName, StagingModel, Verdict, Via};
 use crate::calendar::{CyclePoint, Targets};
 
 /// The newest release of a package, as upstream published it.
@@ -19,26 +19,6 @@ pub struct Release {
     pub tag: Option<String>,
     /// Findings of the light checks of the DESCRIPTION: whole clauses, none where it is fine.
     pub problems: Vec<String>,
-}
-
-/// How staging holds packages; `DESIGN` calls both models real.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StagingModel {
-    /// Every package is pinned to a commit, and moves release by release.
-    Pinned,
-    /// Staging follows community, and healthy packages are pinned in the candidate freeze.
-    Follow,
-}
-
-/// How a change reaches a channel's repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Via {
-    /// Proposed, for a person to merge.
-    PullRequest,
-    /// Committed to the default branch.
-    Commit,
 }
 
 /// A named person's leave for one package at one version to pass a freeze.

@@ -18,10 +18,11 @@ use crate::calendar::Targets;
 use crate::config::{Channel, CheckStatus as Settings, Distribution};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::guard::{self, GuardMemory, GuardPolicy};
-use crate::decide::status::{self, EvidencePolicy};
+use crate::decide::status;
 use crate::decide::ledger;
 use crate::domain::{
-    Checks, ChannelStatus, Evidence, Fact, Ledger, LedgerRow, PackageFacts, PackageName, StagingModel, StatusFacts,
+    ChannelStatus, Checks, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StagingModel,
+    StatusFacts,
 };
 use crate::ecosystem::cran::files::LedgerFile;
 use crate::ecosystem::cran::universe::{ArtifactRef, BinaryRef, UniverseAnswer, UniversePackage};

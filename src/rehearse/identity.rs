@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rehearsal::RehearsalSettings;
 use super::world::World;
-use crate::decide::status::EvidencePolicy;
-use crate::domain::{StagingModel, Via};
+use crate::domain::{EvidencePolicy, StagingModel, Via};
 
 const FILE: &str = "rehearsal.json";
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::{Assessment, Change, Evidence, Fact, Move, PackageName, PromotionFacts};
-use crate::github::markdown::{code_span, escape};
+use crate::github::markdown::{code, code_in_table, escape};
 
 /// The title of the change that begins a dependency freeze.
 pub fn freeze_title(facts: &PromotionFacts, moves: &[Move]) -> String {
@@ -67,7 +67,7 @@ pub fn freeze_body(facts: &PromotionFacts, change: &Change, leaving: &[PackageNa
         body.push_str(&table_row(moved));
     }
     if !leaving.is_empty() {
-        let names: Vec<String> = leaving.iter().map(|package| code_span(package)).collect();
+        let names: Vec<String> = leaving.iter().map(|package| code(package)).collect();
         let _ = writeln!(
             body,
             "\nThese are not listed by {} any more and leave: {}.",
@@ -92,12 +92,12 @@ pub fn freeze_body(facts: &PromotionFacts, change: &Change, leaving: &[PackageNa
 pub fn body(facts: &PromotionFacts, change: &Change) -> String {
     let mut body = String::new();
     for moved in &change.moves {
-        let from = moved.from_version.as_deref().map_or("new".to_owned(), |version| code_span(version));
+        let from = moved.from_version.as_deref().map_or("new".to_owned(), |version| code(version));
         let _ = writeln!(
             body,
             "**{}** {from} → {} in {}, because {}.\n",
             escape(&moved.package),
-            code_span(&moved.to_version),
+            code(&moved.to_version),
             facts.to,
             escape(&moved.why),
         );
@@ -146,19 +146,19 @@ pub fn rolling_body(facts: &PromotionFacts, change: &Change) -> String {
 }
 
 fn table_row(moved: &Move) -> String {
-    let from = moved.from_version.as_deref().map_or("(new)".to_owned(), code_span);
+    let from = moved.from_version.as_deref().map_or("(new)".to_owned(), code_in_table);
     let commit = if moved.url.starts_with("https://github.com/") {
         let repository = moved.url.trim_end_matches('/').trim_end_matches(".git");
         format!("[`{}`]({repository}/commit/{})", short(&moved.to_commit), moved.to_commit)
     } else {
         format!("`{}`", short(&moved.to_commit))
     };
-    format!("| {} | {from} | {} | {commit} |\n", code_span(&moved.package), code_span(&moved.to_version))
+    format!("| {} | {from} | {} | {commit} |\n", code_in_table(&moved.package), code_in_table(&moved.to_version))
 }
 
 /// What the channel knows of the version it holds now; the new one is checked after the merge.
 fn evidence_lines(facts: &PromotionFacts, moved: &Move) -> String {
-    let name = code_span(&moved.package);
+    let name = code(&moved.package);
     let status = match &facts.status {
         Fact::Unknown { why } => return format!("- {name}: unknown at the moment ({}).\n", escape(why)),
         Fact::Known(status) => status,
@@ -166,7 +166,7 @@ fn evidence_lines(facts: &PromotionFacts, moved: &Move) -> String {
     let Some(assessment) = status.packages.get(&moved.package) else {
         return format!("- {name}: {} does not hold it yet.\n", facts.to);
     };
-    let held = assessment.version.as_deref().map_or_else(|| "the version held now".to_owned(), code_span);
+    let held = assessment.version.as_deref().map_or_else(|| "the version held now".to_owned(), code);
     let mut lines = match assessment.evidence {
         Evidence::Passing => format!("- {name}: {held} passes.\n"),
         Evidence::Pending => format!("- {name}: {held} is being built or checked.\n"),

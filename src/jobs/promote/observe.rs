@@ -10,9 +10,8 @@ use super::{Promote, json, proposals};
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{
-    ChannelHead, ChannelStatus, Fact, Listing, PackageName, PromotionFacts, Release, StagingModel,
+    ChannelHead, ChannelStatus, EvidencePolicy, Fact, Listing, PackageName, PromotionFacts, Release, StagingModel,
 };
-use crate::decide::status::EvidencePolicy;
 use crate::ecosystem::cran::files::{ConfigFile, read_snapshot};
 use crate::github::{Oid, RepositoryName, RepositoryView};
 use crate::jobs::channel_files::{self, PACKAGES};

@@ -1,0 +1,37 @@
+//! The choices that a distribution's policy makes, as every room knows them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the staging channel holds packages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StagingModel {
+    /// Every package is pinned to a commit; each move is a change of a pin.
+    #[default]
+    Pinned,
+    /// Packages follow their newest release until they pass in the candidate freeze, as R-multiverse does.
+    Follow,
+}
+
+/// How a change reaches a channel's repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// By a pull request that a person merges.
+    #[default]
+    PullRequest,
+    /// By a commit on the default branch.
+    Commit,
+}
+
+/// How evidence is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidencePolicy {
+    /// Pending and unknown hold a package, and a mass change is not believed at once.
+    #[default]
+    Guarded,
+    /// Exactly R-multiverse's rules, faults included.
+    Faithful,
+}
