@@ -320,10 +320,10 @@ mod tests {
         let more = filled(&directory, "2026-09-15", "one");
         fs::write(more.path().join("more"), "").unwrap();
         let more = directory.commit(more).unwrap_err();
-        insta::assert_snapshot!(format!("{less}\n{more}"), @r###"
+        insta::assert_snapshot!(format!("{less}\n{more}"), @r#"
     `2026-09-15` is published already with other files: `src/contrib/PACKAGES` has another content there; publish under another name
     `2026-09-15` is published already with other files: `more` is missing there; publish under another name
-    "###);
+    "#);
         assert_eq!(fs::read_to_string(first.path.join("src/contrib/PACKAGES")).unwrap(), "one");
     }
 

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use reqwest::Url;
 
 use super::dcf::{self, DcfLimits};
-use super::fetch::{self, Fetched, Limits};
+use super::fetch::{self, FetchLimits, Fetched};
 use super::layout::{ContribFolder, IndexFile};
 use crate::domain::{PackageName, RVersion};
 use crate::failure::Failure;
@@ -21,12 +21,12 @@ pub type CranVersions = BTreeMap<PackageName, RVersion>;
 pub struct CranClient {
     base: Url,
     http: reqwest::Client,
-    limits: Limits,
+    limits: FetchLimits,
 }
 
 impl CranClient {
     /// The CRAN at `base`, asked through `http`.
-    pub fn new(base: Url, http: reqwest::Client, limits: Limits) -> Self {
+    pub fn new(base: Url, http: reqwest::Client, limits: FetchLimits) -> Self {
         Self { base, http, limits }
     }
 

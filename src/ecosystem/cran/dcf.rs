@@ -250,14 +250,14 @@ mod tests {
         record.set("Imports", names.join(",\n"));
         record.set("Suggests", "x".repeat(70));
         record.set("Title", "");
-        insta::assert_snapshot!(record, @r###"
+        insta::assert_snapshot!(record, @r#"
     Package: a
     Imports: pkgname1, pkgname2, pkgname3, pkgname4, pkgname5, pkgname6,
             pkgname7, pkgname8, pkgname9
     Suggests:
             xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
     Title:
-    "###);
+    "#);
     }
 
     proptest! {

@@ -201,7 +201,7 @@ mod tests {
             told("Package: ../up\nVersion: 1.0.0.9000-rc1\nImports: a/b (>= 1)\n"),
             told("Package: tidal\nVersion: 1.0\n\nPackage: second\n"),
         ];
-        insta::assert_snapshot!(messages.join("\n"), @r###"
+        insta::assert_snapshot!(messages.join("\n"), @r#"
     the DESCRIPTION cannot be read: line 1: the file is empty
     the DESCRIPTION cannot be read: line 1: expected `Field: value`, found `Package tidal`
     the DESCRIPTION has no `Package` field
@@ -212,6 +212,6 @@ mod tests {
     `Version: 1.0.0.9000-rc1` is not a version (two or more integers separated by `.` or `-`)
     the dependency `a/b` is not a name that R allows
     the DESCRIPTION cannot be read: line 4: more than 1 record(s)
-    "###);
+    "#);
     }
 }

@@ -12,14 +12,14 @@ use crate::failure::Failure;
 
 /// How much an answer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct FetchLimits {
     /// The most bytes of its body, after decompression.
     pub bytes: u64,
     /// The longest time from the first byte sent to the last one received.
     pub timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for FetchLimits {
     fn default() -> Self {
         Self { bytes: 256 * 1024 * 1024, timeout: Duration::from_secs(120) }
     }
@@ -61,7 +61,11 @@ pub(super) fn join(base: &Url, path: &str) -> Result<Url, Failure> {
 }
 
 /// The whole body at `url`.
-pub(super) async fn bytes(http: &reqwest::Client, url: &Url, limits: &Limits) -> Result<Fetched, Failure> {
+pub(super) async fn bytes(
+    http: &reqwest::Client,
+    url: &Url,
+    limits: &FetchLimits,
+) -> Result<Fetched, Failure> {
     let response = send(http, url, limits).await?;
     if response.status() == StatusCode::NOT_FOUND {
         return Ok(Fetched::Missing);
@@ -79,7 +83,7 @@ pub(super) async fn bytes(http: &reqwest::Client, url: &Url, limits: &Limits) ->
 pub(super) async fn copy(
     http: &reqwest::Client,
     url: &Url,
-    limits: &Limits,
+    limits: &FetchLimits,
     to: &mut (dyn Write + Send),
 ) -> Result<Downloaded, Failure> {
     let response = accepted(send(http, url, limits).await?, url)?;
@@ -99,13 +103,13 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn send(http: &reqwest::Client, url: &Url, limits: &Limits) -> Result<Response, Failure> {
+async fn send(http: &reqwest::Client, url: &Url, limits: &FetchLimits) -> Result<Response, Failure> {
     let sent = http.get(url.clone()).timeout(limits.timeout).send().await;
     sent.map_err(|error| {
         if error.is_builder() || error.is_redirect() {
-            return Failure::permanent(format!("GET {url}: {}", causes(&error)));
+            return Failure::permanent(format!("GET {url}: {}", causes(&error.without_url())));
         }
-        Failure::transient(format!("GET {url}: no answer: {}", causes(&error)))
+        Failure::transient(format!("GET {url}: no answer: {}", causes(&error.without_url())))
     })
 }
 
@@ -128,7 +132,7 @@ fn accepted(response: Response, url: &Url) -> Result<Response, Failure> {
 async fn receive(
     response: Response,
     url: &Url,
-    limits: &Limits,
+    limits: &FetchLimits,
     mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let promised = response.content_length();
@@ -138,7 +142,7 @@ async fn receive(
         let chunk = chunk.map_err(|error| {
             Failure::transient(format!(
                 "GET {url}: the answer broke off after {received} bytes: {}",
-                causes(&error)
+                causes(&error.without_url())
             ))
         })?;
         received += chunk.len() as u64;

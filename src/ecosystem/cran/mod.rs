@@ -1,6 +1,6 @@
 //! R: DESCRIPTION and PACKAGES files, archives, R-universe, and the files of R-multiverse.
 //!
-//! From the outside in: [`universe`] and [`cran_index`] ask the network, [`files`] and [`advisories`]
+//! From the outside in: [`universe`] and [`cran_index`] ask the network (through [`fetch`]), [`files`] and [`advisories`]
 //! read repositories, [`archive`] and [`description`] look into packages, [`index`] makes a folder of
 //! packages one that R can install from, and [`layout`] is where every path is built.
 
@@ -9,7 +9,7 @@ pub mod archive;
 pub mod cran_index;
 pub mod dcf;
 pub mod description;
-mod fetch;
+pub mod fetch;
 pub mod files;
 pub mod index;
 pub mod layout;

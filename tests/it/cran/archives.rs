@@ -131,7 +131,7 @@ fn what_would_leave_the_package_is_refused() {
         }),
         refusal(|tarball| tarball.entry(EntryType::GNULongName, "l", "", &vec![b'a'; 70_000])),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @r###"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     the entry `tidal/../../etc/passwd` is refused: it contains `..`
     the entry `/etc/passwd` is refused: the path is absolute
     the entry `other/R/code.R` is refused: it is outside the package's folder
@@ -149,7 +149,7 @@ fn what_would_leave_the_package_is_refused() {
     the entry `(extended header)` is refused: it gives an entry a second size
     the entry `../up` is refused: it contains `..`
     the entry `l` is refused: its extended header is longer than any name
-    "###);
+    "#);
 }
 
 #[test]
@@ -166,13 +166,13 @@ fn an_archive_without_the_right_description_is_refused() {
         plain("tidal/DESCRIPTION", &format!("{DESCRIPTION}Title:{}", " long\n".repeat(300_000))),
         plain("DESCRIPTION", DESCRIPTION),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @r###"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     there is no file `tidal/DESCRIPTION` in the archive
     the folder is `lunar`, its DESCRIPTION is of `tidal`
     the DESCRIPTION cannot be read: line 1: expected `Field: value`, found `Package tidal`
     the DESCRIPTION cannot be read: line 1: the file has 1048577 bytes, more than the 1048576 allowed
     the entry `DESCRIPTION` is refused: it is a file where the package's folder should be
-    "###);
+    "#);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn zip_files_are_held_to_the_same_rules() {
     let middle = flipped.windows(8).position(|window| window == b"1.0.0\nLi").unwrap_or(60);
     flipped[middle] ^= 1;
     messages.push(inspect(&flipped).unwrap_err().to_string());
-    insta::assert_snapshot!(messages.join("\n"), @r###"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     the entry `tidal/../../up` is refused: it contains `..`
     the entry `/etc/passwd` is refused: the path is absolute
     the entry `other/x` is refused: it is outside the package's folder
@@ -262,7 +262,7 @@ fn zip_files_are_held_to_the_same_rules() {
     the archive unpacks to more than 50 times its size; it looks like a decompression bomb
     the archive has more than the 50 entries allowed
     the archive is cut off or damaged: Invalid checksum
-    "###);
+    "#);
 }
 
 #[test]

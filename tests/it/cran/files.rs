@@ -48,7 +48,7 @@ fn fields_without_a_word_of_ours_survive_a_change_of_the_branch() {
     let before = br#"[{"package":"abc","url":"https://example.org/abc","branch":"*release","metadata":{"a":[1,{"b":null}]}}]"#;
     let mut packages = PackagesFile::read("packages.json", before).unwrap();
     packages.listings[0].branch = Some("0123456789012345678901234567890123456789".to_owned());
-    insta::assert_snapshot!(packages.write(), @r###"
+    insta::assert_snapshot!(packages.write(), @r#"
     [
       {
         "package": "abc",
@@ -64,7 +64,7 @@ fn fields_without_a_word_of_ours_survive_a_change_of_the_branch() {
         }
       }
     ]
-    "###);
+    "#);
 }
 
 #[test]
@@ -157,7 +157,12 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     let messages = [
         packages("[\n  {\"package\": \"abc\"}\n]"),
         packages("[\n  {\"package\": \"../abc\", \"url\": \"https://example.org\"}\n]"),
-        packages("[{\"package\": \"abc\", \"url\": \"u\"}, {\"package\": \"abc\", \"url\": \"v\"}]"),
+        packages(
+            "[{\"package\": \"abc\", \"url\": \"https://a.org\"}, {\"package\": \"abc\", \"url\": \"https://b.org\"}]",
+        ),
+        packages("[{\"package\": \"abc\", \"url\": \"ssh://a.org/b\"}]"),
+        packages("[{\"package\": \"abc\", \"url\": \"https://a.org\", \"subdir\": \"r/../..\"}]"),
+        packages("[{\"package\": \"abc\", \"url\": \"https://a.org/\\n\"}]"),
         packages("{\"abc\": 1}"),
         packages("[{\"package\": \"abc\", \"url\": \"https:"),
         status("{\n  \"abc\": {\n    \"success\": [\"yes\"]\n  }\n}"),
@@ -171,6 +176,9 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     staging/packages.json, line 2, column 20: missing field `url`; the file should be an array of records with `package` and `url`
     staging/packages.json, line 2, column 53: `../abc` is not a name that R allows for a package; the file should be an array of records with `package` and `url`
     staging/packages.json: the package `abc` is listed twice; remove one of the rows
+    staging/packages.json, line 1, column 43: `ssh://a.org/b` is not the address of a repository, such as https://host/path; the file should be an array of records with `package` and `url`
+    staging/packages.json, line 1, column 64: `subdir` is not a folder inside the repository; the file should be an array of records with `package` and `url`
+    staging/packages.json, line 1, column 46: `url` has a control character; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1: invalid type: map, expected a sequence; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1, column 34: the file ends too early; the file should be an array of records with `package` and `url`
     staging/status.json, line 3, column 21: invalid type: string "yes", expected a boolean; the file should be an object that maps each package to its status

@@ -9,10 +9,10 @@ use tidegate::ecosystem::cran::advisories::Advisories;
 use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::cran_index::{CranClient, read_index};
 use tidegate::ecosystem::cran::dcf::{self, DcfLimits};
+use tidegate::ecosystem::cran::fetch::FetchLimits;
 use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, archive_name};
 use tidegate::ecosystem::cran::make::{MadePackage, binary_package, source_package};
-use tidegate::ecosystem::cran::universe::Limits;
 
 use super::serve::{always, answer, client};
 use super::{bytes, data, made};
@@ -39,7 +39,7 @@ fn every_version_in_the_folder_is_listed_and_nothing_else() {
     index.write_to(folder.path()).unwrap();
     let text = std::fs::read_to_string(folder.path().join("PACKAGES")).unwrap();
     insta::with_settings!({filters => vec![("MD5sum: [0-9a-f]{32}", "MD5sum: <md5>")]}, {
-        insta::assert_snapshot!(text, @r###"
+        insta::assert_snapshot!(text, @r#"
     Package: abc
     Version: 0.1.0
     Imports: rlang (>= 1.0.0), lunar
@@ -67,7 +67,7 @@ fn every_version_in_the_folder_is_listed_and_nothing_else() {
     License: MIT + file LICENSE
     MD5sum: <md5>
     NeedsCompilation: no
-    "###);
+    "#);
     });
     let gzip = std::fs::read(folder.path().join("PACKAGES.gz")).unwrap();
     assert_eq!(read_index("PACKAGES.gz", &gzip).unwrap(), read_index("PACKAGES", text.as_bytes()).unwrap());
@@ -107,11 +107,11 @@ fn a_folder_with_a_bad_archive_has_no_index_and_every_reason_is_told() {
     std::fs::write(folder.path().join("broken_1.0.tar.gz"), &whole[..40]).unwrap();
     let error = Index::of_folder(folder.path(), ArchiveKind::Source, &ArchiveLimits::default()).unwrap_err();
     let text = error.to_string().replace(&folder.path().display().to_string(), "<folder>");
-    insta::assert_snapshot!(text, @r###"
+    insta::assert_snapshot!(text, @r#"
     cannot index <folder>:
       broken_1.0.tar.gz: the archive is cut off or damaged: it ends too early
       lunar_2.0.0.tar.gz: by its DESCRIPTION the file should be called `lunar_1.0.0.tar.gz`
-    "###);
+    "#);
 }
 
 #[test]
@@ -142,20 +142,20 @@ fn an_index_that_is_cut_off_is_worth_another_try_and_a_malformed_one_is_not() {
         read_index("PACKAGES", b"Package: a1\n\nPackage: b1\nVersion: 1.0\n").unwrap_err().to_string(),
         read_index("PACKAGES", b"Package: a1\nVersion: one\n").unwrap_err().to_string(),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @r###"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     PACKAGES is not a package index: line 1: expected `Field: value`, found `<html>`
     PACKAGES, record 1: the field `Version` is missing
     PACKAGES, package `a1`: `one` is not an R version (integers separated by `.` or `-`)
-    "###);
+    "#);
 }
 
 #[tokio::test]
 async fn the_client_reads_the_index_of_a_frozen_day() {
     let base = always(answer("200 OK", &bytes("cranlike/src/contrib/PACKAGES"))).await;
-    let versions = CranClient::new(base, client(), Limits::default()).versions().await.unwrap();
+    let versions = CranClient::new(base, client(), FetchLimits::default()).versions().await.unwrap();
     assert_eq!(versions.len(), 33);
     let base = always(answer("404 Not Found", b"")).await;
-    let failure = CranClient::new(base, client(), Limits::default()).versions().await.unwrap_err();
+    let failure = CranClient::new(base, client(), FetchLimits::default()).versions().await.unwrap_err();
     assert!(!failure.is_transient(), "{failure}");
     assert!(failure.to_string().contains("neither src/contrib/PACKAGES.gz nor PACKAGES"), "{failure}");
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder};
+use tidegate::ecosystem::cran::licence::foss;
 use tidegate::ecosystem::cran::make::binary_package;
 
 use super::indexes::put_source;
@@ -88,5 +89,60 @@ fn r_finds_the_binaries_of_every_platform() {
         if let Some(printed) = r(code, &[&folder]) {
             assert!(printed.starts_with("tidal 1.2.0 R 4.6.1; ; 2026-08-01"), "{printed}");
         }
+    }
+}
+
+#[test]
+fn licences_are_judged_as_r_judges_them() {
+    let bases = [
+        "GPL-2",
+        "GPL",
+        "GPL-2.0",
+        "MIT",
+        "Apache License 2.0",
+        "Apache License",
+        "Apache-2.0",
+        "LGPL",
+        "MPL-2.0",
+        "Artistic License",
+        "Artistic-1.0",
+        "Artistic-2.0",
+        "CC0",
+        "CC BY-NC 4.0",
+        "BSD_3_clause",
+        "BSL-1.0",
+        "ACM",
+        "Mozilla Public License Version 1.1",
+        "Unlimited",
+        "file LICENSE",
+        "Proprietary",
+        "Zlib",
+        "EPL",
+    ];
+    let ends = [
+        "",
+        " (>= 2)",
+        "(>=1.1)",
+        " (== 1.0)",
+        " (>= 1, < 2)",
+        " (= 2)",
+        " + file LICENSE",
+        " | file LICENSE",
+        " | GPL-3",
+        " |",
+        ", GPL-3",
+    ];
+    let licences: Vec<String> =
+        bases.iter().flat_map(|base| ends.iter().map(move |end| format!("{base}{end}"))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("licences");
+    std::fs::write(&list, licences.join("\n")).unwrap();
+    let code = "for (l in readLines(commandArgs(TRUE)[1], warn = FALSE)) { a <- tools:::analyze_license(l); \
+                cat(isTRUE(a$is_canonical && (a$is_FOSS || a$is_verified)), '\\n', sep = '') }";
+    let Some(printed) = r(code, &[&list]) else { return };
+    let theirs: Vec<&str> = printed.lines().collect();
+    assert_eq!(theirs.len(), licences.len());
+    for (license, theirs) in licences.iter().zip(theirs) {
+        assert_eq!(foss(license), Some(theirs == "TRUE"), "{license}");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use tidegate::ecosystem::cran::fetch::FetchLimits;
 use tidegate::ecosystem::cran::layout::ContribFolder;
-use tidegate::ecosystem::cran::universe::{Limits, UniverseAnswer, UniverseClient, UniversePackage};
+use tidegate::ecosystem::cran::universe::{UniverseAnswer, UniverseClient, UniversePackage};
 use tidegate::failure::Failure;
 
 use super::serve::{always, answer, client, promising};
@@ -139,7 +140,7 @@ fn a_bad_record_is_named_and_does_not_hide_the_others() {
     let read = UniverseAnswer::read("answer", format!("{good}\n{}\n", bad.join("\n")).as_bytes()).unwrap();
     assert_eq!(read.packages.len(), 1);
     let messages: Vec<String> = read.malformed.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(messages.join("\n"), @r###"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     record 2, field `Package`: `../up` is not a name that R allows for a package
     record 3 (`nover`), field `Version`: is missing
     record 4 (`badver`), field `Version`: `1.0/../..` is not a version or commit
@@ -150,7 +151,7 @@ fn a_bad_record_is_named_and_does_not_hide_the_others() {
     record 9 (`good`), field `Package`: the package has a record already
     record 10, field `Package`: is missing
     record 11, field `(whole record)`: expected an object with the fields of a package
-    "###);
+    "#);
     let failure = read.require_whole("answer").unwrap_err();
     assert!(!failure.is_transient());
 }
@@ -159,17 +160,17 @@ fn a_bad_record_is_named_and_does_not_hide_the_others() {
 fn an_answer_that_is_no_json_is_permanent() {
     let failure = failure_of("<html>maintenance</html>");
     assert!(!failure.is_transient());
-    insta::assert_snapshot!(failure, @r###"https://universe/api/packages, record 1: the answer is not what the packages API promises: expected value at line 1 column 1"###);
+    insta::assert_snapshot!(failure, @r#"https://universe/api/packages, record 1: the answer is not what the packages API promises: expected value at line 1 column 1"#);
 }
 
-fn limits(bytes: u64) -> Limits {
-    Limits { bytes, timeout: Duration::from_secs(20) }
+fn limits(bytes: u64) -> FetchLimits {
+    FetchLimits { bytes, timeout: Duration::from_secs(20) }
 }
 
 #[tokio::test]
 async fn the_client_asks_for_the_fields_it_reads() {
     let base = always(answer("200 OK", &bytes("api/packages.ndjson"))).await;
-    let universe = UniverseClient::new(base, client(), Limits::default());
+    let universe = UniverseClient::new(base, client(), FetchLimits::default());
     let url = universe.packages_url().unwrap();
     assert_eq!(url.path(), "/api/packages");
     assert!(url.query().unwrap().contains("stream=true"), "{url}");
@@ -203,7 +204,8 @@ async fn each_way_to_fail_is_told_apart() {
 async fn a_download_is_checked_against_its_sum_as_it_comes() {
     let file = data("cranlike/src/contrib/PACKAGES");
     let content = std::fs::read(file).unwrap();
-    let universe = UniverseClient::new(always(answer("200 OK", &content)).await, client(), Limits::default());
+    let universe =
+        UniverseClient::new(always(answer("200 OK", &content)).await, client(), FetchLimits::default());
     let path = ContribFolder::source().archive("tidal", "1.2.0").unwrap();
     let mut kept = Vec::new();
     let downloaded = universe.download(&path, None, &limits(1 << 20), &mut kept).await.unwrap();

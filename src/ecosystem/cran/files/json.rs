@@ -103,7 +103,7 @@ fn write_block<'a>(
 /// A value that may be boxed: `x` and `[x]` read the same; `null`, `[null]`, `[]` and `{}` (how
 /// jsonlite writes R's `NULL`) read as none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unboxed<T>(pub Option<T>);
+pub(super) struct Unboxed<T>(pub(super) Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unboxed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -15,7 +15,7 @@ mod status;
 mod status_read;
 
 pub use by_name::ByName;
-pub use json::{MalformedFile, Unboxed};
+pub use json::MalformedFile;
 pub use ledger::{LedgerFile, LedgerRow};
 pub use packages::{PackagesFile, in_upstream_order};
 pub use snapshot::{

@@ -42,7 +42,8 @@ impl PackagesFile {
     }
 
     /// Reads a file; `file` names it in messages. A package listed twice, a name that R would not
-    /// take, and a text with control characters or beyond 2,000 bytes are errors.
+    /// take, an address that is not one of the web, a folder outside its repository, and a text with
+    /// control characters or beyond 2,000 bytes are errors.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
         let rows: Vec<Row> = json::read(file, bytes, "an array of records with `package` and `url`")?;
         let mut packages = Self::default();
@@ -147,9 +148,26 @@ impl<'de> Visitor<'de> for RowVisitor {
         let url = url.ok_or_else(|| A::Error::missing_field("url"))?;
         // Without a branch nothing can be said about the order of the two columns.
         let subdir_column = if branch.is_some() { column } else { SubdirColumn::AfterBranch };
+        if !is_web_address(&url) {
+            return Err(A::Error::custom(format!(
+                "`{url}` is not the address of a repository, such as https://host/path"
+            )));
+        }
+        if subdir.as_deref().is_some_and(|subdir| !is_inside(subdir)) {
+            return Err(A::Error::custom("`subdir` is not a folder inside the repository"));
+        }
         let listing = Listing { package, url, branch, subdir };
         Ok(Row { listing, subdir: subdir_column, other_fields })
     }
+}
+
+fn is_web_address(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+}
+
+/// True for a relative path that never goes up.
+fn is_inside(subdir: &str) -> bool {
+    !subdir.starts_with('/') && !subdir.contains('\\') && subdir.split('/').all(|part| part != "..")
 }
 
 fn text_of<E: serde::de::Error>(field: &str, value: json::Unboxed<String>) -> Result<Option<String>, E> {

@@ -44,19 +44,13 @@ pub struct SnapshotRecord {
 
 /// Reads a `snapshot.json`, which holds exactly one record.
 pub fn read_snapshot(file: &str, bytes: &[u8]) -> Result<SnapshotRecord, MalformedFile> {
-    let mut records = read_snapshots(file, bytes)?;
-    match (records.pop(), records.len()) {
-        (Some(record), 0) => Ok(record),
-        (_, others) => Err(MalformedFile {
-            file: file.to_owned(),
-            line: 0,
-            column: 0,
-            problem: format!(
-                "expected one record of dates, found {}",
-                if others == 0 { 0 } else { others + 1 }
-            ),
-        }),
-    }
+    let one = <[SnapshotRecord; 1]>::try_from(read_snapshots(file, bytes)?);
+    one.map(|[record]| record).map_err(|records| MalformedFile {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        problem: format!("expected one record of dates, found {}", records.len()),
+    })
 }
 
 /// Reads a `snapshots.json`: the records of all snapshots.

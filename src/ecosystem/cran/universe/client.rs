@@ -4,35 +4,39 @@ use std::io::Write;
 
 use reqwest::Url;
 
-use super::super::fetch::{self, Fetched};
+use super::super::fetch::{self, Downloaded, FetchLimits, Fetched};
 use super::super::layout::RepositoryPath;
 use super::UniverseAnswer;
 use crate::failure::Failure;
 
-pub use super::super::fetch::{Downloaded, Limits};
-
 /// The fields that tidegate reads; R-universe leaves all others out of its answer.
 const FIELDS: &str = "Package,Version,License,Remotes,RemoteSha,Title,URL,_type,_binaries,_buildurl,_dependencies,\
                       _failure,_jobs,_published,_fileid,_sha256,_filesize";
+
+/// R-universe answers with 2,500 records where nothing is said, and a package beyond them would look gone.
+const MOST_RECORDS: &str = "100000";
 
 /// A universe, such as `https://staging.r-multiverse.org`.
 #[derive(Clone, Debug)]
 pub struct UniverseClient {
     base: Url,
     http: reqwest::Client,
-    limits: Limits,
+    limits: FetchLimits,
 }
 
 impl UniverseClient {
     /// A universe at `base`, asked through `http`.
-    pub fn new(base: Url, http: reqwest::Client, limits: Limits) -> Self {
+    pub fn new(base: Url, http: reqwest::Client, limits: FetchLimits) -> Self {
         Self { base, http, limits }
     }
 
     /// The address of the packages API, as it is asked.
     pub fn packages_url(&self) -> Result<Url, Failure> {
         let mut url = fetch::join(&self.base, "api/packages")?;
-        url.query_pairs_mut().append_pair("stream", "true").append_pair("fields", FIELDS);
+        url.query_pairs_mut()
+            .append_pair("stream", "true")
+            .append_pair("limit", MOST_RECORDS)
+            .append_pair("fields", FIELDS);
         Ok(url)
     }
 
@@ -41,27 +45,22 @@ impl UniverseClient {
     /// JSON are permanent. An answer without packages is no error here: see [`UniverseAnswer::is_empty`].
     pub async fn packages(&self) -> Result<UniverseAnswer, Failure> {
         let url = self.packages_url()?;
-        let bytes = self.packages_bytes(&url).await?;
-        UniverseAnswer::read(url.as_str(), &bytes)
-    }
-
-    async fn packages_bytes(&self, url: &Url) -> Result<Vec<u8>, Failure> {
-        match fetch::bytes(&self.http, url, &self.limits).await? {
-            Fetched::Found(bytes) => Ok(bytes),
+        match fetch::bytes(&self.http, &url, &self.limits).await? {
+            Fetched::Found(bytes) => UniverseAnswer::read(url.as_str(), &bytes),
             Fetched::Missing => {
                 Err(Failure::permanent(format!("GET {url}: there is no such universe (404)")))
             }
         }
     }
 
-    /// Copies one file of the universe's repository to `to`, within `limits`, and
-    /// gives back its checksums. A checksum other than `expected_sha256` is permanent; what was
+    /// Copies one file of the universe's repository to `to`, within `limits`, and gives back its
+    /// checksums. A checksum other than `expected_sha256` is permanent; what was
     /// written by then must be thrown away, as after every failure.
     pub async fn download(
         &self,
         path: &RepositoryPath,
         expected_sha256: Option<&str>,
-        limits: &Limits,
+        limits: &FetchLimits,
         to: &mut (dyn Write + Send),
     ) -> Result<Downloaded, Failure> {
         let url = fetch::join(&self.base, path.as_str())?;

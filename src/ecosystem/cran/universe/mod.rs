@@ -10,7 +10,7 @@ mod field;
 mod record;
 
 pub use answer::{MalformedRecord, UniverseAnswer};
-pub use client::{Downloaded, Limits, UniverseClient};
+pub use client::UniverseClient;
 
 use super::layout::{BinaryPlatform, ContribFolder, RepositoryPath, UnsafePart};
 use crate::domain::{Check, PackageName, RVersion};
