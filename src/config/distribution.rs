@@ -1,8 +1,6 @@
 //! `distributions/<name>.toml` and `distributions/<name>.exceptions.toml`: channels, calendar, targets
 //! and policy of one distribution, as written and as resolved.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,7 +13,8 @@ use super::policy::Policy;
 use crate::calendar::{
     Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
 };
-use crate::domain::RVersion;
+use crate::domain::{FreezeException, RVersion};
+use crate::github::RepositoryName;
 
 /// Which rules and file formats a distribution's packages follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,13 +61,13 @@ struct ChannelFile {
     name: String,
     /// The GitHub repository (`owner/name`) whose `packages.json` lists the channel's packages.
     #[schemars(with = "Option<String>", extend("format" = "repository"))]
-    repository: Option<Repository>,
+    repository: Option<RepositoryName>,
     /// The address of the universe that builds the channel, without a `/` at the end.
     #[schemars(extend("format" = "uri"))]
     universe: Option<String>,
     /// The GitHub repository (`owner/name`) whose workflow runs are the universe's builds.
     #[schemars(with = "Option<String>", extend("format" = "repository"))]
-    builds: Option<Repository>,
+    builds: Option<RepositoryName>,
     /// Where the channel's snapshots are published, instead of a repository: `directory`.
     publish: Option<PublishTarget>,
 }
@@ -188,7 +187,7 @@ pub enum ChannelHome {
     /// Listed in a GitHub repository.
     Listed {
         /// The repository that holds `packages.json`.
-        repository: Repository,
+        repository: RepositoryName,
         /// The universe that builds it, where there is one.
         universe: Option<Universe>,
     },
@@ -201,18 +200,11 @@ pub enum ChannelHome {
 pub struct Universe {
     /// Its address, without a `/` at the end.
     pub url: String,
+    /// The frozen CRAN that its checks are made against, with `{date}`; the distribution's own where
+    /// it is absent.
+    pub cran: Option<String>,
     /// The repository whose workflow runs are its builds.
-    pub builds: Repository,
-}
-
-/// A GitHub repository, written `owner/name`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Repository {
-    /// The user or organisation.
-    pub owner: String,
-    /// The repository's own name.
-    pub name: String,
+    pub builds: RepositoryName,
 }
 
 impl Distribution {
@@ -226,6 +218,20 @@ impl Distribution {
         self.calendar.point(at)
     }
 
+    /// The exceptions that are in force on the day of `at`.
+    pub fn exceptions_at(&self, at: Timestamp) -> Vec<FreezeException> {
+        let today = at.to_zoned(self.calendar.timezone().clone()).date();
+        let in_force = self.exceptions.iter().filter(|exception| exception.until >= today);
+        in_force
+            .map(|exception| FreezeException {
+                package: exception.package.clone(),
+                version: exception.version.clone(),
+                by: exception.by.clone(),
+                reason: exception.reason.clone(),
+            })
+            .collect()
+    }
+
     /// What the cycle of `point` targets.
     pub fn targets(&self, point: &CyclePoint) -> Result<Targets, TargetsError> {
         self.r.targets(point)
@@ -234,7 +240,7 @@ impl Distribution {
 
 impl Channel {
     /// The repository that lists the channel's packages, where it is such a channel.
-    pub fn repository(&self) -> Option<&Repository> {
+    pub fn repository(&self) -> Option<&RepositoryName> {
         match &self.home {
             ChannelHome::Listed { repository, .. } => Some(repository),
             ChannelHome::Published(_) => None,
@@ -286,43 +292,13 @@ impl ChannelFile {
     fn resolve(self) -> Option<Channel> {
         let home = match (self.repository, self.publish) {
             (Some(repository), _) => {
-                let universe = self.universe.zip(self.builds).map(|(url, builds)| Universe { url, builds });
+                let universe = self.universe.zip(self.builds).map(|(url, builds)| Universe { url, cran: None, builds });
                 ChannelHome::Listed { repository, universe }
             }
             (None, Some(target)) => ChannelHome::Published(target),
             (None, None) => return None,
         };
         Some(Channel { name: self.name, home })
-    }
-}
-
-impl FromStr for Repository {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        format::check("repository", text).map_err(|complaint| format!("`{text}` {}", complaint.message))?;
-        let (owner, name) = text.split_once('/').ok_or("no `/`")?;
-        Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
-    }
-}
-
-impl TryFrom<String> for Repository {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Repository> for String {
-    fn from(repository: Repository) -> Self {
-        repository.to_string()
-    }
-}
-
-impl fmt::Display for Repository {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.owner, self.name)
     }
 }
 

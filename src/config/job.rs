@@ -12,6 +12,7 @@ use super::distribution::Distribution;
 use super::format;
 use super::jobs::JobKind;
 use super::text_duration::TextDuration;
+use crate::calendar::{CatchUp, Overlap};
 use crate::calendar::{Schedule, ScheduleError};
 
 /// A job as written: `jobs/<name>.toml`, without `kind` and the table of that name.
@@ -75,30 +76,6 @@ struct RetryFile {
     /// How long to wait before the second run; doubled before each further one. Default: `1m`.
     #[serde(default = "default_wait")]
     wait: TextDuration,
-}
-
-/// What happens to occurrences that were missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CatchUp {
-    /// They are all skipped.
-    None,
-    /// The latest one is made up for, the others are skipped.
-    #[default]
-    Latest,
-    /// All are made up for, the oldest first.
-    All,
-}
-
-/// What happens when an occurrence is due while the one before still runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overlap {
-    /// It is skipped.
-    #[default]
-    Skip,
-    /// One may wait for its turn; further ones are skipped.
-    QueueOne,
 }
 
 /// How a run that failed for a passing reason is tried again.

@@ -26,11 +26,11 @@ mod text_duration;
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{
-    Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Repository, Universe,
+    Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
 };
-pub use job::{CatchUp, Job, Overlap, Retry, When};
+pub use job::{Job, Retry, When};
 pub use jobs::{Binaries, CheckStatus, JobKind, PollReleases, Promote, Snapshot};
-pub use policy::{EvidenceRules, Policy, PullRequestPolicy, Staging, Via};
+pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
 pub use settings::{Daemon, GitHub, Publish, Retention, Settings};

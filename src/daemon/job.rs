@@ -12,29 +12,10 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::calendar::Schedule;
+use crate::calendar::{CatchUp, Overlap};
 use crate::clock::SharedClock;
 use crate::failure::Failure;
 use crate::store::{RunId, Store};
-
-/// What becomes of nominal times that passed while nobody was there to plan them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CatchUp {
-    /// They are skipped.
-    None,
-    /// The newest is run, the others are skipped.
-    Latest,
-    /// Each is run, oldest first.
-    All,
-}
-
-/// What becomes of an occurrence that comes while an earlier one is not over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlap {
-    /// It is skipped.
-    Skip,
-    /// It waits, unless one waits already.
-    QueueOne,
-}
 
 /// How often and how soon a run that failed for a passing reason is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

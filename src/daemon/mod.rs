@@ -17,7 +17,7 @@ mod steering;
 pub use control::{Answer, CONTROL_SOCKET, Request, ask};
 pub use heartbeat::Beat;
 pub use job::{
-    CatchUp, Job, JobDefinition, JobSet, JobWork, Jobs, Overlap, Retry, RunContext, RunError, RunOutcome,
+    Job, JobDefinition, JobSet, JobWork, Jobs, Retry, RunContext, RunError, RunOutcome,
 };
 pub use planner::{Planner, plan_job};
 pub use report::{JobReport, Outcome, StatusReport, report};

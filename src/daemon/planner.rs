@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::job::{CatchUp, JobDefinition, Jobs, Overlap, stable_share};
+use super::job::{JobDefinition, Jobs, stable_share};
+use crate::calendar::{CatchUp, Overlap};
 use crate::calendar::Schedule;
 use crate::store::{
     JobAdvance, JobCursor, NewOccurrence, OccurrenceState, OpenOccurrence, Pause, SkipNext, SkipNextUse,

@@ -25,9 +25,14 @@ impl RVersion {
     /// Parses a version. Unlike R's `package_version` a single field is allowed too, since
     /// `compareVersion` takes it.
     pub fn parse(text: &str) -> Result<Self, MalformedRVersion> {
-        let fields: Result<Vec<u64>, _> = text.trim().split(['.', '-']).map(str::parse::<u64>).collect();
-        match fields {
-            Ok(fields) if text.len() <= 128 => Ok(Self { text: text.trim().to_owned(), fields }),
+        let text = text.trim();
+        // `u64` would also parse a sign.
+        let fields = text.split(['.', '-']).map(|field| match field.as_bytes().first() {
+            Some(b'0'..=b'9') => field.parse::<u64>().ok(),
+            _ => None,
+        });
+        match fields.collect::<Option<Vec<u64>>>() {
+            Some(fields) if text.len() <= 128 => Ok(Self { text: text.to_owned(), fields }),
             _ => Err(MalformedRVersion(text.chars().take(128).collect())),
         }
     }
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_version_is_refused() {
-        for text in ["", "1.", "v1.0", "1..2", "1.0rc1", "99999999999999999999"] {
+        for text in ["", "+1", "1.", "v1.0", "1..2", "1.0rc1", "99999999999999999999"] {
             assert!(RVersion::parse(text).is_err(), "{text}");
         }
     }

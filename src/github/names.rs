@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Text that is not the name it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {expected}")]
@@ -20,7 +22,8 @@ impl NotAName {
 }
 
 /// A repository as `owner/name`, as written. GitHub ignores case, see [`RepositoryName::is_same_as`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RepositoryName {
     text: String,
     slash: usize,
@@ -78,6 +81,20 @@ impl FromStr for RepositoryName {
             && !matches!(name, "." | "..")
             && !name.ends_with(".git");
         if owner_is_right && name_is_right { Ok(Self { text: text.to_owned(), slash }) } else { Err(wrong()) }
+    }
+}
+
+impl TryFrom<String> for RepositoryName {
+    type Error = NotAName;
+
+    fn try_from(text: String) -> Result<Self, NotAName> {
+        text.parse()
+    }
+}
+
+impl From<RepositoryName> for String {
+    fn from(name: RepositoryName) -> Self {
+        name.text
     }
 }
 

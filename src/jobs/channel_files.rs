@@ -1,7 +1,7 @@
 //! What a channel's repository holds, as jobs read it.
 
 use super::Services;
-use crate::config::{Channel, Distribution};
+use crate::config::Distribution;
 use crate::daemon::RunError;
 use crate::domain::Listing;
 use crate::ecosystem::cran::files::PackagesFile;
@@ -12,13 +12,8 @@ use crate::github::RepositoryName;
 pub const PACKAGES: &str = "packages.json";
 
 /// A channel's repository on GitHub, or an error that names the file to mend.
-pub fn repository<'a>(
-    distribution: &'a Distribution,
-    channel: &str,
-) -> Result<(&'a Channel, &'a RepositoryName), RunError> {
-    let found = distribution.channels.get(channel);
-    let found = found.and_then(|channel| Some((channel, channel.repository.as_ref()?)));
-    found.ok_or_else(|| {
+pub fn repository<'a>(distribution: &'a Distribution, channel: &str) -> Result<&'a RepositoryName, RunError> {
+    distribution.channel(channel).and_then(|channel| channel.repository()).ok_or_else(|| {
         RunError::Configuration(anyhow::anyhow!(
             "channel `{channel}` of distribution `{}` has no repository",
             distribution.name
@@ -32,7 +27,7 @@ pub async fn listings(
     distribution: &Distribution,
     channel: &str,
 ) -> Result<Vec<Listing>, RunError> {
-    let (_, repository) = repository(distribution, channel)?;
+    let repository = repository(distribution, channel)?;
     let view = services.github.view(repository, &[PACKAGES], &[]).await?;
     let text = view.files.get(PACKAGES).and_then(Option::as_deref);
     parse_listings(repository, text).map(|file| file.listings)

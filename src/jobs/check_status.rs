@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::sources::{fresh_fact, names};
-use super::{Services, channel_files, point_and_targets};
+use super::universes::{cran_client, universe_client, universe_of};
+use super::{Services, point_and_targets};
 use crate::calendar::Targets;
-use crate::config::{Channel, CheckStatus as Settings, Distribution};
+use crate::config::{CheckStatus as Settings, Distribution, Universe};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::guard::{self, GuardMemory, GuardPolicy};
 use crate::decide::status;
@@ -25,8 +26,9 @@ use crate::domain::{
     StatusFacts,
 };
 use crate::ecosystem::cran::files::LedgerFile;
-use crate::ecosystem::cran::universe::{ArtifactRef, BinaryRef, UniverseAnswer, UniversePackage};
+use crate::ecosystem::cran::universe::{UniverseAnswer, UniversePackage};
 use crate::failure::Failure;
+use crate::github::WorkflowRun;
 
 /// Published less than this before a look: dependents may still be rebuilding (upstream's rule).
 const JUST_PUBLISHED: Duration = Duration::from_secs(5 * 60);
@@ -34,6 +36,8 @@ const JUST_PUBLISHED: Duration = Duration::from_secs(5 * 60);
 const LOST_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The workflow that builds packages in a universe's repository.
 const BUILD_WORKFLOW: &str = "build.yml";
+/// The version history that a channel's repository keeps.
+const VERSIONS: &str = "versions.json";
 
 /// What a universe says of its packages, as it is stored.
 pub type SeenUniverse = BTreeMap<PackageName, SeenPackage>;
@@ -44,9 +48,35 @@ pub struct SeenPackage {
     /// What the rules look at.
     pub facts: PackageFacts,
     /// The source package, where there is one.
-    pub source: Option<ArtifactRef>,
+    pub source: Option<SeenFile>,
     /// The binary packages.
-    pub binaries: Vec<BinaryRef>,
+    pub binaries: Vec<SeenBinary>,
+}
+
+/// A source package, as its universe promises it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFile {
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its size in bytes, where the universe says so.
+    pub size: Option<u64>,
+}
+
+/// A binary package, as its universe promises it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenBinary {
+    /// `win`, `mac`, `linux` or `wasm`.
+    pub os: String,
+    /// The architecture; none for a package without compiled code.
+    pub arch: Option<String>,
+    /// The full version of R that built it.
+    pub r: String,
+    /// The package's version.
+    pub version: String,
+    /// The commit that was built.
+    pub commit: Option<String>,
+    /// Its SHA-256.
+    pub sha256: String,
 }
 
 /// The job.
@@ -66,15 +96,15 @@ impl CheckStatus {
     async fn check(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let now = self.services.clock.now();
         let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
-        let channel = self.channel()?;
-        let universe = self.observe_universe(channel, now).await?;
-        self.observe_cran(channel, &targets, now).await?;
-        self.observe_builds(channel, now).await?;
-        let Fact::Known(universe) = universe else {
-            let Fact::Unknown { why } = universe else { return Ok(RunOutcome::done(String::new())) };
-            return Ok(RunOutcome::Held { reason: why });
+        let universe = universe_of(&self.distribution, &self.settings.channel)?;
+        let seen = self.observe_universe(universe, now).await?;
+        self.observe_cran(universe, &targets, now).await?;
+        self.observe_builds(universe, now).await?;
+        let seen = match seen {
+            Fact::Known(seen) => seen,
+            Fact::Unknown { why } => return Ok(RunOutcome::Held { reason: why }),
         };
-        let facts = self.facts(channel, &universe, &targets, now).await?;
+        let facts = self.facts(&seen, &targets, now).await?;
         let status = self.draw(&facts, now).await?;
         let source = names::status(&self.distribution.name, &self.settings.channel);
         let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
@@ -83,35 +113,22 @@ impl CheckStatus {
         Ok(if seen.changed { RunOutcome::done(summary) } else { RunOutcome::Unchanged { summary } })
     }
 
-    fn channel(&self) -> Result<&Channel, RunError> {
-        self.distribution.channels.get(&self.settings.channel).ok_or_else(|| {
-            RunError::Configuration(anyhow::anyhow!("there is no channel `{}`", self.settings.channel))
-        })
-    }
-
     /// How old an answer may be that still counts. Upstream has no memory: under `faithful` only
     /// what was read just now counts.
     fn max_age(&self) -> Duration {
         match self.distribution.policy.evidence {
             EvidencePolicy::Faithful => Duration::ZERO,
-            EvidencePolicy::Guarded => self.distribution.policy.max_age,
+            EvidencePolicy::Guarded => self.distribution.policy.max_age.get(),
         }
     }
 
-    async fn observe_universe(&self, channel: &Channel, now: Timestamp) -> Result<Fact<SeenUniverse>, RunError> {
-        let source = names::universe(&self.distribution.name, &channel.name);
-        let answer = match channel.universe_client(&self.services.http) {
-            Some(client) => client.packages().await,
-            None => {
-                let message = format!("channel `{}` has no universe", channel.name);
-                return Err(RunError::Configuration(anyhow::Error::msg(message)));
-            }
-        };
-        let believable = answer.and_then(believable);
+    async fn observe_universe(&self, universe: &Universe, now: Timestamp) -> Result<Fact<SeenUniverse>, RunError> {
+        let source = names::universe(&self.distribution.name, &self.settings.channel);
+        let answer = universe_client(&self.services, universe)?.packages().await;
         let store = &self.services.store;
-        match believable {
-            Ok(answer) => {
-                let seen: SeenUniverse = answer.packages.into_iter().map(seen_package).collect();
+        match answer.and_then(believable) {
+            Ok(packages) => {
+                let seen: SeenUniverse = packages.into_iter().map(seen_package).collect();
                 let bytes = serde_json::to_vec(&seen).map_err(anyhow::Error::from)?;
                 store.record_seen(&source, &bytes, now).await?;
             }
@@ -120,48 +137,48 @@ impl CheckStatus {
         Ok(fresh_fact(store, &source, now, self.max_age()).await?)
     }
 
-    async fn observe_cran(&self, channel: &Channel, targets: &Targets, now: Timestamp) -> anyhow::Result<()> {
-        let source = names::cran(&self.distribution.name, &channel.name, targets.dependency_freeze);
-        let index = channel.cran_index(&self.services.http, &targets.cran).await;
-        match index {
+    async fn observe_cran(&self, universe: &Universe, targets: &Targets, now: Timestamp) -> Result<(), RunError> {
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
+        let source = names::cran(distribution, channel, targets.dependency_freeze);
+        let store = &self.services.store;
+        match cran_client(&self.services, universe, targets)?.versions().await {
             Ok(versions) if versions.is_empty() => {
-                self.services.store.record_failed(&source, "the index is empty", now).await
+                store.record_failed(&source, "the index is empty", now).await?;
             }
             Ok(versions) => {
-                let bytes = serde_json::to_vec(&versions)?;
-                self.services.store.record_seen(&source, &bytes, now).await.map(drop)
+                let bytes = serde_json::to_vec(&versions).map_err(anyhow::Error::from)?;
+                store.record_seen(&source, &bytes, now).await?;
             }
-            Err(failure) => self.services.store.record_failed(&source, &failure.to_string(), now).await,
+            Err(failure) => store.record_failed(&source, &failure.to_string(), now).await?,
         }
+        Ok(())
     }
 
-    async fn observe_builds(&self, channel: &Channel, now: Timestamp) -> anyhow::Result<()> {
-        let Some(repository) = &channel.builds else { return Ok(()) };
-        let source = names::builds(&self.distribution.name, &channel.name);
-        match self.services.github.unfinished_runs(repository, BUILD_WORKFLOW).await {
+    async fn observe_builds(&self, universe: &Universe, now: Timestamp) -> anyhow::Result<()> {
+        let source = names::builds(&self.distribution.name, &self.settings.channel);
+        let store = &self.services.store;
+        match self.services.github.unfinished_runs(&universe.builds, BUILD_WORKFLOW).await {
             Ok(runs) => {
-                let alive = runs.into_iter().filter(|run| {
-                    run.status == "in_progress" || now.duration_since(run.started_at).unsigned_abs() <= LOST_BUILD
-                });
-                let builds: BTreeMap<PackageName, String> = alive
+                let builds: BTreeMap<PackageName, String> = runs
+                    .into_iter()
+                    .filter(|run| is_alive(run, now))
                     .filter_map(|run| Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url)))
                     .collect();
-                let bytes = serde_json::to_vec(&builds)?;
-                self.services.store.record_seen(&source, &bytes, now).await.map(drop)
+                store.record_seen(&source, &serde_json::to_vec(&builds)?, now).await?;
             }
-            Err(failure) => self.services.store.record_failed(&source, &failure.to_string(), now).await,
+            Err(failure) => store.record_failed(&source, &failure.to_string(), now).await?,
         }
+        Ok(())
     }
 
     async fn facts(
         &self,
-        channel: &Channel,
         universe: &SeenUniverse,
         targets: &Targets,
         now: Timestamp,
     ) -> Result<StatusFacts, RunError> {
         let store = &self.services.store;
-        let (distribution, name) = (&self.distribution.name, &channel.name);
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
         let packages: BTreeMap<PackageName, PackageFacts> = universe
             .iter()
             .map(|(package, seen)| {
@@ -169,17 +186,14 @@ impl CheckStatus {
                 (package.clone(), PackageFacts { just_published, ..seen.facts.clone() })
             })
             .collect();
-        let builds = match &channel.builds {
-            Some(_) => fresh_fact(store, &names::builds(distribution, name), now, self.max_age()).await?,
-            None => Fact::Known(BTreeMap::new()),
-        };
-        let cran = names::cran(distribution, name, targets.dependency_freeze);
+        let cran = names::cran(distribution, channel, targets.dependency_freeze);
+        let builds = names::builds(distribution, channel);
         Ok(StatusFacts {
             cran: fresh_fact(store, &cran, now, self.max_age()).await?,
-            builds,
+            builds: fresh_fact(store, &builds, now, self.max_age()).await?,
             advisories: BTreeMap::new(),
-            ledger: self.ledger(channel, &packages).await?,
-            staged: self.staged(channel, now).await?,
+            ledger: self.ledger(&packages).await?,
+            staged: self.staged(now).await?,
             r_series: targets.r.clone(),
             frozen_date: targets.dependency_freeze.to_string(),
             packages,
@@ -188,16 +202,18 @@ impl CheckStatus {
 
     /// The version history, brought up to date. The first look takes over what the repository's own
     /// `versions.json` remembers.
-    async fn ledger(&self, channel: &Channel, packages: &BTreeMap<PackageName, PackageFacts>) -> Result<Ledger, RunError> {
+    async fn ledger(&self, packages: &BTreeMap<PackageName, PackageFacts>) -> Result<Ledger, RunError> {
         let store = &self.services.store;
-        let key = format!("{}/{}", self.distribution.name, channel.name);
+        let key = format!("{}/{}", self.distribution.name, self.settings.channel);
         let mut known = store.ledger(&key).await?;
-        if known.is_empty() && let Some(repository) = &channel.repository {
-            let view = self.services.github.view(repository, &["versions.json"], &[]).await?;
-            if let Some(text) = view.files.get("versions.json").and_then(Option::as_deref) {
-                known = LedgerFile::read(&format!("{repository}/versions.json"), text.as_bytes())
-                    .map_err(anyhow::Error::from)?
-                    .into_ledger();
+        let repository = self.distribution.channel(&self.settings.channel).and_then(|channel| channel.repository());
+        if known.is_empty()
+            && let Some(repository) = repository
+        {
+            let view = self.services.github.view(repository, &[VERSIONS], &[]).await?;
+            if let Some(text) = view.files.get(VERSIONS).and_then(Option::as_deref) {
+                let file = LedgerFile::read(&format!("{repository}/{VERSIONS}"), text.as_bytes());
+                known = file.map_err(anyhow::Error::from)?.into_ledger();
             }
         }
         let updated = ledger::update(&known, packages);
@@ -208,11 +224,12 @@ impl CheckStatus {
     }
 
     /// Under `follow`, issues of packages that are staged already do not reach their dependents.
-    async fn staged(&self, channel: &Channel, now: Timestamp) -> anyhow::Result<BTreeSet<PackageName>> {
+    async fn staged(&self, now: Timestamp) -> anyhow::Result<BTreeSet<PackageName>> {
         if self.distribution.policy.staging == StagingModel::Pinned {
             return Ok(BTreeSet::new());
         }
-        let held = self.services.store.channel_at(&self.distribution.name, &channel.name, now).await?;
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
+        let held = self.services.store.channel_at(distribution, channel, now).await?;
         Ok(held.into_keys().collect())
     }
 
@@ -250,20 +267,33 @@ fn read_or_default<T: serde::de::DeserializeOwned + Default>(
 
 /// A universe always lists something: an empty answer, or one with records that cannot be read, is a
 /// fault of the source.
-fn believable(answer: UniverseAnswer) -> Result<UniverseAnswer, Failure> {
-    if let Some(malformed) = answer.malformed.first() {
-        return Err(Failure::permanent(format!("the universe's answer cannot be read: {malformed}")));
-    }
-    if answer.packages.is_empty() {
+fn believable(answer: UniverseAnswer) -> Result<Vec<UniversePackage>, Failure> {
+    let packages = answer.require_whole("the universe")?;
+    if packages.is_empty() {
         return Err(Failure::transient("the universe's answer lists no package at all"));
     }
-    Ok(answer)
+    Ok(packages)
+}
+
+/// Upstream's rule: a run that is not in progress and began more than a day ago is lost.
+fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
+    let began = run.run_started_at.unwrap_or(run.created_at);
+    run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
 }
 
 /// Turns a record of a universe into what is stored of it.
 fn seen_package(package: UniversePackage) -> (PackageName, SeenPackage) {
     let facts = facts_of(&package);
-    (package.package, SeenPackage { facts, source: package.file, binaries: package.binaries })
+    let source = package.file.map(|file| SeenFile { sha256: file.sha256, size: file.size });
+    let binaries = package.binaries.into_iter().map(|binary| SeenBinary {
+        os: binary.os,
+        arch: binary.arch,
+        r: binary.r,
+        version: binary.version,
+        commit: binary.commit,
+        sha256: binary.sha256,
+    });
+    (package.package, SeenPackage { facts, source, binaries: binaries.collect() })
 }
 
 /// What the rules look at in a record of a universe.

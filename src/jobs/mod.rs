@@ -4,23 +4,24 @@
 //! To add a kind: a file here, its settings in `config`, and one line in [`work_of`].
 
 mod channel_files;
-mod check_status;
-mod poll_releases;
-mod promote;
-mod snapshot;
+pub mod check_status;
+pub mod poll_releases;
+pub mod promote;
+pub mod snapshot;
 pub mod sources;
+mod universes;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{CyclePoint, Targets};
 use crate::clock::SharedClock;
-use crate::config::{Channel, Configuration, Distribution, Job, JobKind};
-use crate::daemon::{JobDefinition, JobWork};
-use crate::github::{GitHub, RepositoryName};
+use crate::config::{self, Configuration, Distribution, JobKind};
+use crate::daemon::{Job, JobDefinition, JobWork, Retry};
+use crate::github::GitHub;
 use crate::store::Store;
 
 /// What every job kind works with.
@@ -35,22 +36,47 @@ pub struct Services {
     pub clock: SharedClock,
     /// Where snapshots are published: one folder per distribution below it.
     pub publish: PathBuf,
+    /// Where fetched files are kept by their digest.
+    pub artifacts: PathBuf,
 }
 
 /// The runnable jobs of a configuration, in the order of their names.
-pub fn definitions(configuration: &Configuration, services: &Arc<Services>) -> Vec<(JobDefinition, Arc<dyn JobWork>)> {
+pub fn runnable(configuration: &Configuration, services: &Arc<Services>) -> Vec<Job> {
+    let distributions: BTreeMap<&str, Arc<Distribution>> = configuration
+        .distributions
+        .iter()
+        .map(|(name, distribution)| (name.as_str(), Arc::new(distribution.clone())))
+        .collect();
     let enabled = configuration.jobs.values().filter(|job| job.enabled);
     enabled
         .filter_map(|job| {
-            let distribution = Arc::clone(configuration.distributions.get(&job.distribution)?);
-            let work = work_of(job, distribution, Arc::clone(services));
-            Some((job.definition(), work))
+            let distribution = distributions.get(job.distribution.as_str())?;
+            let work = work_of(job, Arc::clone(distribution), Arc::clone(services));
+            Some(Job { definition: definition(job), work })
         })
         .collect()
 }
 
+/// What the planner and the runner need to know of a job.
+fn definition(job: &config::Job) -> JobDefinition {
+    let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    JobDefinition {
+        name: job.name.clone(),
+        kind: job.kind.name().to_owned(),
+        schedule: job.schedule.clone(),
+        schedule_digest: job.schedule_digest(),
+        catch_up: job.catch_up,
+        catch_up_window: job.catch_up_window.map(signed),
+        overlap: job.overlap,
+        timeout: job.timeout,
+        jitter: signed(job.jitter),
+        retry: Retry { attempts: job.retry.attempts, wait: signed(job.retry.wait) },
+        deadline: None,
+    }
+}
+
 /// The work of a job: the one place that knows all kinds.
-fn work_of(job: &Job, distribution: Arc<Distribution>, services: Arc<Services>) -> Arc<dyn JobWork> {
+fn work_of(job: &config::Job, distribution: Arc<Distribution>, services: Arc<Services>) -> Arc<dyn JobWork> {
     match &job.kind {
         JobKind::PollReleases(settings) => {
             Arc::new(poll_releases::PollReleases { services, distribution, settings: settings.clone() })
@@ -69,7 +95,7 @@ fn work_of(job: &Job, distribution: Arc<Distribution>, services: Arc<Services>) 
 
 /// Where a nominal time lies in the distribution's cycle, and what that cycle targets.
 fn point_and_targets(distribution: &Distribution, at: Timestamp) -> anyhow::Result<(CyclePoint, Targets)> {
-    let point = distribution.calendar.point(at);
+    let point = distribution.point(at);
     let targets = distribution.targets(&point)?;
     Ok((point, targets))
 }

@@ -110,7 +110,7 @@ impl PollReleases {
             }
         }
         let wanted: Vec<RepositoryName> = repositories.keys().cloned().collect();
-        let answers = self.services.github.poll_releases(&wanted, self.settings.batch).await?;
+        let answers = self.services.github.poll_releases(&wanted, self.settings.batch as usize).await?;
         let mut seen = SeenReleases::new();
         let mut unread: Vec<(PackageName, FileAt, ReleaseSeen)> = Vec::new();
         for (repository, listings) in &repositories {
@@ -156,9 +156,9 @@ impl PollReleases {
                 Some(Lookup::Absent { .. }) => SeenRelease {
                     release: Some(TaggedRelease {
                         tag: release.tag.clone(),
-                        commit: file.commit.to_string(),
+                        commit: file.1.clone(),
                         version: String::new(),
-                        problems: vec![format!("its release {} has no {}", release.tag, file.path)],
+                        problems: vec![format!("its release {} has no {}", release.tag, file.2)],
                     }),
                     answered: true,
                     failing: None,
@@ -208,26 +208,26 @@ fn description_of(
         Some(folder) => format!("{}/DESCRIPTION", folder.trim_matches('/')),
         None => "DESCRIPTION".to_owned(),
     };
-    let file = FileAt { repository: repository.clone(), commit: newest.commit.clone()?, path };
+    let file = (repository.clone(), newest.commit.as_ref()?.to_string(), path);
     Some((listing.package.clone(), file, newest.clone()))
 }
 
 /// The light checks of the seed: a DESCRIPTION that is valid, and no `Remotes`.
 fn read_release(package: &str, file: &FileAt, release: &ReleaseSeen, text: &str) -> SeenRelease {
-    let (version, problems) = match Description::parse(text.as_bytes()) {
+    let (version, problems) = match Description::read(text.as_bytes()) {
         Err(problem) => (String::new(), vec![format!("its DESCRIPTION cannot be read: {problem}")]),
         Ok(description) => {
             let mut problems = description.problems(package);
             if !description.remotes.is_empty() {
                 problems.push(format!("its DESCRIPTION has Remotes: {}", description.remotes.join(", ")));
             }
-            (description.version.clone(), problems)
+            (description.version.clone().unwrap_or_default(), problems)
         }
     };
     SeenRelease {
         release: Some(TaggedRelease {
             tag: release.tag.clone(),
-            commit: file.commit.to_string(),
+            commit: file.1.clone(),
             version,
             problems,
         }),

@@ -2,36 +2,24 @@
 //! a channel the newest version seen, the highest ever, and the commit of each. A row outlives the
 //! package's absence, so that a package which comes back with a lower version is noticed.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use sqlx::FromRow;
 
 use super::Store;
-
-/// What is remembered of one package.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize, serde::Deserialize)]
-pub struct LedgerRow {
-    /// The version seen last.
-    pub version_current: String,
-    /// Its commit.
-    pub hash_current: String,
-    /// The highest version ever seen.
-    pub version_highest: String,
-    /// The commit under which it was seen first.
-    pub hash_highest: String,
-}
+use crate::domain::{Ledger, LedgerRow};
 
 #[derive(FromRow)]
 struct Row {
     package: String,
-    #[sqlx(flatten)]
-    row: LedgerRow,
+    version_current: Option<String>,
+    hash_current: Option<String>,
+    version_highest: Option<String>,
+    hash_highest: Option<String>,
 }
 
 impl Store {
     /// The memory of the channel `key`, by package; empty where nothing was saved yet.
-    pub async fn ledger(&self, key: &str) -> anyhow::Result<BTreeMap<String, LedgerRow>> {
+    pub async fn ledger(&self, key: &str) -> anyhow::Result<Ledger> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT package, version_current, hash_current, version_highest, hash_highest \
              FROM ledger WHERE key = ?",
@@ -40,11 +28,15 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .with_context(|| format!("cannot read the versions of {key}"))?;
-        Ok(rows.into_iter().map(|row| (row.package, row.row)).collect())
+        let remembered = rows.into_iter().map(|row| {
+            let Row { package, version_current, hash_current, version_highest, hash_highest } = row;
+            (package, LedgerRow { version_current, hash_current, version_highest, hash_highest })
+        });
+        Ok(remembered.collect())
     }
 
     /// Saves `rows` for the channel `key`. Packages that are not in `rows` keep what they have.
-    pub async fn save_ledger(&self, key: &str, rows: &BTreeMap<String, LedgerRow>) -> anyhow::Result<()> {
+    pub async fn save_ledger(&self, key: &str, rows: &Ledger) -> anyhow::Result<()> {
         let mut write = self.write().await?;
         for (package, row) in rows {
             sqlx::query(

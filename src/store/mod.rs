@@ -40,7 +40,6 @@ pub use channels::{ChannelChange, ChannelEntry, Origin};
 pub use events::{Event, NewEvent};
 pub use http_cache::{CacheKey, KeptAnswer};
 pub use jobs::{JobAdvance, JobCursor, Pause, SkipNext, SkipNextUse};
-pub use ledger::LedgerRow;
 pub use lock::StateLock;
 pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{

@@ -113,6 +113,24 @@ impl Store {
         Ok(Some(SeenFact { digest, bytes, first_at, last_at }))
     }
 
+    /// What `source` had said by the instant `at`: the newest answer that began no later. Its `last_at`
+    /// is cut to `at`, since later looks were not known then.
+    pub async fn seen_at(&self, source: &str, at: Timestamp) -> anyhow::Result<Option<SeenFact>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, digest, failure, first_at, last_at FROM observation \
+             WHERE source = ? AND digest IS NOT NULL AND first_at <= ? ORDER BY id DESC LIMIT 1",
+        )
+        .bind(source)
+        .bind(Micros(at))
+        .fetch_optional(&self.pool)
+        .await
+        .with_context(|| format!("cannot read what {source} said by {at}"))?;
+        let Some(Row { digest: Some(digest), first_at, last_at, .. }) = row else { return Ok(None) };
+        let bytes =
+            self.blob(&digest).await?.with_context(|| format!("blob {digest} of {source} is gone"))?;
+        Ok(Some(SeenFact { digest, bytes, first_at, last_at: last_at.min(at) }))
+    }
+
     /// What is known of `source` now, with the failure where it cannot be read at present.
     pub async fn latest(&self, source: &str) -> anyhow::Result<LatestObservation> {
         let seen = self.latest_seen(source).await?;

@@ -1,6 +1,6 @@
 //! The nominal times of schedules, one row each with one final outcome, and their claiming.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -230,6 +230,16 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .context("cannot read the occurrences")
+    }
+
+    /// How many occurrences stand at each state, by the state's name.
+    pub async fn occurrences_by_outcome(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM occurrence GROUP BY state ORDER BY state")
+                .fetch_all(&self.pool)
+                .await
+                .context("cannot count the occurrences")?;
+        Ok(rows.into_iter().map(|(state, count)| (state, count.unsigned_abs())).collect())
     }
 
     /// When the next waiting occurrence of these jobs may begin, as far as time alone decides.

@@ -38,6 +38,12 @@ pub struct PullRequest {
     pub key: String,
     /// The packages it moves, and the version it moves each to.
     pub versions: BTreeMap<String, String>,
+    /// The commits it moves them to.
+    pub commits: BTreeMap<String, String>,
+    /// What it changes, whatever base it applies to.
+    pub fingerprint: String,
+    /// The digest of the title and body that we gave it last.
+    pub text_digest: String,
     /// Where it stands.
     pub state: PullRequestState,
     /// The commit that we pushed.
@@ -62,6 +68,10 @@ struct Row {
     key: String,
     #[sqlx(try_from = "JsonText")]
     versions: Value,
+    #[sqlx(try_from = "JsonText")]
+    commits: Value,
+    fingerprint: String,
+    text_digest: String,
     state: PullRequestState,
     head_oid: String,
     base_oid: String,
@@ -78,14 +88,20 @@ impl TryFrom<Row> for PullRequest {
     type Error = anyhow::Error;
 
     fn try_from(row: Row) -> anyhow::Result<Self> {
-        let versions = serde_json::from_value(row.versions)
-            .with_context(|| format!("the versions of {} in {} are damaged", row.branch, row.repository))?;
+        let by_package = |value| {
+            serde_json::from_value(value)
+                .with_context(|| format!("the packages of {} in {} are damaged", row.branch, row.repository))
+        };
+        let (versions, commits) = (by_package(row.versions)?, by_package(row.commits)?);
         Ok(Self {
             repository: row.repository,
             branch: row.branch,
             number: row.number,
             key: row.key,
             versions,
+            commits,
+            fingerprint: row.fingerprint,
+            text_digest: row.text_digest,
             state: row.state,
             head_oid: row.head_oid,
             base_oid: row.base_oid,
@@ -112,11 +128,12 @@ impl Store {
         .fetch_optional(&mut *write)
         .await?;
         sqlx::query(
-            "INSERT INTO pull_request (id, repository, branch, number, key, versions, state, \
-                 head_oid, base_oid, title, opened_at, updated_at, finished_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+            "INSERT INTO pull_request (id, repository, branch, number, key, versions, commits, fingerprint, \
+                 text_digest, state, head_oid, base_oid, title, opened_at, updated_at, finished_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (id) DO UPDATE SET number = excluded.number, key = excluded.key, \
-                 versions = excluded.versions, state = excluded.state, head_oid = excluded.head_oid, \
+                 versions = excluded.versions, commits = excluded.commits, \
+                 fingerprint = excluded.fingerprint, text_digest = excluded.text_digest, state = excluded.state, head_oid = excluded.head_oid, \
                  base_oid = excluded.base_oid, title = excluded.title, updated_at = excluded.updated_at, \
                  finished_at = excluded.finished_at",
         )
@@ -126,6 +143,9 @@ impl Store {
         .bind(pull_request.number)
         .bind(&pull_request.key)
         .bind(serde_json::to_string(&pull_request.versions)?)
+        .bind(serde_json::to_string(&pull_request.commits)?)
+        .bind(&pull_request.fingerprint)
+        .bind(&pull_request.text_digest)
         .bind(pull_request.state)
         .bind(&pull_request.head_oid)
         .bind(&pull_request.base_oid)

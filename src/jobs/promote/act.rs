@@ -93,7 +93,7 @@ impl Promote {
         let receipt = match store.intend(&key, "commit", &intent, context.run_id, now).await? {
             Intention::Done(receipt) => receipt,
             Intention::New | Intention::Again => {
-                let branch = BranchName::try_from(seen.default_branch.clone()).map_err(anyhow::Error::from)?;
+                let branch = seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
                 let message = commit_message(change, &key);
                 let files = files(change, seen);
                 let made = self
@@ -263,7 +263,7 @@ impl Promote {
             title: title.clone(),
             body: body.clone(),
             head: proposal.branch.clone(),
-            base: BranchName::try_from(seen.default_branch.clone()).map_err(anyhow::Error::from)?,
+            base: seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?,
             draft: false,
         };
         let number = match github.open_pull_request(&seen.repository, &new).await {
@@ -274,9 +274,10 @@ impl Promote {
             }
             Err(refused) => return Err(RunError::Permanent(refused.into())),
         };
-        let labels = &self.distribution.policy.labels;
+        let labels: Vec<&str> =
+            self.distribution.policy.pull_request.labels.iter().map(String::as_str).collect();
         if !labels.is_empty() {
-            github.add_labels(&seen.repository, number, labels).await?;
+            github.add_labels(&seen.repository, number, &labels).await?;
         }
         Ok(ProposalReceipt { oid: oid.to_string(), number, opened: true })
     }
@@ -375,11 +376,11 @@ impl<'a> Proposal<'a> {
             text: text_digest(&change.title, body),
             fingerprint,
         };
-        let branch = format!("{}{key}", job.distribution.policy.branch_prefix);
+        let branch = format!("{}{key}", job.distribution.policy.pull_request.branch_prefix);
         Ok(Self {
             key,
             action_key: format!("propose/{}/{key}/{}/{}", seen.repository, marker.fingerprint, seen.head),
-            branch: BranchName::try_from(branch).context("the proposal's branch cannot be named")?,
+            branch: branch.parse::<BranchName>().context("the proposal's branch cannot be named")?,
             change,
             body: with_marker(body, &marker)?,
             marker,
@@ -405,7 +406,7 @@ fn files(change: &Change, seen: &Observed) -> Vec<FileChange> {
     };
     let mut files = vec![FileChange { path: PACKAGES.to_owned(), contents: Some(packages) }];
     if let Some(targets) = &change.targets {
-        let config = ConfigFile { cran_version: targets.dependency_freeze.to_string() };
+        let config = ConfigFile { cran_version: targets.dependency_freeze };
         files.push(FileChange { path: CONFIG.to_owned(), contents: Some(config.write()) });
         let snapshot = write_snapshot(&SnapshotRecord::from(targets));
         files.push(FileChange { path: SNAPSHOT.to_owned(), contents: Some(snapshot) });

@@ -48,8 +48,8 @@ impl Promote {
     /// to date with it.
     pub async fn observe(&self, context: &RunContext, now: Timestamp) -> Result<Observed, RunError> {
         let (point, targets) = point_and_targets(&self.distribution, context.nominal)?;
-        let (_, from_repository) = channel_files::repository(&self.distribution, &self.settings.from)?;
-        let (_, repository) = channel_files::repository(&self.distribution, &self.settings.to)?;
+        let from_repository = channel_files::repository(&self.distribution, &self.settings.from)?;
+        let repository = channel_files::repository(&self.distribution, &self.settings.to)?;
         let from_view = self.services.github.view(from_repository, &[PACKAGES], &[]).await?;
         let source_text = from_view.files.get(PACKAGES).and_then(Option::as_deref).unwrap_or_default().to_owned();
         let source = channel_files::parse_listings(from_repository, Some(&source_text))?.listings;
@@ -71,7 +71,7 @@ impl Promote {
             staging: self.distribution.policy.staging,
             via: self.via(),
             guarded: self.distribution.policy.evidence == EvidencePolicy::Guarded,
-            max_open: self.distribution.policy.max_open,
+            max_open: self.distribution.policy.pull_request.max_open as usize,
             source,
             head,
             releases,
@@ -95,7 +95,7 @@ impl Promote {
 
     async fn status(&self, now: Timestamp) -> anyhow::Result<Fact<ChannelStatus>> {
         let source = names::status(&self.distribution.name, &self.settings.to);
-        fresh_fact(&self.services.store, &source, now, self.distribution.policy.max_age).await
+        fresh_fact(&self.services.store, &source, now, self.distribution.policy.max_age.get()).await
     }
 
     /// The newest release of every listed package. `follow` pins what staging's universe built, so it
@@ -108,7 +108,7 @@ impl Promote {
         if self.distribution.policy.staging == StagingModel::Follow {
             return Ok(BTreeMap::new());
         }
-        let (store, max_age) = (&self.services.store, self.distribution.policy.max_age);
+        let (store, max_age) = (&self.services.store, self.distribution.policy.max_age.get());
         let distribution = &self.distribution.name;
         let seen: Fact<SeenReleases> = fresh_fact(store, &names::releases(distribution), now, max_age).await?;
         let universe = names::universe(distribution, &self.settings.from);
@@ -130,7 +130,7 @@ impl Promote {
         };
         let too_long = row.failing.as_ref().filter(|failing| {
             !row.answered
-                || now.duration_since(failing.since).unsigned_abs() > self.distribution.policy.max_age
+                || now.duration_since(failing.since).unsigned_abs() > self.distribution.policy.max_age.get()
         });
         if let Some(failing) = too_long {
             let (url, since, why) = (&listing.url, failing.since, &failing.why);
@@ -216,9 +216,7 @@ impl Promote {
 
     /// The repository of the channel that packages move into.
     pub fn channel_repository(&self) -> anyhow::Result<RepositoryName> {
-        let (_, repository) = channel_files::repository(&self.distribution, &self.settings.to)
-            .map_err(anyhow::Error::from)?;
-        Ok(repository.clone())
+        Ok(channel_files::repository(&self.distribution, &self.settings.to)?.clone())
     }
 }
 
@@ -254,8 +252,8 @@ fn read_head(repository: &RepositoryName, view: &RepositoryView) -> Result<Chann
 /// The dates that a channel's files give; none where one is missing, malformed or they disagree.
 fn written_targets(config: Option<&str>, snapshot: Option<&str>) -> Option<Targets> {
     let config = ConfigFile::read(CONFIG, config?.as_bytes()).ok()?;
-    let targets = read_snapshot(SNAPSHOT, snapshot?.as_bytes()).ok()?.into_targets()?;
-    (config.cran_version == targets.dependency_freeze.to_string()).then_some(targets)
+    let targets = Targets::from(read_snapshot(SNAPSHOT, snapshot?.as_bytes()).ok()?);
+    (config.cran_version == targets.dependency_freeze).then_some(targets)
 }
 
 fn held_versions(entries: &[ChannelEntry]) -> BTreeMap<PackageName, String> {

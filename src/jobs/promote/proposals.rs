@@ -49,7 +49,7 @@ impl Promote {
         let mut rows: BTreeMap<u64, PullRequest> =
             known.into_iter().filter_map(|row| Some((row.number?.try_into().ok()?, row))).collect();
         for seen in &view.pulls {
-            if !seen.head_ref.starts_with(&self.distribution.policy.branch_prefix) {
+            if !seen.head_ref.starts_with(self.distribution.policy.pull_request.branch_prefix.as_str()) {
                 continue;
             }
             if !rows.contains_key(&seen.number) {
@@ -112,7 +112,7 @@ impl Promote {
     /// True where the commit at the head of a pull request carries tidegate's trailer: the push of a
     /// pass that was interrupted before it could store it.
     async fn pushed_by_us(&self, repository: &RepositoryName, seen: &PullRequestSeen) -> Result<bool, RunError> {
-        let Ok(branch) = BranchName::try_from(seen.head_ref.clone()) else { return Ok(false) };
+        let Ok(branch) = seen.head_ref.parse::<BranchName>() else { return Ok(false) };
         match self.services.github.branch_head(repository, &branch).await {
             Lookup::Found(head) => Ok(marker::key_of_commit(&head.message).is_some()),
             Lookup::Absent { .. } => Ok(false),

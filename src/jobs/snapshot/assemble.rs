@@ -16,10 +16,11 @@ use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::ecosystem::cran::index::index_folder;
+use crate::ecosystem::cran::archive::ArchiveLimits;
+use crate::ecosystem::cran::index::Index;
 use crate::ecosystem::cran::layout::ContribFolder;
 use crate::publish::directory::Directory;
-use crate::store::{Ecosystem, NewArtifact, PackageKind, RevisionId, SnapshotState};
+use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
 /// What was published.
 pub(super) struct Published {
@@ -79,15 +80,15 @@ impl Snapshot {
                 .await?;
             let revision = store.ensure_revision(package, &member.version, "", Some(&member.commit), now).await?;
             for file in files.iter().filter(|file| file.package == member.package) {
-                let artifact = NewArtifact {
+                let artifact = Artifact {
                     platform: file.folder.as_str().to_owned(),
                     path: file.path.as_str().to_owned(),
-                    size: file.size,
+                    size: i64::try_from(file.size).map_err(anyhow::Error::from)?,
                     sha256: file.sha256.clone(),
                 };
-                store.add_artifact(revision, &artifact).await?;
+                store.add_artifact(revision, &artifact, now).await?;
             }
-            members.push(revision);
+            members.push(SuiteMember { revision, constraint: String::new() });
         }
         let distribution = &self.distribution.name;
         let package =
@@ -119,7 +120,9 @@ fn place(root: &Path, files: &[FetchedFile]) -> anyhow::Result<()> {
             .with_context(|| format!("cannot place {}", to.display()))?;
     }
     for folder in folders {
-        index_folder(&root.join(folder.as_str()), folder.kind())?;
+        let path = root.join(folder.as_str());
+        let index = Index::of_folder(&path, folder.kind(), &ArchiveLimits::default())?;
+        index.write_to(&path).with_context(|| format!("cannot index {}", path.display()))?;
     }
     Ok(())
 }

@@ -14,12 +14,14 @@ use crate::calendar::Targets;
 use crate::config::Binaries;
 use crate::daemon::RunError;
 use crate::decide::snapshot::{Member, SnapshotPlan};
-use crate::domain::PackageName;
+use crate::domain::{PackageName, RVersion};
 use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
 use crate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, RepositoryPath};
-use crate::ecosystem::cran::universe::{Limits, UniverseClient};
+use crate::ecosystem::cran::fetch::FetchLimits;
+use crate::ecosystem::cran::universe::UniverseClient;
 use crate::failure::Failure;
 use crate::jobs::check_status::{SeenPackage, SeenUniverse};
+use crate::jobs::universes::{universe_client, universe_of};
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 4;
@@ -58,7 +60,7 @@ impl Snapshot {
         universe: &SeenUniverse,
         targets: &Targets,
     ) -> Result<Vec<FetchedFile>, RunError> {
-        let client = self.universe_client()?;
+        let client = universe_client(&self.services, universe_of(&self.distribution, &self.settings.from)?)?;
         let mut wanted = Vec::new();
         for member in &plan.members {
             wanted.extend(self.files_of(member, universe, targets)?);
@@ -71,14 +73,6 @@ impl Snapshot {
         let mut files = fetched?;
         files.sort_by(|one, other| one.path.as_str().cmp(other.path.as_str()));
         Ok(files)
-    }
-
-    fn universe_client(&self) -> Result<UniverseClient, RunError> {
-        let channel = self.distribution.channels.get(&self.settings.from);
-        let client = channel.and_then(|channel| channel.universe_client(&self.services.http));
-        client.ok_or_else(|| {
-            RunError::Configuration(anyhow::anyhow!("channel `{}` has no universe to fetch from", self.settings.from))
-        })
     }
 
     /// The source of a member and its binaries for the targeted R. A member without a source at its
@@ -117,7 +111,7 @@ impl Snapshot {
         for binary in &seen.binaries {
             let right = binary.version == member.version
                 && binary.commit.as_deref().is_none_or(|commit| commit == member.commit)
-                && binary.r_series() == targets.r;
+                && RVersion::parse(&binary.r).is_ok_and(|r| r.minor_series() == targets.r);
             if !right {
                 continue;
             }
@@ -155,7 +149,7 @@ impl Snapshot {
             let folder = kept.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             let mut file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
-            let limits = Limits { bytes: ArchiveLimits::default().compressed, ..Limits::default() };
+            let limits = FetchLimits { bytes: ArchiveLimits::default().compressed, ..FetchLimits::default() };
             client.download(&wanted.path, Some(&wanted.sha256), &limits, &mut file).await?;
             file.flush().and_then(|()| file.as_file().sync_all()).context("cannot write a fetched file")?;
             look_into(file.path(), &wanted)?;
@@ -193,14 +187,16 @@ fn look_into(path: &Path, wanted: &Wanted) -> Result<(), RunError> {
     let facts = inspect_file(path, wanted.folder.kind(), &ArchiveLimits::default())
         .map_err(|problem| Failure::permanent(format!("{} is refused: {problem}", wanted.path.as_str())))?;
     let description = &facts.description;
-    if description.package == wanted.package && description.version == wanted.version {
+    if description.package.as_ref() == Some(&wanted.package)
+        && description.version.as_ref() == Some(&wanted.version)
+    {
         return Ok(());
     }
     Err(Failure::permanent(format!(
         "{} holds {} {}, which is not what its name says",
         wanted.path.as_str(),
-        description.package,
-        description.version
+        description.package.as_deref().unwrap_or("no package"),
+        description.version.as_deref().unwrap_or("without a version")
     ))
     .into())
 }

@@ -127,7 +127,7 @@ impl Snapshot {
     /// What a source said at the nominal time; or, where nothing had been seen by then, what it says
     /// now.
     async fn stored(&self, source: &str, nominal: Timestamp, now: Timestamp) -> anyhow::Result<Option<SeenFact>> {
-        let max_age = self.distribution.policy.max_age;
+        let max_age = self.distribution.policy.max_age.get();
         let at_nominal = self.services.store.seen_at(source, nominal).await?;
         let fresh = at_nominal.filter(|fact| nominal.duration_since(fact.last_at).unsigned_abs() <= max_age);
         if fresh.is_some() {

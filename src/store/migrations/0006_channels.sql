@@ -19,9 +19,9 @@ CREATE INDEX entry_time ON entry (distribution, channel, since);
 CREATE TABLE ledger (
     key TEXT NOT NULL,               -- the channel whose versions.json this is
     package TEXT NOT NULL,
-    version_current TEXT NOT NULL,
-    hash_current TEXT NOT NULL,
-    version_highest TEXT NOT NULL,
-    hash_highest TEXT NOT NULL,
+    version_current TEXT,
+    hash_current TEXT,
+    version_highest TEXT,            -- unknown until the second look, as upstream has it
+    hash_highest TEXT,
     PRIMARY KEY (key, package)
 ) STRICT;

@@ -30,6 +30,9 @@ CREATE TABLE pull_request (
     number INTEGER,                  -- NULL until GitHub has given one
     key TEXT NOT NULL,
     versions TEXT NOT NULL CHECK (json_valid(versions)),    -- package to version
+    commits TEXT NOT NULL CHECK (json_valid(commits)),      -- package to commit
+    fingerprint TEXT NOT NULL,       -- what it changes, whatever base it applies to
+    text_digest TEXT NOT NULL,       -- the title and body that we gave it last
     state TEXT NOT NULL CHECK (state IN ('open', 'merged', 'closed', 'hands-off')),
     head_oid TEXT NOT NULL,          -- the commit that we pushed
     base_oid TEXT NOT NULL,

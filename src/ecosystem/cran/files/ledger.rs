@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, MalformedFile};
-use crate::domain::PackageName;
+use crate::domain::{self, Ledger, PackageName};
 
 /// One row of the ledger. A field that upstream does not know is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,15 @@ impl LedgerFile {
     /// The row of `package`.
     pub fn get(&self, package: &str) -> Option<&LedgerRow> {
         self.0.iter().find(|row| row.package == package)
+    }
+
+    /// The same as the history that the rules work with.
+    pub fn into_ledger(self) -> Ledger {
+        let rows = self.0.into_iter().map(|row| {
+            let LedgerRow { package, version_current, hash_current, version_highest, hash_highest } = row;
+            (package, domain::LedgerRow { version_current, hash_current, version_highest, hash_highest })
+        });
+        rows.collect()
     }
 
     /// The file's text as upstream would write it.

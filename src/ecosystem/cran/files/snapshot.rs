@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, MalformedFile};
+use crate::calendar::Targets;
 use crate::domain::PackageName;
 
 /// `config.json`: tells R-universe which day of CRAN to build against.
@@ -40,6 +41,32 @@ pub struct SnapshotRecord {
     pub cran: String,
     /// The address of the snapshot.
     pub r_multiverse: String,
+}
+
+impl From<&Targets> for SnapshotRecord {
+    fn from(targets: &Targets) -> Self {
+        Self {
+            dependency_freeze: targets.dependency_freeze,
+            candidate_freeze: targets.candidate_freeze,
+            snapshot: targets.snapshot,
+            r: targets.r.clone(),
+            cran: targets.cran.clone(),
+            r_multiverse: targets.production.clone(),
+        }
+    }
+}
+
+impl From<SnapshotRecord> for Targets {
+    fn from(record: SnapshotRecord) -> Self {
+        Self {
+            dependency_freeze: record.dependency_freeze,
+            candidate_freeze: record.candidate_freeze,
+            snapshot: record.snapshot,
+            r: record.r,
+            cran: record.cran,
+            production: record.r_multiverse,
+        }
+    }
 }
 
 /// Reads a `snapshot.json`, which holds exactly one record.
