@@ -210,7 +210,7 @@ impl Operation {
         let misfit = validator
             .iter_errors(&value)
             .next()
-            .map(|error| format!("the body does not fit at `{}`: {error}", error.instance_path()));
+            .map(|error| format!("the body does not fit at `body{}`: {error}", error.instance_path()));
         misfit.map_or(Ok(value), Err)
     }
 }
