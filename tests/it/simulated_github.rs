@@ -5,6 +5,7 @@ mod graphql;
 mod octocrab_client;
 mod people;
 mod rest;
+mod rules;
 mod strictness;
 
 use std::path::PathBuf;

@@ -72,12 +72,12 @@ impl SimulatedGitHub {
     pub fn commit_as(
         &self,
         person: &str,
-        place: (&str, &str),
+        repository: &str,
+        branch: &str,
         changes: FileChanges,
         message: &str,
         at: Timestamp,
     ) -> Result<Oid, Refused> {
-        let (repository, branch) = place;
         let commit = NewCommit {
             repository: repository.into(),
             branch: branch.into(),

@@ -28,7 +28,7 @@ async fn a_moderator_merges_six_hours_after_the_last_push() {
     github.advance_to(hours(7));
     let message = "Also this";
     let changes = FileChanges::write([("other.txt", "text\n")]);
-    github.simulated.commit_as("tidegate-bot", (STAGING, "b"), changes, message, hours(7)).unwrap();
+    github.simulated.commit_as("tidegate-bot", STAGING, "b", changes, message, hours(7)).unwrap();
     assert_eq!(
         github.simulated.next_event_after(hours(7)),
         Some(hours(13)),

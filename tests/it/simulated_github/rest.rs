@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate::rehearse::github::Event;
-use tidegate::rehearse::github::state::WorkflowRun;
+use tidegate::rehearse::github::state::{Standing, WorkflowRun};
 
 use super::{GitHub, STAGING, hours, start};
 
@@ -254,4 +254,33 @@ async fn everything_that_was_answered_survives_a_crash() {
     assert_eq!(again.last_event(), Some(hours(2)));
     drop(again);
     assert_eq!(pulls(&github.reopened()), pulls(&github.simulated), "the torn line is gone for good");
+}
+
+#[tokio::test]
+async fn an_etag_hides_a_new_conflict_as_github_does() {
+    let github = GitHub::new().await;
+    for branch in ["one", "other"] {
+        github.branch(branch, "c").await;
+        github.open_pull(branch, "c").await;
+    }
+    let path = format!("/repos/{STAGING}/pulls/2");
+    let before = github.get(&path).await;
+    assert_eq!(before.json["mergeable"], true);
+    github.call("PUT", "/pulls/1/merge", json!({})).await;
+    let etag = before.headers["etag"].to_str().unwrap();
+    assert_eq!(github.send(github.request("GET", &path).header("if-none-match", etag)).await.status, 304);
+    assert_eq!(github.pull(2).await["mergeable"], false);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_renamed_lives_on_under_its_new_name() {
+    let github = GitHub::new().await;
+    let (repository, standing) = (STAGING.to_owned(), Standing::RenamedTo("r-multiverse/stage".into()));
+    github.simulated.perform(Event::StandingChanged { repository, standing }).unwrap();
+    assert_eq!(github.get(&format!("/repos/{STAGING}/git/ref/heads/main")).await.status, 301);
+    assert_eq!(github.call("POST", "/labels", json!({"name": "x"})).await.status, 307);
+    assert_eq!(github.get("/repos/r-multiverse/stage/git/ref/heads/main").await.status, 200);
+    let query = "{ repository(owner: \"r-multiverse\", name: \"staging\") { nameWithOwner } }";
+    let found = github.graphql(query, json!({})).await;
+    assert_eq!(found["data"]["repository"]["nameWithOwner"], "r-multiverse/stage");
 }
