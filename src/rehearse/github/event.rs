@@ -390,6 +390,11 @@ fn commit(repository: &mut Repository, new: &NewCommit) -> Result<Made, Refused>
 
 fn change_standing(state: &mut GitHubState, name: &str, standing: &Standing) -> Result<Made, Refused> {
     let key = name.to_lowercase();
+    if let Standing::RenamedTo(next) = standing
+        && state.repository(next).is_some_and(|other| other.name.to_lowercase() != key)
+    {
+        return Err(Refused::unprocessable(format!("there is already a repository {next}")));
+    }
     let known = state.repositories.get_mut(&key);
     let known = known.ok_or_else(|| Refused::not_found(format!("there is no repository {name}")))?;
     let old_name = known.name.clone();

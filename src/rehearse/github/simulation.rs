@@ -155,7 +155,7 @@ impl SimulatedGitHub {
 }
 
 impl Inner {
-    /// Applies an event and journals it. A refused event leaves no trace.
+    /// Applies an event and journals it. A refused event changes nothing that can be seen.
     pub(super) fn perform(&mut self, event: Event) -> Result<Made, Refused> {
         let made = apply(&mut self.state, &event)?;
         self.journal.append(&event).map_err(|error| {

@@ -275,12 +275,18 @@ async fn an_etag_hides_a_new_conflict_as_github_does() {
 #[tokio::test]
 async fn a_repository_that_is_renamed_lives_on_under_its_new_name() {
     let github = GitHub::new().await;
-    let (repository, standing) = (STAGING.to_owned(), Standing::RenamedTo("r-multiverse/stage".into()));
-    github.simulated.perform(Event::StandingChanged { repository, standing }).unwrap();
+    let rename = |from: &str, to: &str| {
+        let (repository, standing) = (from.to_owned(), Standing::RenamedTo(to.to_owned()));
+        github.simulated.perform(Event::StandingChanged { repository, standing })
+    };
+    assert!(rename(STAGING, "owner/upstream").is_err(), "the name is taken");
+    rename(STAGING, "r-multiverse/stage").unwrap();
     assert_eq!(github.get(&format!("/repos/{STAGING}/git/ref/heads/main")).await.status, 301);
     assert_eq!(github.call("POST", "/labels", json!({"name": "x"})).await.status, 307);
     assert_eq!(github.get("/repos/r-multiverse/stage/git/ref/heads/main").await.status, 200);
     let query = "{ repository(owner: \"r-multiverse\", name: \"staging\") { nameWithOwner } }";
     let found = github.graphql(query, json!({})).await;
     assert_eq!(found["data"]["repository"]["nameWithOwner"], "r-multiverse/stage");
+    rename("r-multiverse/stage", STAGING).unwrap();
+    assert_eq!(github.get(&format!("/repos/{STAGING}/git/ref/heads/main")).await.status, 200);
 }
