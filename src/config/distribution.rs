@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -218,6 +219,22 @@ impl Distribution {
         self.calendar.point(at)
     }
 
+    /// Moves a channel to another repository and universe: how a rehearsal leads the jobs of a real
+    /// configuration to a simulated world. A channel that is not there, or not listed, is an error.
+    pub fn relocate(&mut self, channel: &str, to: RepositoryName, universe: Universe) -> anyhow::Result<()> {
+        let name = &self.name;
+        let found = self.channels.iter_mut().find(|known| known.name == channel);
+        let found = found.with_context(|| format!("distribution `{name}` has no channel `{channel}`"))?;
+        match &mut found.home {
+            ChannelHome::Listed { repository, universe: known } => {
+                *repository = to;
+                *known = Some(universe);
+                Ok(())
+            }
+            ChannelHome::Published(_) => bail!("channel `{channel}` of `{name}` has no repository"),
+        }
+    }
+
     /// The exceptions that are in force on the day of `at`.
     pub fn exceptions_at(&self, at: Timestamp) -> Vec<FreezeException> {
         let today = at.to_zoned(self.calendar.timezone().clone()).date();
@@ -292,7 +309,8 @@ impl ChannelFile {
     fn resolve(self) -> Option<Channel> {
         let home = match (self.repository, self.publish) {
             (Some(repository), _) => {
-                let universe = self.universe.zip(self.builds).map(|(url, builds)| Universe { url, cran: None, builds });
+                let universe =
+                    self.universe.zip(self.builds).map(|(url, builds)| Universe { url, cran: None, builds });
                 ChannelHome::Listed { repository, universe }
             }
             (None, Some(target)) => ChannelHome::Published(target),

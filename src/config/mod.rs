@@ -25,9 +25,7 @@ mod text_duration;
 
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
-pub use distribution::{
-    Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
-};
+pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
 pub use job::{Job, Retry, When};
 pub use jobs::{Binaries, CheckStatus, JobKind, PollReleases, Promote, Snapshot};
 pub use policy::{Policy, PullRequestPolicy};

@@ -16,9 +16,7 @@ mod steering;
 
 pub use control::{Answer, CONTROL_SOCKET, Request, ask};
 pub use heartbeat::Beat;
-pub use job::{
-    Job, JobDefinition, JobSet, JobWork, Jobs, Retry, RunContext, RunError, RunOutcome,
-};
+pub use job::{Job, JobDefinition, JobSet, JobWork, Jobs, Retry, RunContext, RunError, RunOutcome};
 pub use planner::{Planner, plan_job};
 pub use report::{JobReport, Outcome, StatusReport, report};
 pub use runner::{RunLimits, Runner, new_boot_id};

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::{JobDefinition, Jobs, stable_share};
-use crate::calendar::{CatchUp, Overlap};
 use crate::calendar::Schedule;
+use crate::calendar::{CatchUp, Overlap};
 use crate::store::{
     JobAdvance, JobCursor, NewOccurrence, OccurrenceState, OpenOccurrence, Pause, SkipNext, SkipNextUse,
     Store,

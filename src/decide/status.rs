@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger;
 use crate::domain::{
-    Assessment, ChannelStatus, Check, Checks, DependencyGraph, Evidence, EvidencePolicy, Fact, Issue, IssueKind, LedgerRow,
-    PackageFacts, PackageName, RVersion, StatusFacts,
+    Assessment, ChannelStatus, Check, Checks, DependencyGraph, Evidence, EvidencePolicy, Fact, Issue,
+    IssueKind, LedgerRow, PackageFacts, PackageName, RVersion, StatusFacts,
 };
 
 /// What speaks against each package by itself, before anything passes on to its dependents, and

@@ -35,8 +35,8 @@ pub async fn listings(
 
 /// Parses a `packages.json`; a missing or malformed one is a permanent failure that names it.
 pub fn parse_listings(repository: &RepositoryName, text: Option<&str>) -> Result<PackagesFile, RunError> {
-    let text = text.ok_or_else(|| {
-        Failure::permanent(format!("{repository} has no {PACKAGES} on its default branch"))
-    })?;
-    Ok(PackagesFile::read(&format!("{repository}/{PACKAGES}"), text.as_bytes()).map_err(anyhow::Error::from)?)
+    let text = text
+        .ok_or_else(|| Failure::permanent(format!("{repository} has no {PACKAGES} on its default branch")))?;
+    Ok(PackagesFile::read(&format!("{repository}/{PACKAGES}"), text.as_bytes())
+        .map_err(anyhow::Error::from)?)
 }

@@ -19,8 +19,8 @@ use crate::calendar::Targets;
 use crate::config::{CheckStatus as Settings, Distribution, Universe};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::guard::{self, GuardMemory, GuardPolicy};
-use crate::decide::status;
 use crate::decide::ledger;
+use crate::decide::status;
 use crate::domain::{
     ChannelStatus, Checks, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StagingModel,
     StatusFacts,
@@ -122,7 +122,11 @@ impl CheckStatus {
         }
     }
 
-    async fn observe_universe(&self, universe: &Universe, now: Timestamp) -> Result<Fact<SeenUniverse>, RunError> {
+    async fn observe_universe(
+        &self,
+        universe: &Universe,
+        now: Timestamp,
+    ) -> Result<Fact<SeenUniverse>, RunError> {
         let source = names::universe(&self.distribution.name, &self.settings.channel);
         let answer = universe_client(&self.services, universe)?.packages().await;
         let store = &self.services.store;
@@ -137,7 +141,12 @@ impl CheckStatus {
         Ok(fresh_fact(store, &source, now, self.max_age()).await?)
     }
 
-    async fn observe_cran(&self, universe: &Universe, targets: &Targets, now: Timestamp) -> Result<(), RunError> {
+    async fn observe_cran(
+        &self,
+        universe: &Universe,
+        targets: &Targets,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
         let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
         let source = names::cran(distribution, channel, targets.dependency_freeze);
         let store = &self.services.store;
@@ -162,7 +171,9 @@ impl CheckStatus {
                 let builds: BTreeMap<PackageName, String> = runs
                     .into_iter()
                     .filter(|run| is_alive(run, now))
-                    .filter_map(|run| Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url)))
+                    .filter_map(|run| {
+                        Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url))
+                    })
                     .collect();
                 store.record_seen(&source, &serde_json::to_vec(&builds)?, now).await?;
             }
@@ -206,7 +217,8 @@ impl CheckStatus {
         let store = &self.services.store;
         let key = format!("{}/{}", self.distribution.name, self.settings.channel);
         let mut known = store.ledger(&key).await?;
-        let repository = self.distribution.channel(&self.settings.channel).and_then(|channel| channel.repository());
+        let repository =
+            self.distribution.channel(&self.settings.channel).and_then(|channel| channel.repository());
         if known.is_empty()
             && let Some(repository) = repository
         {

@@ -76,7 +76,8 @@ impl PollReleases {
         let store = &self.services.store;
         let now = self.services.clock.now();
         let source = names::releases(&self.distribution.name);
-        let listings = channel_files::listings(&self.services, &self.distribution, &self.settings.channel).await?;
+        let listings =
+            channel_files::listings(&self.services, &self.distribution, &self.settings.channel).await?;
         let before: SeenReleases = match store.latest_seen(&source).await? {
             Some(fact) => serde_json::from_slice(&fact.bytes).map_err(anyhow::Error::from)?,
             None => SeenReleases::new(),
@@ -93,7 +94,10 @@ impl PollReleases {
             self.announce(&context, package, release, now).await?;
         }
         let failing = seen.values().filter(|seen| seen.failing.is_some()).count();
-        Ok(RunOutcome::done(format!("{} packages, {new} new releases, {failing} look-ups failing", seen.len())))
+        Ok(RunOutcome::done(format!(
+            "{} packages, {new} new releases, {failing} look-ups failing",
+            seen.len()
+        )))
     }
 
     async fn sweep(
@@ -225,12 +229,7 @@ fn read_release(package: &str, file: &FileAt, release: &ReleaseSeen, text: &str)
         }
     };
     SeenRelease {
-        release: Some(TaggedRelease {
-            tag: release.tag.clone(),
-            commit: file.1.clone(),
-            version,
-            problems,
-        }),
+        release: Some(TaggedRelease { tag: release.tag.clone(), commit: file.1.clone(), version, problems }),
         answered: true,
         failing: None,
     }

@@ -39,7 +39,9 @@ fn usable(latest: &LatestObservation, at: Timestamp, max_age: Duration) -> Optio
 fn why_unknown(source: &str, latest: &LatestObservation) -> String {
     let name = in_words(source);
     match (&latest.failing, &latest.seen) {
-        (Some(failing), _) => format!("{name} could not be read since {} ({})", failing.since, failing.message),
+        (Some(failing), _) => {
+            format!("{name} could not be read since {} ({})", failing.since, failing.message)
+        }
         (None, Some(seen)) => format!("{name} was last read at {}, too long ago", seen.last_at),
         (None, None) => format!("{name} was never read"),
     }

@@ -25,9 +25,14 @@ pub fn universe_client(services: &Services, universe: &Universe) -> Result<Unive
 }
 
 /// A client of the CRAN that a universe's checks are made against, at the cycle's frozen date.
-pub fn cran_client(services: &Services, universe: &Universe, targets: &Targets) -> Result<CranClient, RunError> {
+pub fn cran_client(
+    services: &Services,
+    universe: &Universe,
+    targets: &Targets,
+) -> Result<CranClient, RunError> {
     let date = targets.dependency_freeze.to_string();
-    let url = universe.cran.as_ref().map_or_else(|| targets.cran.clone(), |cran| cran.replace("{date}", &date));
+    let url =
+        universe.cran.as_ref().map_or_else(|| targets.cran.clone(), |cran| cran.replace("{date}", &date));
     Ok(CranClient::new(address(&url)?, services.http.clone(), FetchLimits::default()))
 }
 

@@ -35,8 +35,8 @@ pub fn claim(out: &Path, world: &World, settings: &RehearsalSettings) -> anyhow:
     let file = out.join(FILE);
     match fs::read(&file) {
         Ok(bytes) => {
-            let theirs: Identity =
-                serde_json::from_slice(&bytes).with_context(|| format!("{} is not readable", file.display()))?;
+            let theirs: Identity = serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is not readable", file.display()))?;
             if theirs != ours {
                 bail!(
                     "{} belongs to another rehearsal ({}); choose another folder with --out, or remove this one",
@@ -53,7 +53,8 @@ pub fn claim(out: &Path, world: &World, settings: &RehearsalSettings) -> anyhow:
 
 fn begin(out: &Path, file: &Path, ours: &Identity) -> anyhow::Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let occupied = fs::read_dir(out).with_context(|| format!("cannot read {}", out.display()))?.next().is_some();
+    let occupied =
+        fs::read_dir(out).with_context(|| format!("cannot read {}", out.display()))?.next().is_some();
     if occupied {
         bail!("{} is not empty and holds no rehearsal; choose another folder with --out", out.display());
     }

@@ -4,8 +4,10 @@
 //! answer; world time moves on only when nothing is due or running. So a kill of the rehearsal is a
 //! crash of tidegate, not of GitHub, and a rehearsal that is started again goes on where it was.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -16,7 +18,7 @@ use super::world::World;
 use super::{identity, output};
 use crate::clock::{Clock as _, ManualClock, SharedClock};
 use crate::config::Configuration;
-use crate::daemon::{Job, Jobs, Planner, RunLimits, Runner, new_boot_id};
+use crate::daemon::{Jobs, Planner, RunLimits, Runner, new_boot_id};
 use crate::domain::{EvidencePolicy, StagingModel, Via};
 use crate::github::{GitHub, GitHubSettings, Pace};
 use crate::jobs::{self, Services};
@@ -24,6 +26,9 @@ use crate::store::{Durability, Store};
 
 /// The journal of the simulated world, inside the output folder.
 const WORLD_JOURNAL: &str = "world.jsonl";
+
+/// How long a run has that is told to stop; nothing in a rehearsal takes that long.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What a rehearsal is to do.
 #[derive(Clone, Debug)]
@@ -39,7 +44,7 @@ pub struct RehearsalSettings {
     /// An evidence policy other than the configuration's.
     pub policy: Option<EvidencePolicy>,
     /// Faults that the simulated GitHub is to have.
-    pub faults: Vec<super::github::Fault>,
+    pub faults: Vec<super::github::faults::Fault>,
 }
 
 /// What watches a rehearsal: a terminal, a test, or nobody.
@@ -82,16 +87,21 @@ pub async fn rehearse(
         clock.set(reached.max(start));
     }
     let configuration = scenery.relocated(&configuration, settings)?;
-    let (store, _lock) = Store::open_state(out, Durability::ProcessCrash, shared.now()).await?;
+    let store = Store::open_state(out, Durability::ProcessCrash, shared.now()).await?;
     let services = Arc::new(services(&store, &shared, &scenery, out).await?);
-    let set: Vec<Job> = jobs::definitions(&configuration, &services);
-    let jobs = Jobs::new(set)?;
+    let jobs = Jobs::new(jobs::runnable(&configuration, &services))?;
     let boot = new_boot_id();
     store.recover(&boot, shared.now()).await?;
     let stage = Stage {
         planner: Planner::new(store.clone(), jobs.clone()),
         // One run at a time: what is due at the same moment runs in a fixed order.
-        runner: Runner::new(store.clone(), Arc::clone(&shared), jobs, boot, RunLimits { at_once: 1 }),
+        runner: Runner::new(
+            store.clone(),
+            Arc::clone(&shared),
+            jobs,
+            boot,
+            RunLimits { concurrent: NonZeroUsize::MIN, grace: GRACE },
+        ),
         scenery,
         clock,
     };

@@ -9,22 +9,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::github::{
-    FileChanges, GitHubState, People, PullRequest, Release, Repository, ScheduledCommit, Served, SimulatedGitHub,
-    WorkflowRun,
-};
+use super::github::git::FileChanges;
+use super::github::people::People;
+use super::github::state::{PullRequest, Release, ScheduledCommit, WorkflowRun};
+use super::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use super::packages::MadePackages;
 use super::rehearsal::RehearsalSettings;
 use super::universe::{SimulatedUniverse, Surroundings};
-use super::world::{OutageSource, Playback, World};
+use super::world::{LedgerEntry, Playback, World};
 use crate::clock::SharedClock;
-use crate::config::{Configuration, Distribution};
+use crate::config::{Configuration, Distribution, Universe};
 use crate::domain::Listing;
-use crate::ecosystem::cran::files::{LedgerFile, PackagesFile};
+use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
 use crate::github::RepositoryName;
 
 /// The workflow whose runs are a universe's builds.
 const BUILD_WORKFLOW: &str = "build.yml";
+/// The file that lists a channel's packages.
+const PACKAGES: &str = "packages.json";
 
 /// A world on stage.
 pub struct Scenery {
@@ -51,7 +53,7 @@ impl Scenery {
         let surroundings = Surroundings {
             clock: Arc::clone(clock),
             listings: listings(&github, &playback),
-            targeted_r: targeted_r(&distribution, &playback),
+            targeted_r: targeted_r(distribution, &playback),
             maker: Arc::new(MadePackages),
         };
         let universe = SimulatedUniverse::start(Arc::clone(&playback), surroundings)
@@ -84,8 +86,6 @@ impl Scenery {
                 run_started_at: build.started_at,
             });
             self.github.set_runs(&repository, runs.collect());
-            let down = self.playback.world().outage(OutageSource::Github, channel, now);
-            self.github.set_down(&universe.repository, down);
         }
     }
 
@@ -99,23 +99,24 @@ impl Scenery {
         let mut relocated = configuration.clone();
         let world = self.playback.world();
         for distribution in relocated.distributions.values_mut() {
-            let distribution = Arc::make_mut(distribution);
             for universe in &world.universes {
-                let repository = universe.repository.parse().map_err(|problem| anyhow::anyhow!("{problem}"))?;
-                let builds = world.builds_repository(&universe.channel);
-                distribution.relocate(
-                    &universe.channel,
-                    repository,
-                    self.universe.universe_url(&universe.channel),
-                    builds.and_then(|name| name.parse().ok()),
-                    self.universe.cran_url(&universe.channel),
-                )?;
+                let channel = &universe.channel;
+                let builds = world.builds_repository(channel).unwrap_or_else(|| universe.repository.clone());
+                let moved = Universe {
+                    url: self.universe.universe_url(channel),
+                    cran: Some(self.universe.cran_url(channel)),
+                    builds: builds.parse()?,
+                };
+                distribution.relocate(channel, universe.repository.parse()?, moved)?;
             }
             if !world.r_releases.is_empty() {
                 distribution.r.releases = world
                     .r_releases
                     .iter()
-                    .map(|release| crate::calendar::RRelease { version: release.version.clone(), date: release.date })
+                    .map(|release| crate::calendar::RRelease {
+                        version: release.version.clone(),
+                        date: release.date,
+                    })
                     .collect();
             }
             let policy = &mut distribution.policy;
@@ -145,10 +146,10 @@ impl Scenery {
     }
 }
 
-fn only_distribution(configuration: &Configuration) -> anyhow::Result<Arc<Distribution>> {
+fn only_distribution(configuration: &Configuration) -> anyhow::Result<&Distribution> {
     let mut distributions = configuration.distributions.values();
     match (distributions.next(), distributions.next()) {
-        (Some(one), None) => Ok(Arc::clone(one)),
+        (Some(one), None) => Ok(one),
         _ => anyhow::bail!("a rehearsal plays the jobs of exactly one distribution"),
     }
 }
@@ -161,18 +162,29 @@ fn listings(
     let (github, playback) = (Arc::clone(github), Arc::clone(playback));
     Arc::new(move |channel| {
         let universe = playback.world().universes.iter().find(|universe| universe.channel == channel);
-        let text = universe.and_then(|universe| github.file_at_head(&universe.repository, "packages.json"));
-        let file = text.and_then(|text| PackagesFile::read("packages.json", text.as_bytes()).ok());
+        let text = universe.and_then(|universe| file_at_head(&github, &universe.repository, PACKAGES));
+        let file = text.and_then(|text| PackagesFile::read(PACKAGES, text.as_bytes()).ok());
         file.map(|file| file.listings).unwrap_or_default()
+    })
+}
+
+/// The text of a file on a simulated repository's default branch.
+fn file_at_head(github: &SimulatedGitHub, repository: &str, path: &str) -> Option<String> {
+    github.read(|state| {
+        let repository = state.repository(repository)?;
+        let git = repository.git.as_ref()?;
+        let tree = git.commit(git.branch(repository.default_branch())?)?.tree;
+        let blob = git.blob(git.entry(tree, path)?.oid)?;
+        String::from_utf8(blob.to_vec()).ok()
     })
 }
 
 /// The R that the distribution targets at a time, by the world's releases of R.
 fn targeted_r(
-    distribution: &Arc<Distribution>,
+    distribution: &Distribution,
     playback: &Arc<Playback>,
 ) -> Arc<dyn Fn(Timestamp) -> String + Send + Sync> {
-    let mut distribution = Distribution::clone(distribution);
+    let mut distribution = distribution.clone();
     let releases = &playback.world().r_releases;
     if !releases.is_empty() {
         distribution.r.releases = releases
@@ -188,12 +200,16 @@ fn targeted_r(
 
 /// GitHub as the world has it at its start, with the commits that the registry will make.
 fn initial_state(world: &World) -> anyhow::Result<GitHubState> {
-    let mut state = GitHubState { people: Some(people(world)), ..GitHubState::default() };
+    let mut state = GitHubState::default();
+    state.people = Some(people(world));
     for universe in &world.universes {
         let mut files = BTreeMap::new();
         if let Some(initial) = world.initial.get(&universe.channel) {
-            files.insert("packages.json", PackagesFile::new(initial.packages.clone()).write());
-            files.insert("versions.json", LedgerFile(initial.versions.iter().map(Into::into).collect()).write());
+            files.insert(PACKAGES, PackagesFile::new(initial.packages.clone()).write());
+            files.insert(
+                "versions.json",
+                LedgerFile(initial.versions.iter().map(ledger_row).collect()).write(),
+            );
         }
         let repository = Repository::with_files(&*universe.repository, files, world.start)
             .map_err(|refused| anyhow::anyhow!(refused.message))?;
@@ -209,10 +225,20 @@ fn initial_state(world: &World) -> anyhow::Result<GitHubState> {
     state.schedule(world.listing_commits().into_iter().map(|commit| ScheduledCommit {
         at: commit.at,
         repository: registry.clone(),
-        changes: FileChanges::write([("packages.json", commit.packages_json)]),
+        changes: FileChanges::write([(PACKAGES, commit.packages_json)]),
         message: "Update packages.json".to_owned(),
     }));
     Ok(state)
+}
+
+fn ledger_row(entry: &LedgerEntry) -> LedgerRow {
+    LedgerRow {
+        package: entry.package.clone(),
+        version_current: Some(entry.version_current.to_string()),
+        hash_current: Some(entry.hash_current.clone()),
+        version_highest: entry.highest.as_ref().map(|(version, _)| version.to_string()),
+        hash_highest: entry.highest.as_ref().map(|(_, commit)| commit.clone()),
+    }
 }
 
 fn people(world: &World) -> People {
@@ -237,7 +263,8 @@ fn upstreams(world: &World) -> Vec<Repository> {
     for release in &world.releases {
         let Ok(name) = RepositoryName::from_url(&release.repository) else { continue };
         let upstream = upstreams.entry(name.clone()).or_insert_with(|| Repository::upstream(name.as_str()));
-        let seen = upstream.releases.iter().any(|known| known.tag == release.tag && known.commit == release.commit);
+        let seen =
+            upstream.releases.iter().any(|known| known.tag == release.tag && known.commit == release.commit);
         if !seen {
             upstream.releases.push(Release::new(&*release.tag, &*release.commit, release.at));
         }

@@ -52,7 +52,8 @@ impl Timeline {
     async fn append(&mut self) -> anyhow::Result<Vec<Event>> {
         let events = self.store.events_after(self.written, AT_ONCE).await?;
         for event in &events {
-            writeln!(self.file, "{}", line(event)).with_context(|| format!("cannot write {}", self.path.display()))?;
+            writeln!(self.file, "{}", line(event))
+                .with_context(|| format!("cannot write {}", self.path.display()))?;
             self.written = event.id;
         }
         Ok(events)
@@ -72,7 +73,8 @@ impl Timeline {
         let mut lines: Vec<_> = events.iter().map(|event| (event.at, line(event).to_string())).collect();
         lines.sort();
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut temporary = tempfile::NamedTempFile::new_in(folder).context("cannot write to the output folder")?;
+        let mut temporary =
+            tempfile::NamedTempFile::new_in(folder).context("cannot write to the output folder")?;
         {
             let mut writer = BufWriter::new(&mut temporary);
             for (_, line) in lines {

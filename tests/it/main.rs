@@ -9,5 +9,6 @@ mod migrations;
 mod planner;
 mod runner;
 mod sample_jobs;
+mod simulated_github;
 mod store;
 mod world;

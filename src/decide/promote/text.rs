@@ -153,7 +153,11 @@ fn table_row(moved: &Move) -> String {
     } else {
         format!("`{}`", short(&moved.to_commit))
     };
-    format!("| {} | {from} | {} | {commit} |\n", code_in_table(&moved.package), code_in_table(&moved.to_version))
+    format!(
+        "| {} | {from} | {} | {commit} |\n",
+        code_in_table(&moved.package),
+        code_in_table(&moved.to_version)
+    )
 }
 
 /// What the channel knows of the version it holds now; the new one is checked after the merge.

@@ -11,17 +11,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Promote;
 use super::observe::{CONFIG, Observed, SNAPSHOT};
 use super::proposals::{self, Marker};
-use super::Promote;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::promote::text_digest;
 use crate::domain::{Action, Change, NewContents};
 use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, SnapshotRecord, write_snapshot};
 use crate::failure::Failure;
 use crate::github::{
-    BranchHead, BranchName, CommitMessage, CommitRefused, FileChange, Lookup, NewPullRequest, Oid, OpenRefused,
-    PullRequestState as SeenState, PushRefused, marker,
+    BranchHead, BranchName, CommitMessage, CommitRefused, FileChange, Lookup, NewPullRequest, Oid,
+    OpenRefused, PullRequestState as SeenState, PushRefused, marker,
 };
 use crate::jobs::channel_files::PACKAGES;
 use crate::store::{ChannelEntry, Intention, NewEvent, Origin, PullRequest, PullRequestState};
@@ -60,7 +60,10 @@ impl Promote {
     ) -> Result<Acted, RunError> {
         for action in &plan.actions {
             if context.cancel.is_cancelled() {
-                return Err(RunError::Transient(anyhow::anyhow!("stopped before all actions were carried out"), None));
+                return Err(RunError::Transient(
+                    anyhow::anyhow!("stopped before all actions were carried out"),
+                    None,
+                ));
             }
             let acted = match action {
                 Action::Commit(change) => self.commit(change, seen, context, now).await?,
@@ -88,7 +91,8 @@ impl Promote {
         now: Timestamp,
     ) -> Result<Acted, RunError> {
         let store = &self.services.store;
-        let key = format!("commit/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
+        let key =
+            format!("commit/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
         let intent = json!({ "title": change.title, "base": seen.head.to_string() });
         let receipt = match store.intend(&key, "commit", &intent, context.run_id, now).await? {
             Intention::Done(receipt) => receipt,
@@ -163,7 +167,8 @@ impl Promote {
         if let NewContents::Listings(listings) = &change.contents {
             let versions: std::collections::BTreeMap<&str, &str> =
                 change.moves.iter().map(|moved| (&*moved.package, &*moved.to_version)).collect();
-            let known = self.services.store.channel_at(&self.distribution.name, &self.settings.to, now).await?;
+            let known =
+                self.services.store.channel_at(&self.distribution.name, &self.settings.to, now).await?;
             let pins = listings.iter().filter_map(|listing| Some((listing, listing.pin()?)));
             let entries: Vec<ChannelEntry> = pins
                 .map(|(listing, pin)| match known.get(&listing.package) {
@@ -191,7 +196,10 @@ impl Promote {
     ) -> Result<Acted, RunError> {
         let store = &self.services.store;
         let intent = json!({ "branch": proposal.branch.as_str(), "title": proposal.change.title });
-        let receipt = match store.intend(&proposal.action_key, "propose", &intent, context.run_id, now).await? {
+        let receipt = match store
+            .intend(&proposal.action_key, "propose", &intent, context.run_id, now)
+            .await?
+        {
             Intention::Done(receipt) => receipt,
             Intention::New | Intention::Again => {
                 let Some(oid) = self.push(proposal, seen).await? else {
@@ -217,7 +225,9 @@ impl Promote {
             Lookup::Failed(failure) => return Err(failure.into()),
         };
         match &head {
-            Some(BranchHead { oid, message }) if marker::key_of_commit(message) == Some(&proposal.action_key) => {
+            Some(BranchHead { oid, message })
+                if marker::key_of_commit(message) == Some(&proposal.action_key) =>
+            {
                 return Ok(Some(oid.clone()));
             }
             Some(BranchHead { message, .. }) if marker::key_of_commit(message).is_none() => return Ok(None),
@@ -231,9 +241,10 @@ impl Promote {
             .await
         {
             Ok(oid) => Ok(Some(oid)),
-            Err(PushRefused::BranchMoved { .. }) => {
-                Err(RunError::Transient(anyhow::anyhow!("{} moved while it was pushed", proposal.branch), None))
-            }
+            Err(PushRefused::BranchMoved { .. }) => Err(RunError::Transient(
+                anyhow::anyhow!("{} moved while it was pushed", proposal.branch),
+                None,
+            )),
             Err(PushRefused::Failed(failure)) => Err(failure.into()),
         }
     }
@@ -290,8 +301,13 @@ impl Promote {
         context: &RunContext,
         now: Timestamp,
     ) -> Result<(), RunError> {
-        let receipt: ProposalReceipt = serde_json::from_value(receipt.clone()).map_err(anyhow::Error::from)?;
-        let known = self.services.store.newest_pull_request(seen.repository.as_str(), proposal.branch.as_str()).await?;
+        let receipt: ProposalReceipt =
+            serde_json::from_value(receipt.clone()).map_err(anyhow::Error::from)?;
+        let known = self
+            .services
+            .store
+            .newest_pull_request(seen.repository.as_str(), proposal.branch.as_str())
+            .await?;
         let number = i64::try_from(receipt.number).map_err(anyhow::Error::from)?;
         let known = known.filter(|row| row.number == Some(number));
         let row = PullRequest {
@@ -372,7 +388,11 @@ impl<'a> Proposal<'a> {
             key: key.to_owned(),
             packages: change.moves.iter().map(|moved| moved.package.clone()).collect(),
             commits: change.commits(),
-            versions: change.moves.iter().map(|moved| (moved.package.clone(), moved.to_version.clone())).collect(),
+            versions: change
+                .moves
+                .iter()
+                .map(|moved| (moved.package.clone(), moved.to_version.clone()))
+                .collect(),
             text: text_digest(&change.title, body),
             fingerprint,
         };

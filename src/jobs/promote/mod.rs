@@ -41,7 +41,9 @@ impl Promote {
         let now = self.services.clock.now();
         let nominal = self.distribution.calendar.point(context.nominal);
         if nominal.phase != self.distribution.calendar.point(now).phase {
-            return Ok(RunOutcome::Skipped { reason: format!("phase passed: {} is over", nominal.phase.name) });
+            return Ok(RunOutcome::Skipped {
+                reason: format!("phase passed: {} is over", nominal.phase.name),
+            });
         }
         for _ in 0..RACES {
             let seen = self.observe(&context, now).await?;
@@ -51,9 +53,6 @@ impl Promote {
             let plan = decide::promote::promote(&seen.facts);
             let input_digest = self.services.store.put_blob(&seen.bytes, now).await?;
             let plan_digest = self.services.store.put_blob(&json(&plan)?, now).await?;
-            if self.settings.mode.only_plans() {
-                return Ok(outcome(&plan, input_digest, plan_digest));
-            }
             self.store_verdicts(&plan, &context, now).await?;
             if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {
                 continue;
@@ -80,7 +79,12 @@ impl Promote {
         format!("settled:{}/{}", self.distribution.name, self.settings.to)
     }
 
-    async fn store_verdicts(&self, plan: &Plan, context: &RunContext, now: jiff::Timestamp) -> anyhow::Result<()> {
+    async fn store_verdicts(
+        &self,
+        plan: &Plan,
+        context: &RunContext,
+        now: jiff::Timestamp,
+    ) -> anyhow::Result<()> {
         let mut rows = std::collections::BTreeMap::new();
         for (package, verdict) in &plan.verdicts {
             let kind = serde_json::to_value(verdict.kind)?.as_str().unwrap_or_default().to_owned();

@@ -10,15 +10,16 @@ use super::{Promote, json, proposals};
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{
-    ChannelHead, ChannelStatus, EvidencePolicy, Fact, Listing, PackageName, PromotionFacts, Release, StagingModel,
+    ChannelHead, ChannelStatus, EvidencePolicy, Fact, Listing, PackageName, PromotionFacts, Release,
+    StagingModel,
 };
 use crate::ecosystem::cran::files::{ConfigFile, read_snapshot};
 use crate::github::{Oid, RepositoryName, RepositoryView};
 use crate::jobs::channel_files::{self, PACKAGES};
 use crate::jobs::check_status::SeenUniverse;
+use crate::jobs::point_and_targets;
 use crate::jobs::poll_releases::SeenReleases;
 use crate::jobs::sources::{fresh_fact, names};
-use crate::jobs::point_and_targets;
 use crate::store::{ChannelChange, ChannelEntry, NewEvent, Origin};
 
 /// The files of a channel besides its list.
@@ -51,7 +52,8 @@ impl Promote {
         let from_repository = channel_files::repository(&self.distribution, &self.settings.from)?;
         let repository = channel_files::repository(&self.distribution, &self.settings.to)?;
         let from_view = self.services.github.view(from_repository, &[PACKAGES], &[]).await?;
-        let source_text = from_view.files.get(PACKAGES).and_then(Option::as_deref).unwrap_or_default().to_owned();
+        let source_text =
+            from_view.files.get(PACKAGES).and_then(Option::as_deref).unwrap_or_default().to_owned();
         let source = channel_files::parse_listings(from_repository, Some(&source_text))?.listings;
         let open = proposals::open_numbers(&self.services.store, repository).await?;
         let view = self.services.github.view(repository, &[PACKAGES, CONFIG, SNAPSHOT], &open).await?;
@@ -110,7 +112,8 @@ impl Promote {
         }
         let (store, max_age) = (&self.services.store, self.distribution.policy.max_age.get());
         let distribution = &self.distribution.name;
-        let seen: Fact<SeenReleases> = fresh_fact(store, &names::releases(distribution), now, max_age).await?;
+        let seen: Fact<SeenReleases> =
+            fresh_fact(store, &names::releases(distribution), now, max_age).await?;
         let universe = names::universe(distribution, &self.settings.from);
         let universe: Fact<SeenUniverse> = fresh_fact(store, &universe, now, max_age).await?;
         let release = |listing: &Listing| match RepositoryName::from_url(&listing.url) {
@@ -120,7 +123,12 @@ impl Promote {
         Ok(source.iter().map(|listing| (listing.package.clone(), release(listing))).collect())
     }
 
-    fn tagged_release(&self, seen: &Fact<SeenReleases>, listing: &Listing, now: Timestamp) -> Fact<Option<Release>> {
+    fn tagged_release(
+        &self,
+        seen: &Fact<SeenReleases>,
+        listing: &Listing,
+        now: Timestamp,
+    ) -> Fact<Option<Release>> {
         let seen = match seen {
             Fact::Known(seen) => seen,
             Fact::Unknown { why } => return Fact::unknown(why.clone()),
@@ -180,7 +188,12 @@ impl Promote {
                 None if first_sight => Origin::Import,
                 None => Origin::Person,
             };
-            entries.push(ChannelEntry { package: package.clone(), version, commit_sha: pin.to_owned(), origin });
+            entries.push(ChannelEntry {
+                package: package.clone(),
+                version,
+                commit_sha: pin.to_owned(),
+                origin,
+            });
         }
         Ok(entries)
     }

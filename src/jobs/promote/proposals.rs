@@ -12,7 +12,8 @@ use super::Promote;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{PackageName, ProposalSeen, ProposalState};
 use crate::github::{
-    BranchName, Lookup, PullRequestSeen, PullRequestState as SeenState, RepositoryName, RepositoryView, marker,
+    BranchName, Lookup, PullRequestSeen, PullRequestState as SeenState, RepositoryName, RepositoryView,
+    marker,
 };
 use crate::store::{NewEvent, PullRequest, PullRequestState, Store};
 
@@ -111,7 +112,11 @@ impl Promote {
 
     /// True where the commit at the head of a pull request carries tidegate's trailer: the push of a
     /// pass that was interrupted before it could store it.
-    async fn pushed_by_us(&self, repository: &RepositoryName, seen: &PullRequestSeen) -> Result<bool, RunError> {
+    async fn pushed_by_us(
+        &self,
+        repository: &RepositoryName,
+        seen: &PullRequestSeen,
+    ) -> Result<bool, RunError> {
         let Ok(branch) = seen.head_ref.parse::<BranchName>() else { return Ok(false) };
         match self.services.github.branch_head(repository, &branch).await {
             Lookup::Found(head) => Ok(marker::key_of_commit(&head.message).is_some()),

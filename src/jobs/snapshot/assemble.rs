@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
+use super::Snapshot;
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
-use super::Snapshot;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
-use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
 use crate::ecosystem::cran::archive::ArchiveLimits;
+use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
 use crate::ecosystem::cran::index::Index;
 use crate::ecosystem::cran::layout::ContribFolder;
 use crate::publish::directory::Directory;
@@ -76,9 +76,16 @@ impl Snapshot {
         let mut members = Vec::new();
         for member in &plan.members {
             let package = store
-                .ensure_package(Ecosystem::RUniverse, namespace, &member.package, PackageKind::RPackage, Some(&member.url))
+                .ensure_package(
+                    Ecosystem::Runiverse,
+                    namespace,
+                    &member.package,
+                    PackageKind::RPackage,
+                    Some(&member.url),
+                )
                 .await?;
-            let revision = store.ensure_revision(package, &member.version, "", Some(&member.commit), now).await?;
+            let revision =
+                store.ensure_revision(package, &member.version, "", Some(&member.commit), now).await?;
             for file in files.iter().filter(|file| file.package == member.package) {
                 let artifact = Artifact {
                     platform: file.folder.as_str().to_owned(),
@@ -91,8 +98,9 @@ impl Snapshot {
             members.push(SuiteMember { revision, constraint: String::new() });
         }
         let distribution = &self.distribution.name;
-        let package =
-            store.ensure_package(Ecosystem::RUniverse, namespace, distribution, PackageKind::Suite, None).await?;
+        let package = store
+            .ensure_package(Ecosystem::Runiverse, namespace, distribution, PackageKind::Suite, None)
+            .await?;
         let suite = store.ensure_revision(package, &date.to_string(), "", None, now).await?;
         store.publish_suite(suite, &members, now).await?;
         let published = Published {

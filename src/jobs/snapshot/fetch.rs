@@ -1,7 +1,7 @@
 //! Fetches the files of a snapshot's members: each verified by size and SHA-256, looked into, and
 //! kept by its digest, so that what is there already is never fetched again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::daemon::RunError;
 use crate::decide::snapshot::{Member, SnapshotPlan};
 use crate::domain::{PackageName, RVersion};
 use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
-use crate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::fetch::FetchLimits;
+use crate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
 use crate::failure::Failure;
 use crate::jobs::check_status::{SeenPackage, SeenUniverse};
@@ -106,7 +106,12 @@ impl Snapshot {
         Ok(wanted)
     }
 
-    fn binaries_of(&self, member: &Member, seen: &SeenPackage, targets: &Targets) -> anyhow::Result<Vec<Wanted>> {
+    fn binaries_of(
+        &self,
+        member: &Member,
+        seen: &SeenPackage,
+        targets: &Targets,
+    ) -> anyhow::Result<Vec<Wanted>> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for binary in &seen.binaries {
             let right = binary.version == member.version
@@ -172,14 +177,12 @@ impl Snapshot {
 
 /// True where the file is there with the right content; one that is damaged is fetched again.
 fn is_intact(path: &Path, sha256: &str) -> anyhow::Result<bool> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>() == sha256)
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>() == sha256)
 }
 
 /// An archive is never trusted: its DESCRIPTION has to be of the package and version that was asked for.

@@ -28,7 +28,7 @@ pub struct Manifest {
     /// What is in it, by name.
     pub packages: Vec<ManifestPackage>,
     /// What is not, by name, and why.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<ManifestLeftOut>,
     /// Every file besides this one, by path.
     pub files: Vec<ManifestFile>,
 }
@@ -49,6 +49,20 @@ pub struct ManifestPackage {
     /// What speaks against it all the same; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
+}
+
+/// A package that is not in the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLeftOut {
+    /// Its name.
+    pub name: String,
+    /// The version the channel had, where it had one.
+    pub version: Option<String>,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// The packages at fault, where it is not this package itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_causes: Vec<String>,
 }
 
 /// A file of a snapshot.
@@ -74,7 +88,7 @@ impl Manifest {
             cran_date: targets.dependency_freeze,
             production: targets.production.clone(),
             packages: plan.members.iter().map(package).collect(),
-            left_out: plan.left_out.clone(),
+            left_out: plan.left_out.iter().map(left_out).collect(),
             files: Vec::new(),
         }
     }
@@ -96,5 +110,14 @@ fn package(member: &Member) -> ManifestPackage {
         url: member.url.clone(),
         evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
         caveat: member.caveat.clone(),
+    }
+}
+
+fn left_out(left: &LeftOut) -> ManifestLeftOut {
+    ManifestLeftOut {
+        name: left.package.clone(),
+        version: left.version.clone(),
+        reason: left.reason.clone(),
+        root_causes: left.root_causes.clone(),
     }
 }

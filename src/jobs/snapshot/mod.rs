@@ -60,17 +60,22 @@ impl Snapshot {
         let date = targets.snapshot;
         let today = context.nominal.to_zoned(self.distribution.calendar.timezone().clone()).date();
         if today < date {
-            return Ok(RunOutcome::Skipped { reason: format!("the snapshot of this cycle is due on {date}") });
+            return Ok(RunOutcome::Skipped {
+                reason: format!("the snapshot of this cycle is due on {date}"),
+            });
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
-            return Ok(RunOutcome::Unchanged { summary: format!("the snapshot of {date} is published already") });
+            return Ok(RunOutcome::Unchanged {
+                summary: format!("the snapshot of {date} is published already"),
+            });
         }
         let seen = self.observe(&targets, context.nominal, now).await?;
         let plan = snapshot(&seen.facts);
         let input = serde_json::to_vec(&seen.facts).map_err(anyhow::Error::from)?;
         let input_digest = store.put_blob(&input, now).await?;
-        let plan_digest = store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
+        let plan_digest =
+            store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
         self.store_verdicts(&plan, date, &context, now).await?;
         if let Some(reason) = &plan.held {
             self.store_row(date, SnapshotState::Held, Some(reason.clone()), None, now).await?;
@@ -87,7 +92,12 @@ impl Snapshot {
         })
     }
 
-    async fn observe(&self, targets: &Targets, nominal: Timestamp, now: Timestamp) -> Result<Observed, RunError> {
+    async fn observe(
+        &self,
+        targets: &Targets,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> Result<Observed, RunError> {
         let store = &self.services.store;
         let (distribution, channel) = (&self.distribution.name, &self.settings.from);
         let at_nominal = self.stored(&names::status(distribution, channel), nominal, now).await?;
@@ -99,7 +109,8 @@ impl Snapshot {
             Fact::Unknown { why } => return Err(RunError::Transient(anyhow::anyhow!(why), None)),
         };
         let previous = store.snapshots(distribution).await?.into_iter();
-        let previous = previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
+        let previous =
+            previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
         let previous = match previous.and_then(|row| row.suite) {
             Some(suite) => {
                 let members = store.suite_members(suite).await?;
@@ -126,7 +137,12 @@ impl Snapshot {
 
     /// What a source said at the nominal time; or, where nothing had been seen by then, what it says
     /// now.
-    async fn stored(&self, source: &str, nominal: Timestamp, now: Timestamp) -> anyhow::Result<Option<SeenFact>> {
+    async fn stored(
+        &self,
+        source: &str,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<SeenFact>> {
         let max_age = self.distribution.policy.max_age.get();
         let at_nominal = self.services.store.seen_at(source, nominal).await?;
         let fresh = at_nominal.filter(|fact| nominal.duration_since(fact.last_at).unsigned_abs() <= max_age);
@@ -141,7 +157,8 @@ impl Snapshot {
     async fn listings_at(&self, nominal: Timestamp) -> Result<Vec<Listing>, RunError> {
         let mut listings =
             channel_files::listings(&self.services, &self.distribution, &self.settings.from).await?;
-        let pins = self.services.store.channel_at(&self.distribution.name, &self.settings.from, nominal).await?;
+        let pins =
+            self.services.store.channel_at(&self.distribution.name, &self.settings.from, nominal).await?;
         for listing in &mut listings {
             if let Some((entry, _)) = pins.get(&listing.package) {
                 listing.branch = Some(entry.commit_sha.clone());

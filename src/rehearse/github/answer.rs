@@ -14,6 +14,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+    /// What the ETag is made of; none for the body.
+    basis: Option<Vec<u8>>,
 }
 
 /// RFC 3339 in UTC with whole seconds, as GitHub writes times.
@@ -31,7 +33,7 @@ impl Answer {
     /// JSON with a status.
     pub(super) fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: body.to_string().into_bytes() }
+        Self { status, headers, body: body.to_string().into_bytes(), basis: None }
     }
 
     /// 200 with JSON.
@@ -41,12 +43,13 @@ impl Answer {
 
     /// 204.
     pub(super) fn no_content() -> Self {
-        Self { status: 204, headers: Vec::new(), body: Vec::new() }
+        Self { status: 204, headers: Vec::new(), body: Vec::new(), basis: None }
     }
 
     /// A file as it is.
     pub(super) fn raw(body: Vec<u8>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "application/vnd.github.raw+json".into())], body }
+        let headers = vec![("content-type", "application/vnd.github.raw+json".into())];
+        Self { status: 200, headers, body, basis: None }
     }
 
     /// An error with GitHub's shape.
@@ -69,6 +72,13 @@ impl Answer {
     /// uses, so no client can take it for an ordinary error.
     pub(super) fn violation(message: &str) -> Self {
         Self::json(418, &json!({"message": message}))
+    }
+
+    /// Makes the ETag of something less than the whole body: GitHub's does not change with
+    /// everything that an answer says.
+    pub(super) fn identified_by(mut self, basis: &Value) -> Self {
+        self.basis = Some(basis.to_string().into_bytes());
+        self
     }
 
     /// Adds a header.
@@ -95,11 +105,11 @@ impl Answer {
         let mut hash = Sha1::new();
         hash.update(authorization);
         hash.update([0]);
-        hash.update(&self.body);
+        hash.update(self.basis.as_ref().unwrap_or(&self.body));
         let etag =
             format!("W/\"{}\"", hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         if if_none_match.is_some_and(|known| known.split(',').any(|known| known.trim() == etag)) {
-            return Self { status: 304, headers: vec![("etag", etag)], body: Vec::new() };
+            return Self { headers: vec![("etag", etag)], status: 304, ..Self::no_content() };
         }
         self.with("etag", etag)
     }

@@ -57,7 +57,10 @@ pub(super) enum Lookup {
 }
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let text = inflate(include_bytes!(concat!(env!("OUT_DIR"), "/src-rehearse-github-description-rest.openapi.json.gz")));
+    let text = inflate(include_bytes!(concat!(
+        env!("OUT_DIR"),
+        "/src-rehearse-github-description-rest.openapi.json.gz"
+    )));
     let description: Value = serde_json::from_str(&text).expect("the description in the binary is JSON");
     let mut operations = Vec::new();
     for (template, methods) in description["paths"].as_object().into_iter().flatten() {
@@ -210,7 +213,7 @@ impl Operation {
         let misfit = validator
             .iter_errors(&value)
             .next()
-            .map(|error| format!("the body does not fit at `{}`: {error}", error.instance_path()));
+            .map(|error| format!("the body does not fit at `body{}`: {error}", error.instance_path()));
         misfit.map_or(Ok(value), Err)
     }
 }

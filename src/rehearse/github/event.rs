@@ -390,15 +390,20 @@ fn commit(repository: &mut Repository, new: &NewCommit) -> Result<Made, Refused>
 
 fn change_standing(state: &mut GitHubState, name: &str, standing: &Standing) -> Result<Made, Refused> {
     let key = name.to_lowercase();
+    if let Standing::RenamedTo(next) = standing
+        && state.repository(next).is_some_and(|other| other.name.to_lowercase() != key)
+    {
+        return Err(Refused::unprocessable(format!("there is already a repository {next}")));
+    }
     let known = state.repositories.get_mut(&key);
     let known = known.ok_or_else(|| Refused::not_found(format!("there is no repository {name}")))?;
+    let old_name = known.name.clone();
     known.standing = standing.clone();
     if let Standing::RenamedTo(next) = standing {
         // The repository lives on under its new name; the old one only points there.
-        let mut moved = known.clone();
-        moved.name.clone_from(next);
-        moved.standing = Standing::Present;
-        state.add(moved);
+        let pointer = Repository { name: old_name, standing: standing.clone(), ..Repository::default() };
+        let moved = std::mem::replace(known, pointer);
+        state.add(Repository { name: next.clone(), standing: Standing::Present, ..moved });
     }
     Ok(Made::Nothing)
 }

@@ -5,83 +5,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha1::{Digest as _, Sha1};
 
+pub use super::oid::Oid;
 use super::refused::Refused;
-
-/// The name of a git object: the SHA-1 of its kind, length and content. Written as 40 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Oid([u8; 20]);
-
-impl Oid {
-    fn of(kind: &str, content: &[u8]) -> Self {
-        let mut hash = Sha1::new();
-        hash.update(format!("{kind} {}\0", content.len()));
-        hash.update(content);
-        Self(hash.finalize().into())
-    }
-
-    /// The name that a blob with this content has.
-    pub fn of_blob(content: &[u8]) -> Self {
-        Self::of("blob", content)
-    }
-
-    /// True for forty zeros, which stand for "no object" in ref updates.
-    pub fn is_zero(&self) -> bool {
-        self.0 == [0; 20]
-    }
-}
-
-impl fmt::Display for Oid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Oid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl From<Oid> for String {
-    fn from(oid: Oid) -> Self {
-        oid.to_string()
-    }
-}
-
-impl TryFrom<String> for Oid {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl FromStr for Oid {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut bytes = [0; 20];
-        if text.len() != 40 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(format!("`{text}` is not the name of a git object (40 hex digits)"));
-        }
-        for (byte, digits) in bytes.iter_mut().zip(0..) {
-            *byte = u8::from_str_radix(&text[digits * 2..digits * 2 + 2], 16)
-                .expect("both characters were found to be hex digits");
-        }
-        Ok(Self(bytes))
-    }
-}
 
 /// The content of a file, written as text wherever it is text, so that a journal can be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,7 +158,7 @@ impl Git {
         let mut content = Vec::new();
         for (name, entry) in entries {
             content.extend_from_slice(format!("{} {name}\0", entry.mode).as_bytes());
-            content.extend_from_slice(&entry.oid.0);
+            content.extend_from_slice(entry.oid.bytes());
         }
         let oid = Oid::of("tree", &content);
         self.trees.entry(oid).or_insert(tree);

@@ -63,8 +63,8 @@ struct Posted {
     operation_name: Option<String>,
 }
 
-/// GraphQL names inside a field error stand before this character, because the executor's errors
-/// carry one text only.
+/// The executor's errors carry one text only, with words of its own in front: between two of these
+/// stands the type of an error, and behind them its message.
 const SEPARATOR: char = '\u{1f}';
 
 impl Query {
@@ -73,8 +73,12 @@ impl Query {
         let posted = Posted::deserialize(body)
             .map_err(|error| format!("the body is not a GraphQL request: {error}"))?;
         let schema = &DESCRIBED.schema;
-        let document = ExecutableDocument::parse_and_validate(schema, posted.query, "request")
-            .map_err(|invalid| format!("the query does not fit GitHub's schema: {}", invalid.errors))?;
+        let document =
+            ExecutableDocument::parse_and_validate(schema, posted.query, "request").map_err(|invalid| {
+                let problems: Vec<_> =
+                    invalid.errors.iter().map(|problem| problem.error.to_string()).collect();
+                format!("the query does not fit GitHub's schema: {}", problems.join("; "))
+            })?;
         let operation = document.operations.get(posted.operation_name.as_deref());
         let operation = operation.map_err(|error| error.message().to_string())?;
         let variables = coerce_variable_values(schema, operation, &posted.variables.unwrap_or_default());
@@ -153,7 +157,8 @@ pub(super) fn answer(inner: &mut Inner, query: &Query, now: Timestamp) -> Answer
 /// GitHub puts the type of an error beside its message.
 fn shape_error(error: &Value) -> Value {
     let mut shaped = error.clone();
-    if let Some((kind, message)) = error["message"].as_str().and_then(|text| text.split_once(SEPARATOR)) {
+    let mut parts = error["message"].as_str().unwrap_or_default().splitn(3, SEPARATOR).skip(1);
+    if let (Some(kind), Some(message)) = (parts.next(), parts.next()) {
         shaped["type"] = kind.into();
         shaped["message"] = message.into();
     }

@@ -15,6 +15,7 @@ mod graphql;
 mod journal;
 pub mod limits;
 mod merge;
+mod oid;
 pub mod people;
 pub mod pulls;
 pub mod refused;

@@ -40,8 +40,8 @@ const MEDIA_TYPES: &[&str] =
     &["application/vnd.github+json", "application/vnd.github.v3+json", "application/json", "*/*", RAW];
 const RAW: &str = "application/vnd.github.raw+json";
 
-/// The versions of the REST API that GitHub serves.
-const API_VERSIONS: &[&str] = &["2022-11-28", "2026-03-10"];
+/// The version of the REST API that is simulated. The next one, 2026-03-10, has other answers.
+const API_VERSIONS: &[&str] = &["2022-11-28"];
 
 /// Checks a request. The error says what GitHub would not understand about it.
 pub(super) fn check(parts: &Parts, body: &[u8]) -> Result<Request, String> {

@@ -27,7 +27,7 @@ const CONTENT: &[&str] = &[
 /// What a request asks for, in either API.
 enum Asked {
     Rest,
-    GraphQl(graphql::Query),
+    GraphQl(Box<graphql::Query>),
 }
 
 impl SimulatedGitHub {
@@ -36,7 +36,7 @@ impl SimulatedGitHub {
         let now = self.clock.now();
         let checked = request::check(parts, body).and_then(|request| {
             let asked = if request.template == "/graphql" {
-                Asked::GraphQl(graphql::Query::read(&request.body)?)
+                Asked::GraphQl(Box::new(graphql::Query::read(&request.body)?))
             } else {
                 Asked::Rest
             };

@@ -44,7 +44,8 @@ pub(super) fn answer(inner: &mut Inner, request: &Request, now: Timestamp) -> Re
                 request.path_and_query.splitn(5, '/').nth(4).map_or(String::new(), |rest| format!("/{rest}"));
             let location = format!("{}/repos/{}{rest}", request.api, repository.name);
             let body = serde_json::json!({"message": "Moved Permanently", "url": location});
-            return Ok(Answer::json(301, &body).with("location", location));
+            let status = if request.method == "GET" { 301 } else { 307 };
+            return Ok(Answer::json(status, &body).with("location", location));
         }
     };
     Call { inner, request, now, name }.route()

@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::limits::{Limits, Usage};
 use super::people::{self, PeopleEvent};
 use super::refused::Refused;
-use super::state::GitHubState;
+use super::state::{GitHubState, WorkflowRun};
 
 /// A GitHub that is plain data. Rate limits, counts and faults begin anew with each process;
 /// everything else is in the journal.
@@ -72,12 +72,12 @@ impl SimulatedGitHub {
     pub fn commit_as(
         &self,
         person: &str,
-        place: (&str, &str),
+        repository: &str,
+        branch: &str,
         changes: FileChanges,
         message: &str,
         at: Timestamp,
     ) -> Result<Oid, Refused> {
-        let (repository, branch) = place;
         let commit = NewCommit {
             repository: repository.into(),
             branch: branch.into(),
@@ -131,6 +131,14 @@ impl SimulatedGitHub {
         look(&self.lock().state)
     }
 
+    /// Sets the workflow runs of a repository. They follow from the world's time and are not
+    /// journalled; an unknown repository has none.
+    pub fn set_runs(&self, repository: &str, runs: Vec<WorkflowRun>) {
+        if let Ok(found) = self.lock().state.repository_mut(repository) {
+            found.runs = runs;
+        }
+    }
+
     /// How often each call was made, by method and path of GitHub's description, such as
     /// `GET /repos/{owner}/{repo}/pulls`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
@@ -155,7 +163,7 @@ impl SimulatedGitHub {
 }
 
 impl Inner {
-    /// Applies an event and journals it. A refused event leaves no trace.
+    /// Applies an event and journals it. A refused event changes nothing that can be seen.
     pub(super) fn perform(&mut self, event: Event) -> Result<Made, Refused> {
         let made = apply(&mut self.state, &event)?;
         self.journal.append(&event).map_err(|error| {

@@ -47,7 +47,8 @@ pub enum Standing {
     /// It is there.
     #[default]
     Present,
-    /// It is now called this (`owner/name`): REST answers 301, GraphQL follows.
+    /// It is now called this (`owner/name`), where the state holds it: REST answers 301 (307 to what
+    /// is no GET), GraphQL follows.
     RenamedTo(String),
     /// It was deleted or made private; GitHub does not say which.
     Gone,

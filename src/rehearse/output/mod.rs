@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 pub use summary::Summary;
 
-use super::github::PullRequest;
+use super::github::state::PullRequest;
 use crate::config::Configuration;
 use crate::store::Store;
 

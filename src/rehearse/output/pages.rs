@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::rehearse::github::PullRequest;
+use crate::rehearse::github::state::PullRequest;
 
 /// Writes one page per pull request, named by its number; pages of numbers that are gone stay away.
 pub fn write(folder: &Path, pull_requests: &[(String, PullRequest)]) -> anyhow::Result<()> {
@@ -16,7 +16,8 @@ pub fn write(folder: &Path, pull_requests: &[(String, PullRequest)]) -> anyhow::
     for (repository, pull) in pull_requests {
         let name = format!("{}-{:04}.md", repository.replace('/', "-"), pull.number);
         let path = folder.join(name);
-        fs::write(&path, page(repository, pull)).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, page(repository, pull))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

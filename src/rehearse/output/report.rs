@@ -11,7 +11,7 @@ use super::summary::Summary;
 use crate::config::{Configuration, Distribution};
 use crate::domain::{ChannelStatus, Evidence};
 use crate::jobs::sources::names;
-use crate::rehearse::github::PullRequest;
+use crate::rehearse::github::state::PullRequest;
 use crate::store::Store;
 
 #[derive(Template)]
@@ -42,7 +42,8 @@ pub async fn render(
     pull_requests: &[(String, PullRequest)],
     (start, end): (Timestamp, Timestamp),
 ) -> anyhow::Result<String> {
-    let distribution = configuration.distributions.values().next().context("there is no distribution to report on")?;
+    let distribution =
+        configuration.distributions.values().next().context("there is no distribution to report on")?;
     let days = days(distribution, start, end);
     let series = series(store, distribution, &days).await?;
     let report = Report {

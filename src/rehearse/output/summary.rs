@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::pages;
 use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
-use crate::rehearse::github::PullRequest;
+use crate::rehearse::github::state::PullRequest;
 use crate::store::{SnapshotState, Store};
 
 /// What a rehearsal came to.

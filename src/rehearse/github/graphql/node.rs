@@ -107,7 +107,7 @@ impl ObjectValue for Node<'_, '_> {
         let arguments = Arguments(json!(info.arguments()));
         let resolved = self.field(info.field_name(), &arguments).map_err(|refused| {
             self.scope.inner.borrow_mut().note(&refused);
-            FieldError { message: format!("{}{SEPARATOR}{}", refused.kind, refused.message) }
+            FieldError { message: format!("{SEPARATOR}{}{SEPARATOR}{}", refused.kind, refused.message) }
         })?;
         let node = |kind| ResolvedValue::object(Node { scope: self.scope, kind });
         Ok(match resolved {

@@ -91,7 +91,11 @@ fn linked(
                 .map(|merge| Kind::Commit { repository: key(), oid: merge.commit.to_string() }),
         )),
         "labels" => {
-            arguments.only(&["first", "last", "after"])?;
+            arguments.only(&["first", "last", "after", "orderBy"])?;
+            // The schema's default; a label's place on a pull request stands for its time.
+            if arguments.0["orderBy"] != json!({"field": "CREATED_AT", "direction": "ASC"}) {
+                return Err(not_simulated("another order of labels"));
+            }
             let label = |name: &String| (name.clone(), Kind::Label { repository: key(), name: name.clone() });
             let items = pull.labels.iter().map(label).collect();
             Connection::cut("LabelConnection", items, arguments).map(Resolved::Object)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::super::event::Event;
+use super::super::files::resolve;
 use super::super::limits::Resource;
 use super::super::refused::Refused;
 use super::super::simulation::Inner;
@@ -56,10 +57,16 @@ impl Call<'_> {
 
     pub(super) fn dispatch(&mut self) -> Result<Answer, Refused> {
         self.only(&["ref", "inputs"])?;
+        let reference = self.text("ref").unwrap_or_default();
+        if let Some(git) = &self.repository()?.git
+            && resolve(git, &reference).is_none()
+        {
+            return Err(Refused::unprocessable(format!("No ref found for: {reference}")));
+        }
         let event = Event::WorkflowDispatched {
             repository: self.name.clone(),
             workflow: self.parameter("workflow_id").to_owned(),
-            reference: self.text("ref").unwrap_or_default(),
+            reference,
             inputs: self.request.body["inputs"].as_object().cloned().unwrap_or_default(),
             at: self.now,
         };

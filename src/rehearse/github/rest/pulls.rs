@@ -13,7 +13,11 @@ impl Call<'_> {
     pub(super) fn list_pulls(&self) -> Result<Answer, Refused> {
         let repository = self.repository()?;
         let state = self.query("state").unwrap_or("open");
-        let head = self.query("head").map(|head| head.split_once(':').unwrap_or((repository.owner(), head)));
+        let head = match self.query("head").map(|head| head.split_once(':')) {
+            Some(None) => return Err(not_simulated("`?head=` without an owner, which GitHub ignores")),
+            Some(whole) => whole,
+            None => None,
+        };
         let wanted = |pull: &&PullRequest| {
             (state == "all" || pull.is_open() == (state == "open"))
                 && self.query("base").is_none_or(|base| pull.base == base)
@@ -69,7 +73,10 @@ impl Call<'_> {
         let repository = self.repository()?;
         let pull = repository.pulls.get(&number).ok_or_else(|| Refused::not_found("Not Found"))?;
         let body = shapes::full_pull(&self.request.api, repository, repository.git()?, pull);
-        Ok(Answer::json(status, &body))
+        // GitHub answers 304 though a pull request has come into conflict with its base, so
+        // whether it is mergeable has no part in the ETag.
+        let basis = shapes::pull(&self.request.api, repository, pull);
+        Ok(Answer::json(status, &body).identified_by(&basis))
     }
 
     pub(super) fn get_pull(&self) -> Result<Answer, Refused> {
