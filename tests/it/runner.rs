@@ -143,6 +143,19 @@ async fn a_run_that_a_crash_orphaned_is_lost_and_tried_again_under_the_same_time
 }
 
 #[tokio::test]
+async fn what_a_crash_left_of_a_job_whose_file_is_gone_ends_too() {
+    let mut yard = Yard::new("2026-06-01T10:30:00Z", vec![(hourly(), Script::quick())]).await;
+    yard.tick_at("2026-06-01T11:00:00Z").await;
+    let row = yard.rows("staging").await[0].id;
+    yard.store.claim_occurrence(row, &new_boot_id(), yard.clock.now()).await.unwrap();
+    yard.jobs.replace(Vec::new()).unwrap();
+    yard.tick_at("2026-06-01T11:10:00Z").await;
+    yard.reboot().await;
+    yard.tick_at("2026-06-01T11:20:00Z").await;
+    insta::assert_snapshot!(yard.told("staging").await, @"2026-06-01T11:00:00Z Skipped: the job is no longer configured");
+}
+
+#[tokio::test]
 async fn an_occurrence_that_kills_the_process_each_time_is_given_up() {
     let mut yard = Yard::new("2026-06-01T10:30:00Z", vec![(hourly(), Script::quick())]).await;
     yard.tick_at("2026-06-01T11:00:00Z").await;
