@@ -5,6 +5,7 @@ mod calendar;
 mod check;
 mod error;
 mod next;
+mod rehearse;
 mod schema;
 mod time;
 
@@ -49,6 +50,7 @@ enum Command {
     Check(check::Check),
     Schema(schema::PrintSchema),
     Next(next::Next),
+    Rehearse(rehearse::Rehearse),
     Calendar(calendar::ShowCalendar),
 }
 
@@ -58,6 +60,7 @@ impl Command {
             Self::Check(command) => command.run(context),
             Self::Schema(command) => command.run(context),
             Self::Next(command) => command.run(context),
+            Self::Rehearse(command) => command.run(context),
             Self::Calendar(command) => command.run(context),
         }
     }
