@@ -215,7 +215,9 @@ fn initial_state(world: &World) -> anyhow::Result<GitHubState> {
             .map_err(|refused| anyhow::anyhow!(refused.message))?;
         state.add(repository);
         if let Some(builds) = world.builds_repository(&universe.channel) {
-            state.add(Repository::upstream(builds));
+            let mut repository = Repository::upstream(builds);
+            repository.workflows.insert(BUILD_WORKFLOW.to_owned());
+            state.add(repository);
         }
     }
     for upstream in upstreams(world) {
