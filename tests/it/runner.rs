@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
+use tidegate::calendar::CatchUp;
 use tidegate::clock::Clock as _;
-use tidegate::daemon::{CatchUp, JobDefinition, Retry, RunError, RunLimits, RunOutcome, Runner, new_boot_id};
+use tidegate::daemon::{JobDefinition, Retry, RunError, RunLimits, RunOutcome, Runner, new_boot_id};
 use tidegate::store::{RunState, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
