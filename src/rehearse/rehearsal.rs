@@ -153,7 +153,7 @@ impl Stage {
             let now = self.clock.now();
             self.scenery.prepare(now);
             self.planner.tick(now).await?;
-            while self.runner.run_due().await? > 0 {}
+            self.runner.run_due().await?;
             timeline.advance(audience).await?;
             audience.time_moves(now, start, end);
             if now >= end {
