@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use tidegate::calendar::{CatchUp, Overlap};
 use tidegate::clock::Clock as _;
-use tidegate::daemon::{CatchUp, Job, JobDefinition, Overlap, new_boot_id};
+use tidegate::daemon::{Job, JobDefinition, new_boot_id};
 use tidegate::store::{Occurrence, OccurrenceState};
 
 use crate::sample_jobs::{Script, Yard, at, definition};

@@ -8,11 +8,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tidegate::calendar::Schedule;
+use tidegate::calendar::{CatchUp, Overlap, Schedule};
 use tidegate::clock::ManualClock;
 use tidegate::daemon::{
-    CatchUp, Job, JobDefinition, JobWork, Jobs, Overlap, Planner, Retry, RunContext, RunError, RunLimits,
-    RunOutcome, Runner, new_boot_id,
+    Job, JobDefinition, JobWork, Jobs, Planner, Retry, RunContext, RunError, RunLimits, RunOutcome, Runner,
+    new_boot_id,
 };
 use tidegate::store::{Durability, Occurrence, Store};
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::json;
+use tidegate::domain::LedgerRow;
 use tidegate::store::{
-    Artifact, BootId, ChannelEntry, Durability, Ecosystem, Intention, LedgerRow, NewEvent, Origin,
-    PackageKind, PullRequest, PullRequestState, Replacement, ReplacementKind, RunId, Snapshot, SnapshotState,
-    Store, Subject, SuiteMember, VerdictRow,
+    Artifact, BootId, ChannelEntry, Durability, Ecosystem, Intention, NewEvent, Origin, PackageKind,
+    PullRequest, PullRequestState, Replacement, ReplacementKind, RunId, Snapshot, SnapshotState, Store,
+    Subject, SuiteMember, VerdictRow,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -144,10 +145,10 @@ async fn a_channel_that_lists_a_package_twice_is_refused() {
 async fn the_ledger_remembers_a_package_that_is_gone() {
     let Home { store, folder: _folder } = home().await;
     let row = |version: &str| LedgerRow {
-        version_current: version.into(),
-        hash_current: "h".into(),
-        version_highest: "2".into(),
-        hash_highest: "h".into(),
+        version_current: Some(version.into()),
+        hash_current: Some("h".into()),
+        version_highest: Some("2".into()),
+        hash_highest: Some("h".into()),
     };
     let both = BTreeMap::from([("a".to_owned(), row("1")), ("b".to_owned(), row("2"))]);
     store.save_ledger("community", &both).await.unwrap();
@@ -209,6 +210,9 @@ async fn a_pull_request_gets_its_number_later_and_stays_one() {
         number: None,
         key: "pr:a".into(),
         versions: BTreeMap::from([("a".into(), "1.0".into())]),
+        commits: BTreeMap::from([("a".into(), "c1".into())]),
+        fingerprint: "f1".into(),
+        text_digest: "t1".into(),
         state: PullRequestState::Open,
         head_oid: "1".into(),
         base_oid: "0".into(),
