@@ -3,7 +3,10 @@
 
 mod calendar;
 mod check;
+mod chosen;
+mod decide;
 mod error;
+mod given_file;
 mod next;
 mod schema;
 mod time;
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Colour, Configuration};
+use crate::config::{self, Colour, Configuration};
 pub use error::{CommandError, CommandErrorKind};
 
 /// Runs the release train of a package distribution, unattended.
@@ -50,6 +53,7 @@ enum Command {
     Schema(schema::PrintSchema),
     Next(next::Next),
     Calendar(calendar::ShowCalendar),
+    Decide(decide::Decide),
 }
 
 impl Command {
@@ -59,6 +63,7 @@ impl Command {
             Self::Schema(command) => command.run(context),
             Self::Next(command) => command.run(context),
             Self::Calendar(command) => command.run(context),
+            Self::Decide(command) => command.run(context),
         }
     }
 }
@@ -94,6 +99,15 @@ impl Context<'_> {
     /// Loads the configuration; mistakes become an error that shows all of them.
     pub fn configuration(&self) -> Result<Configuration, CommandError> {
         Configuration::load(&self.config).map_err(|mistakes| CommandError::mistakes(&mistakes, self.colour))
+    }
+
+    /// The configuration where there is one, else the shipped example: for commands that work on files
+    /// alone, or on the state of a rehearsal.
+    pub fn configuration_or_shipped(&self) -> Result<Configuration, CommandError> {
+        match self.config.join("tidegate.toml").exists() {
+            true => self.configuration(),
+            false => Ok(config::shipped()),
+        }
     }
 
     /// Prints a value as indented JSON, with a newline at the end.

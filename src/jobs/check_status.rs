@@ -288,7 +288,7 @@ fn believable(answer: UniverseAnswer) -> Result<Vec<UniversePackage>, Failure> {
 }
 
 /// Upstream's rule: a run that is not in progress and began more than a day ago is lost.
-fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
+pub fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
     let began = run.run_started_at.unwrap_or(run.created_at);
     run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
 }
