@@ -6,9 +6,12 @@ mod check;
 mod chosen;
 mod decide;
 mod error;
+mod explain;
 mod given_file;
 mod next;
 mod schema;
+mod shown;
+mod state;
 mod time;
 
 use std::ffi::OsString;
@@ -54,6 +57,7 @@ enum Command {
     Next(next::Next),
     Calendar(calendar::ShowCalendar),
     Decide(decide::Decide),
+    Explain(explain::Explain),
 }
 
 impl Command {
@@ -64,6 +68,7 @@ impl Command {
             Self::Next(command) => command.run(context),
             Self::Calendar(command) => command.run(context),
             Self::Decide(command) => command.run(context),
+            Self::Explain(command) => command.run(context),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod decide_stage;
 mod decide_status;
+mod explain;
+mod sample_state;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
