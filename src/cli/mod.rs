@@ -9,9 +9,13 @@ mod error;
 mod explain;
 mod given_file;
 mod next;
+mod replay;
+mod runs;
 mod schema;
+mod show;
 mod shown;
 mod state;
+mod status;
 mod time;
 
 use std::ffi::OsString;
@@ -58,6 +62,10 @@ enum Command {
     Calendar(calendar::ShowCalendar),
     Decide(decide::Decide),
     Explain(explain::Explain),
+    Status(status::ShowStatus),
+    Runs(runs::Runs),
+    Show(show::Show),
+    Replay(replay::Replay),
 }
 
 impl Command {
@@ -69,6 +77,10 @@ impl Command {
             Self::Calendar(command) => command.run(context),
             Self::Decide(command) => command.run(context),
             Self::Explain(command) => command.run(context),
+            Self::Status(command) => command.run(context),
+            Self::Runs(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+            Self::Replay(command) => command.run(context),
         }
     }
 }

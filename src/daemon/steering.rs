@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
 use super::heartbeat::{Beat, notify};
-use super::job::{Job, Jobs};
+use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
 use crate::clock::SharedClock;
 use crate::store::Store;
@@ -64,7 +64,9 @@ impl Steering {
     }
 
     pub(super) async fn status(&self) -> anyhow::Result<StatusReport> {
-        let report = report(&self.store, &self.jobs.current(), self.clock.now()).await?;
+        let jobs = self.jobs.current();
+        let definitions: Vec<&JobDefinition> = jobs.values().map(|job| &job.definition).collect();
+        let report = report(&self.store, definitions, self.clock.now()).await?;
         Ok(StatusReport { last_planned_at: self.beat.last(), ..report })
     }
 

@@ -57,6 +57,11 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>) -> Vec<
         .collect()
 }
 
+/// The same jobs without their work: for whoever only asks when they are due.
+pub fn definitions(configuration: &Configuration) -> Vec<JobDefinition> {
+    configuration.jobs.values().filter(|job| job.enabled).map(definition).collect()
+}
+
 /// What the planner and the runner need to know of a job.
 fn definition(job: &config::Job) -> JobDefinition {
     let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);

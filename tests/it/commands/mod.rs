@@ -3,6 +3,7 @@
 mod decide_stage;
 mod decide_status;
 mod explain;
+mod history;
 mod sample_state;
 
 use std::ffi::OsString;
