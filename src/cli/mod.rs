@@ -9,6 +9,7 @@ mod error;
 mod explain;
 mod given_file;
 mod next;
+mod rehearse;
 mod replay;
 mod runs;
 mod schema;
@@ -59,6 +60,7 @@ enum Command {
     Check(check::Check),
     Schema(schema::PrintSchema),
     Next(next::Next),
+    Rehearse(rehearse::Rehearse),
     Calendar(calendar::ShowCalendar),
     Decide(decide::Decide),
     Explain(explain::Explain),
@@ -74,6 +76,7 @@ impl Command {
             Self::Check(command) => command.run(context),
             Self::Schema(command) => command.run(context),
             Self::Next(command) => command.run(context),
+            Self::Rehearse(command) => command.run(context),
             Self::Calendar(command) => command.run(context),
             Self::Decide(command) => command.run(context),
             Self::Explain(command) => command.run(context),

@@ -110,7 +110,7 @@ fn job_report(
         next: job.schedule.next_after(now),
         running: of(OccurrenceState::Running).map(|one| one.scheduled_for).next(),
         waiting: of(OccurrenceState::Waiting).count(),
-        waiting_reason: of(OccurrenceState::Waiting).last().and_then(|one| one.reason.clone()),
+        waiting_reason: of(OccurrenceState::Waiting).next_back().and_then(|one| one.reason.clone()),
         last: last.map(|one| Outcome {
             scheduled_for: one.scheduled_for,
             state: one.state,

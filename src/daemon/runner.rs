@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::execution::Execution;
 use super::job::{JobSet, Jobs};
 use crate::clock::SharedClock;
-use crate::store::{BootId, Store};
+use crate::store::{BootId, Run, Store};
 
 /// The bounds of a runner.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,27 @@ impl Runner {
         }
     }
 
+    /// Runs `job` for the nominal time `nominal` once, now, in the foreground, and returns how that
+    /// went: one attempt, whatever the job's own policy on trying again. Cancelling `stop` ends it
+    /// early. Fails where there is no such job, or another run of it is under way.
+    pub async fn run_once(
+        &self,
+        job: &str,
+        nominal: Timestamp,
+        reason: &str,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Run> {
+        let mut job =
+            self.jobs.current().get(job).cloned().with_context(|| format!("there is no job {job}"))?;
+        job.definition.retry.attempts = 1;
+        let name = job.definition.name.clone();
+        let occurrence = self.store.request_run(&name, nominal, reason, self.clock.now()).await?;
+        let claim = self.store.claim_occurrence(occurrence, &self.boot, self.clock.now()).await?;
+        let run = claim.run;
+        self.execution(&stop).carry_out(claim, job).await;
+        self.store.run(run).await?.with_context(|| format!("run {run} of {name} is gone"))
+    }
+
     /// Runs what is due whenever `wake` is notified, until `stop` is cancelled. Then nothing new
     /// begins, and what is under way may end within `stop_within`: first by itself, then told to
     /// stop, at last cut off.
@@ -98,16 +121,19 @@ impl Runner {
                 break;
             };
             let job = jobs.get(&claim.occurrence.job).expect("only occurrences of these jobs are claimed");
-            let execution = Execution {
-                store: self.store.clone(),
-                clock: self.clock.clone(),
-                grace: self.limits.grace,
-                stop: stop.clone(),
-            };
-            active.spawn(execution.carry_out(claim, job.clone()));
+            active.spawn(self.execution(stop).carry_out(claim, job.clone()));
             begun += 1;
         }
         Ok(begun)
+    }
+
+    fn execution(&self, stop: &CancellationToken) -> Execution {
+        Execution {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            grace: self.limits.grace,
+            stop: stop.clone(),
+        }
     }
 
     async fn expire_late(&self, jobs: &JobSet) -> anyhow::Result<()> {

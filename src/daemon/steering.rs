@@ -72,9 +72,9 @@ impl Steering {
 
     /// All or nothing: on any mistake the running set stays, and the status says that it is stale.
     pub(super) async fn reload(&self) -> anyhow::Result<String> {
-        notify(&[NotifyState::Reloading]);
+        // systemd takes the two only in one message.
         if let Ok(now) = NotifyState::monotonic_usec_now() {
-            notify(&[now]);
+            notify(&[NotifyState::Reloading, now]);
         }
         let replaced =
             (self.reload)().and_then(|jobs| self.jobs.replace(jobs).map_err(|error| error.to_string()));

@@ -220,8 +220,11 @@ fn sentence(clause: &str) -> String {
     if text.ends_with('.') { text } else { format!("{text}.") }
 }
 
-/// The shrink guard: too many packages of the snapshot before are missing.
+/// The shrink guard: nothing at all is in, or too many packages of the snapshot before are missing.
 fn shrunk(facts: &SnapshotFacts, plan: &SnapshotPlan) -> Option<String> {
+    if plan.members.is_empty() {
+        return Some("No package at all would be part of it. An operator has to look.".to_owned());
+    }
     let previous = facts.previous.as_ref()?;
     let members: BTreeSet<&str> = plan.members.iter().map(|member| member.package.as_str()).collect();
     let missing = previous.iter().filter(|package| !members.contains(package.as_str())).count();

@@ -88,9 +88,10 @@ impl PollReleases {
         if !recorded.changed {
             return Ok(RunOutcome::Unchanged { summary: format!("{} packages, nothing new", seen.len()) });
         }
+        // What was there at the first look is no news.
         let mut new = 0;
-        for (package, release) in newer(&before, &seen) {
-            new += usize::from(!before.is_empty());
+        for (package, release) in newer(&before, &seen).filter(|_| !before.is_empty()) {
+            new += 1;
             self.announce(&context, package, release, now).await?;
         }
         let failing = seen.values().filter(|seen| seen.failing.is_some()).count();

@@ -15,11 +15,10 @@ use super::github::state::{PullRequest, Release, ScheduledCommit, WorkflowRun};
 use super::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use super::packages::MadePackages;
 use super::rehearsal::RehearsalSettings;
-use super::universe::{SimulatedUniverse, Surroundings};
+use super::universe::{Listings, SimulatedUniverse, Surroundings, TargetedSeries};
 use super::world::{LedgerEntry, Playback, World};
 use crate::clock::SharedClock;
 use crate::config::{Configuration, Distribution, Universe};
-use crate::domain::Listing;
 use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
 use crate::github::RepositoryName;
 
@@ -155,10 +154,7 @@ fn only_distribution(configuration: &Configuration) -> anyhow::Result<&Distribut
 }
 
 /// The rows of a channel's `packages.json` at the head of its repository.
-fn listings(
-    github: &Arc<SimulatedGitHub>,
-    playback: &Arc<Playback>,
-) -> Arc<dyn Fn(&str) -> Vec<Listing> + Send + Sync> {
+fn listings(github: &Arc<SimulatedGitHub>, playback: &Arc<Playback>) -> Listings {
     let (github, playback) = (Arc::clone(github), Arc::clone(playback));
     Arc::new(move |channel| {
         let universe = playback.world().universes.iter().find(|universe| universe.channel == channel);
@@ -180,10 +176,7 @@ fn file_at_head(github: &SimulatedGitHub, repository: &str, path: &str) -> Optio
 }
 
 /// The R that the distribution targets at a time, by the world's releases of R.
-fn targeted_r(
-    distribution: &Distribution,
-    playback: &Arc<Playback>,
-) -> Arc<dyn Fn(Timestamp) -> String + Send + Sync> {
+fn targeted_r(distribution: &Distribution, playback: &Arc<Playback>) -> TargetedSeries {
     let mut distribution = distribution.clone();
     let releases = &playback.world().r_releases;
     if !releases.is_empty() {
@@ -215,7 +208,9 @@ fn initial_state(world: &World) -> anyhow::Result<GitHubState> {
             .map_err(|refused| anyhow::anyhow!(refused.message))?;
         state.add(repository);
         if let Some(builds) = world.builds_repository(&universe.channel) {
-            state.add(Repository::upstream(builds));
+            let mut repository = Repository::upstream(builds);
+            repository.workflows.insert(BUILD_WORKFLOW.to_owned());
+            state.add(repository);
         }
     }
     for upstream in upstreams(world) {

@@ -219,22 +219,30 @@ impl Store {
     }
 }
 
-/// A job whose file is gone loses its schedule digest, so that it is new again if it comes back.
+/// A job whose file is gone loses its schedule digest, so that it is new again if it comes back, and
+/// whatever waits of it ends, now or when a run that is still under way puts it back.
 async fn retire_others(
     write: &mut Transaction<'_, Sqlite>,
     configured: &[&str],
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let gone: Vec<String> = sqlx::query_scalar(
+    let configured = serde_json::to_string(configured)?;
+    sqlx::query(
         "UPDATE job SET schedule_digest = NULL WHERE schedule_digest IS NOT NULL \
-             AND name NOT IN (SELECT value FROM json_each(?)) RETURNING name",
+             AND name NOT IN (SELECT value FROM json_each(?))",
     )
-    .bind(serde_json::to_string(configured)?)
-    .fetch_all(&mut **write)
+    .bind(&configured)
+    .execute(&mut **write)
     .await?;
-    for name in &gone {
-        skip_waiting(write, name, "the job is no longer configured", now).await?;
-    }
+    sqlx::query(
+        "UPDATE occurrence SET state = 'skipped', reason = 'the job is no longer configured', \
+             finished_at = ? WHERE finished_at IS NULL AND state = 'waiting' \
+             AND job NOT IN (SELECT value FROM json_each(?))",
+    )
+    .bind(Micros(now))
+    .bind(configured)
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

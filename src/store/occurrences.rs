@@ -124,11 +124,11 @@ impl Store {
         let mut write = self.write().await?;
         let due: Option<OccurrenceId> = sqlx::query_scalar(
             "SELECT o.id FROM occurrence AS o JOIN job ON job.name = o.job \
-             WHERE o.state = 'waiting' AND o.not_before <= ?1 \
+             WHERE o.finished_at IS NULL AND o.state = 'waiting' AND o.not_before <= ?1 \
                  AND o.job IN (SELECT value FROM json_each(?2)) \
                  AND (job.paused_at IS NULL OR o.trigger = 'manual') \
                  AND NOT EXISTS (SELECT 1 FROM occurrence AS other WHERE other.job = o.job \
-                     AND (other.state = 'running' OR (other.state = 'waiting' \
+                     AND other.finished_at IS NULL AND (other.state = 'running' OR (other.state = 'waiting' \
                          AND o.trigger = 'schedule' AND other.trigger = 'schedule' \
                          AND other.scheduled_for < o.scheduled_for))) \
              ORDER BY o.scheduled_for, o.id LIMIT 1",
@@ -206,8 +206,8 @@ impl Store {
         let mut write = self.write().await?;
         let ended = sqlx::query(
             "UPDATE occurrence SET state = 'late', reason = ?, finished_at = ? \
-             WHERE job = ? AND state = 'waiting' AND trigger = 'schedule' AND attempts = 0 \
-                 AND scheduled_for < ?",
+             WHERE job = ? AND finished_at IS NULL AND state = 'waiting' AND trigger = 'schedule' \
+                 AND attempts = 0 AND scheduled_for < ?",
         )
         .bind(reason)
         .bind(Micros(now))
@@ -222,14 +222,14 @@ impl Store {
 
     /// The newest occurrences of a job (of all jobs: `None`), newest nominal time first.
     pub async fn occurrences(&self, job: Option<&str>, limit: u32) -> anyhow::Result<Vec<Occurrence>> {
-        sqlx::query_as(
-            "SELECT * FROM occurrence WHERE ?1 IS NULL OR job = ?1 ORDER BY scheduled_for DESC, id DESC LIMIT ?2",
-        )
-        .bind(job)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await
-        .context("cannot read the occurrences")
+        let query = match job {
+            Some(job) => sqlx::query_as(
+                "SELECT * FROM occurrence WHERE job = ? ORDER BY scheduled_for DESC, id DESC LIMIT ?",
+            )
+            .bind(job),
+            None => sqlx::query_as("SELECT * FROM occurrence ORDER BY scheduled_for DESC, id DESC LIMIT ?"),
+        };
+        query.bind(limit).fetch_all(&self.pool).await.context("cannot read the occurrences")
     }
 
     /// How many occurrences stand at each state, by the state's name.
@@ -246,7 +246,7 @@ impl Store {
     pub async fn next_wake(&self, jobs: &BTreeSet<String>) -> anyhow::Result<Option<Timestamp>> {
         let next: Option<Micros> = sqlx::query_scalar(
             "SELECT min(not_before) FROM occurrence JOIN job ON job.name = job \
-             WHERE state = 'waiting' AND job IN (SELECT value FROM json_each(?)) \
+             WHERE finished_at IS NULL AND state = 'waiting' AND job IN (SELECT value FROM json_each(?)) \
                  AND (paused_at IS NULL OR trigger = 'manual')",
         )
         .bind(serde_json::to_string(jobs)?)
@@ -288,7 +288,7 @@ pub(super) async fn open_occurrences(
 ) -> anyhow::Result<Vec<OpenOccurrence>> {
     Ok(sqlx::query_as(
         "SELECT scheduled_for, state FROM occurrence \
-         WHERE job = ? AND state IN ('waiting', 'running') ORDER BY scheduled_for",
+         WHERE job = ? AND finished_at IS NULL ORDER BY scheduled_for",
     )
     .bind(job)
     .fetch_all(&mut **write)
@@ -304,7 +304,7 @@ pub(super) async fn skip_waiting(
 ) -> anyhow::Result<()> {
     sqlx::query(
         "UPDATE occurrence SET state = 'skipped', reason = ?, finished_at = ? \
-         WHERE job = ? AND state = 'waiting' AND trigger = 'schedule'",
+         WHERE job = ? AND finished_at IS NULL AND state = 'waiting' AND trigger = 'schedule'",
     )
     .bind(reason)
     .bind(Micros(now))

@@ -68,18 +68,7 @@ impl Store {
         .fetch_all(&mut *write)
         .await
         .with_context(|| format!("cannot read the verdicts of {distribution}/{scope}"))?;
-        let mut held: BTreeMap<String, String> = held.into_iter().collect();
-        let mut changed = Vec::new();
-        for (package, verdict) in verdicts {
-            let body = verdict.body.to_string();
-            let digest = digest_of(format!("{}\n{body}", verdict.kind).as_bytes());
-            if held.remove(package).as_ref() == Some(&digest) {
-                continue;
-            }
-            changed.push((package.clone(), Some((verdict, body, digest))));
-        }
-        changed.extend(held.into_keys().map(|package| (package, None)));
-        changed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let changed = changes(held.into_iter().collect(), verdicts);
         for (package, verdict) in &changed {
             // `until` never lies before `since`, whatever the clock did in between.
             sqlx::query(
@@ -92,7 +81,7 @@ impl Store {
             .bind(package)
             .execute(&mut *write)
             .await?;
-            let Some((verdict, body, digest)) = verdict else { continue };
+            let Some(verdict) = verdict else { continue };
             sqlx::query(
                 "INSERT INTO verdict (distribution, scope, package, kind, body, digest, since, run_id) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -100,9 +89,9 @@ impl Store {
             .bind(distribution)
             .bind(scope)
             .bind(package)
-            .bind(&verdict.kind)
-            .bind(body)
-            .bind(digest)
+            .bind(verdict.kind)
+            .bind(&verdict.body)
+            .bind(&verdict.digest)
             .bind(Micros(at))
             .bind(run)
             .execute(&mut *write)
@@ -110,7 +99,7 @@ impl Store {
             .with_context(|| format!("cannot record the verdict for {package} in {distribution}/{scope}"))?;
         }
         write.commit().await?;
-        Ok(changed.into_iter().map(|(package, _)| package).collect())
+        Ok(changed.into_keys().collect())
     }
 
     /// The verdicts of a scope that held at `at`, by package.
@@ -152,4 +141,29 @@ impl Store {
         .await
         .with_context(|| format!("cannot read the verdicts for {package}"))
     }
+}
+
+/// A verdict that begins, as its row holds it.
+struct Beginning<'a> {
+    kind: &'a str,
+    body: String,
+    digest: String,
+}
+
+/// By package: the verdict that begins, or `None` where one only ends. `held` has the digests of
+/// the verdicts that hold now.
+fn changes(
+    mut held: BTreeMap<String, String>,
+    verdicts: &BTreeMap<String, VerdictRow>,
+) -> BTreeMap<String, Option<Beginning<'_>>> {
+    let mut changed = BTreeMap::new();
+    for (package, verdict) in verdicts {
+        let body = verdict.body.to_string();
+        let digest = digest_of(format!("{}\n{body}", verdict.kind).as_bytes());
+        if held.remove(package).as_ref() != Some(&digest) {
+            changed.insert(package.clone(), Some(Beginning { kind: &verdict.kind, body, digest }));
+        }
+    }
+    changed.extend(held.into_keys().map(|package| (package, None)));
+    changed
 }

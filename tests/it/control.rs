@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidegate::clock::SystemClock;
-use tidegate::daemon::{Answer, CONTROL_SOCKET, DaemonSettings, Job, Request, StatusReport, ask, serve};
+use tidegate::daemon::{Answer, CONTROL_SOCKET, DaemonSettings, Job, Request, StatusReport, ask, run, serve};
 use tidegate::store::{Durability, OccurrenceState, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -157,4 +157,34 @@ async fn the_heartbeat_goes_on_by_itself() {
     let daemon = daemon().await;
     let first = daemon.status().await.unwrap().last_planned_at;
     daemon.until(|status| status.last_planned_at > first).await;
+}
+
+#[tokio::test]
+async fn signals_reload_and_stop_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_state(folder.path(), Durability::ProcessCrash, Timestamp::now()).await.unwrap();
+    let settings = DaemonSettings {
+        state: folder.path().to_owned(),
+        heartbeat: Duration::from_secs(1),
+        stop_within: Duration::from_secs(4),
+        concurrent_runs: NonZeroUsize::MIN,
+    };
+    let reload = Box::new(|| Err("no such folder".to_owned()));
+    let task = tokio::spawn(run(settings, store.clone(), Arc::new(SystemClock), Vec::new(), reload));
+    // An answer on the socket means that the signals are listened to: before, they would end the test.
+    while ask(folder.path(), &Request::Status).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    send("-HUP");
+    while store.daemon_status().await.unwrap().unwrap().config_error.is_none() {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    send("-TERM");
+    task.await.unwrap().unwrap();
+    assert!(store.daemon_status().await.unwrap().unwrap().stopped_at.is_some());
+}
+
+fn send(signal: &str) {
+    let own = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args([signal, &own]).status().unwrap().success());
 }

@@ -1,12 +1,14 @@
 //! What becomes of a run: done, tried again, timed out, broken, stopped.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
+use tidegate::calendar::CatchUp;
 use tidegate::clock::Clock as _;
-use tidegate::daemon::{JobDefinition, Retry, RunError, RunOutcome, new_boot_id};
+use tidegate::daemon::{JobDefinition, Retry, RunError, RunLimits, RunOutcome, Runner, new_boot_id};
 use tidegate::store::{RunState, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +54,34 @@ async fn a_service_that_says_when_is_not_asked_before() {
     yard.live_at("2026-06-01T11:00:00Z").await;
     assert_eq!(yard.live_at("2026-06-01T11:44:59Z").await, 0);
     assert_eq!(yard.live_at("2026-06-01T11:45:00Z").await, 1);
+}
+
+#[tokio::test]
+async fn jobs_run_beside_each_other_but_no_job_beside_itself() {
+    let meeting = Arc::new(tokio::sync::Barrier::new(2));
+    let work = || {
+        let meeting = meeting.clone();
+        Script::new(move |_| {
+            let meeting = meeting.clone();
+            async move {
+                // Each waits for another one to be under way at the same time.
+                let met = tokio::time::timeout(Duration::from_secs(5), meeting.wait()).await;
+                met.map(|_| done()).map_err(|_| RunError::Permanent(anyhow::anyhow!("alone")))
+            }
+            .boxed()
+        })
+    };
+    let all = JobDefinition { catch_up: CatchUp::All, ..hourly() };
+    let other = JobDefinition { name: "other".into(), ..all.clone() };
+    let (first, second) = (work(), work());
+    let yard = Yard::new("2026-06-01T10:30:00Z", vec![(all, first.clone()), (other, second.clone())]).await;
+    yard.tick_at("2026-06-01T12:30:00Z").await;
+    let limits = RunLimits { concurrent: NonZeroUsize::new(4).unwrap(), grace: Duration::from_millis(200) };
+    let wide = Runner::new(yard.store.clone(), yard.clock.clone(), yard.jobs.clone(), new_boot_id(), limits);
+    assert_eq!(wide.run_due().await.unwrap(), 4);
+    let both = [at("2026-06-01T11:00:00Z"), at("2026-06-01T12:00:00Z")];
+    assert_eq!((first.calls(), second.calls()), (both.to_vec(), both.to_vec()));
+    assert_eq!(states(&yard.store).await, [RunState::Done, RunState::Done]);
 }
 
 #[tokio::test]
@@ -143,6 +173,19 @@ async fn a_run_that_a_crash_orphaned_is_lost_and_tried_again_under_the_same_time
 }
 
 #[tokio::test]
+async fn what_a_crash_left_of_a_job_whose_file_is_gone_ends_too() {
+    let mut yard = Yard::new("2026-06-01T10:30:00Z", vec![(hourly(), Script::quick())]).await;
+    yard.tick_at("2026-06-01T11:00:00Z").await;
+    let row = yard.rows("staging").await[0].id;
+    yard.store.claim_occurrence(row, &new_boot_id(), yard.clock.now()).await.unwrap();
+    yard.jobs.replace(Vec::new()).unwrap();
+    yard.tick_at("2026-06-01T11:10:00Z").await;
+    yard.reboot().await;
+    yard.tick_at("2026-06-01T11:20:00Z").await;
+    insta::assert_snapshot!(yard.told("staging").await, @"2026-06-01T11:00:00Z Skipped: the job is no longer configured");
+}
+
+#[tokio::test]
 async fn an_occurrence_that_kills_the_process_each_time_is_given_up() {
     let mut yard = Yard::new("2026-06-01T10:30:00Z", vec![(hourly(), Script::quick())]).await;
     yard.tick_at("2026-06-01T11:00:00Z").await;
@@ -167,6 +210,20 @@ async fn a_person_can_run_a_job_for_a_past_time_as_often_as_they_like() {
     assert_eq!(work.calls(), [past, past]);
     assert_eq!(yard.rows("staging").await.len(), 1);
     assert_eq!(states(&yard.store).await, [RunState::Done, RunState::Done]);
+}
+
+#[tokio::test]
+async fn a_run_in_the_foreground_is_one_attempt_and_says_how_it_went() {
+    let retry = Retry { attempts: 5, wait: SignedDuration::from_mins(1) };
+    let work = failing(|| RunError::Transient(anyhow::anyhow!("GitHub answered 502"), None));
+    let yard = Yard::new("2026-06-01T10:30:00Z", vec![(JobDefinition { retry, ..hourly() }, work)]).await;
+    let nominal = at("2026-06-01T10:00:00Z");
+    let stop = CancellationToken::new();
+    let run = yard.runner.run_once("staging", nominal, "asked for by anna", stop.clone()).await.unwrap();
+    assert_eq!((run.state, run.error.as_deref()), (RunState::Failed, Some("GitHub answered 502")));
+    assert_eq!(yard.live_at("2026-06-01T10:59:00Z").await, 0, "nobody tries it again behind their back");
+    let error = yard.runner.run_once("stagnig", nominal, "a slip", stop).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no job stagnig");
 }
 
 #[tokio::test]

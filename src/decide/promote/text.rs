@@ -92,7 +92,7 @@ pub fn freeze_body(facts: &PromotionFacts, change: &Change, leaving: &[PackageNa
 pub fn body(facts: &PromotionFacts, change: &Change) -> String {
     let mut body = String::new();
     for moved in &change.moves {
-        let from = moved.from_version.as_deref().map_or("new".to_owned(), |version| code(version));
+        let from = moved.from_version.as_deref().map_or("new".to_owned(), code);
         let _ = writeln!(
             body,
             "**{}** {from} → {} in {}, because {}.\n",

@@ -279,7 +279,7 @@ impl Promote {
         };
         let number = match github.open_pull_request(&seen.repository, &new).await {
             Ok(number) => number,
-            Err(OpenRefused::AlreadyExists { .. }) => {
+            Err(OpenRefused::AlreadyExists) => {
                 let message = format!("{} is open already but cannot be found yet", proposal.branch);
                 return Err(Failure::transient(message).into());
             }

@@ -4,6 +4,7 @@
 //! its key and what it proposes, so that one whose row was lost is found again and adopted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,13 +54,14 @@ impl Promote {
             if !seen.head_ref.starts_with(self.distribution.policy.pull_request.branch_prefix.as_str()) {
                 continue;
             }
-            if !rows.contains_key(&seen.number) {
-                let Some(row) = adopted(repository, seen, now) else { continue };
-                rows.insert(seen.number, row);
-            }
-            if let Some(row) = rows.get_mut(&seen.number) {
-                self.bring_up_to_date(repository, row, seen, context, now).await?;
-            }
+            let row = match rows.entry(seen.number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => match adopted(repository, seen, now) {
+                    Some(row) => unknown.insert(row),
+                    None => continue,
+                },
+            };
+            self.bring_up_to_date(repository, row, seen, context, now).await?;
         }
         for (number, row) in rows {
             let seen = view.pulls.iter().find(|seen| seen.number == number);

@@ -17,7 +17,7 @@ use crate::decide::snapshot::{Member, SnapshotPlan};
 use crate::domain::{PackageName, RVersion};
 use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
 use crate::ecosystem::cran::fetch::FetchLimits;
-use crate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, RepositoryPath};
+use crate::ecosystem::cran::layout::{BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
 use crate::failure::Failure;
 use crate::jobs::check_status::{SeenPackage, SeenUniverse};
@@ -140,11 +140,14 @@ impl Snapshot {
         Ok(wanted)
     }
 
+    /// Windows on ARM is left to its own sources, as upstream's snapshots do.
     fn takes(&self, platform: BinaryPlatform) -> bool {
-        match platform.archive_kind() {
-            ArchiveKind::WindowsBinary => self.settings.binaries.contains(&Binaries::Windows),
-            ArchiveKind::MacBinary => self.settings.binaries.contains(&Binaries::Macos),
-            ArchiveKind::Source => true,
+        match platform {
+            BinaryPlatform::WindowsX64 => self.settings.binaries.contains(&Binaries::Windows),
+            BinaryPlatform::MacX64 | BinaryPlatform::MacArm64 => {
+                self.settings.binaries.contains(&Binaries::Macos)
+            }
+            BinaryPlatform::WindowsArm64 => false,
         }
     }
 

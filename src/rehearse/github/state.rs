@@ -1,6 +1,6 @@
 //! What the simulated GitHub holds: plain data, made by a world or a test, changed by events only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,8 @@ pub struct Repository {
     pub comments: Vec<Comment>,
     /// Runs of GitHub Actions workflows.
     pub runs: Vec<WorkflowRun>,
+    /// The files of its workflows, which are known before they ever ran.
+    pub workflows: BTreeSet<String>,
     /// Dispatches of workflows that were asked for, in order.
     pub dispatches: Vec<Dispatch>,
 }

@@ -179,6 +179,8 @@ impl Parameters {
             match (&*key, &*value) {
                 ("stream", "true") => parameters.shape = Shape::Stream,
                 ("stream", "false") => parameters.shape = Shape::Array,
+                // More than any world lists; a smaller one would cut the answer, which nobody asks for.
+                ("limit", number) if number.parse::<usize>().is_ok_and(|most| most >= 2500) => {}
                 ("fields", list) => {
                     parameters.selection = Selection::parse(list).map_err(|name| {
                         format!("no field is named `{name}`; there are {}", FIELDS.join(", "))

@@ -39,7 +39,9 @@ CREATE TABLE occurrence (
 
 -- The overlap lock is part of the schema: one running occurrence per job, whatever the code does.
 CREATE UNIQUE INDEX occurrence_running ON occurrence (job) WHERE state = 'running';
-CREATE INDEX occurrence_waiting ON occurrence (not_before) WHERE state = 'waiting';
+-- What has not ended is little among much, and looked for at every heartbeat.
+CREATE INDEX occurrence_open ON occurrence (job, scheduled_for) WHERE finished_at IS NULL;
+CREATE INDEX occurrence_time ON occurrence (scheduled_for);
 
 CREATE TABLE run (
     id INTEGER PRIMARY KEY,

@@ -84,6 +84,8 @@ fn linked(
     let key = || repository.name.clone();
     match name {
         "author" => Ok(Resolved::Object(Kind::User(pull.user.clone()))),
+        // Branches of forks are not simulated, so the head is always the repository's own.
+        "headRepositoryOwner" => Ok(Resolved::Object(Kind::User(repository.owner().to_owned()))),
         "mergedBy" => Ok(Resolved::object(pull.merged.as_ref().map(|merge| Kind::User(merge.by.clone())))),
         "mergeCommit" => Ok(Resolved::object(
             pull.merged

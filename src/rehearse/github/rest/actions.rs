@@ -21,12 +21,13 @@ pub(super) fn rate_limit(inner: &mut Inner, now: Timestamp) -> Answer {
 }
 
 impl Call<'_> {
-    /// Runs of a workflow, newest first. A workflow is known where it has a run or was dispatched.
+    /// Runs of a workflow, newest first. A workflow is known where the repository lists it, or it has a run or was dispatched.
     pub(super) fn list_runs(&self) -> Result<Answer, Refused> {
         self.only_query(&["status", "per_page", "page", "exclude_pull_requests"])?;
         let repository = self.repository()?;
         let workflow = self.parameter("workflow_id");
-        let known = repository.runs.iter().any(|run| run.workflow == workflow)
+        let known = repository.workflows.contains(workflow)
+            || repository.runs.iter().any(|run| run.workflow == workflow)
             || repository.dispatches.iter().any(|dispatch| dispatch.workflow == workflow);
         if !known {
             return Err(Refused::not_found("Not Found"));
