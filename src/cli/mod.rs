@@ -8,9 +8,13 @@ mod decide;
 mod error;
 mod explain;
 mod given_file;
+mod logging;
 mod next;
+mod once;
+mod planned;
 mod rehearse;
 mod replay;
+mod run;
 mod runs;
 mod schema;
 mod show;
@@ -68,6 +72,8 @@ enum Command {
     Runs(runs::Runs),
     Show(show::Show),
     Replay(replay::Replay),
+    Run(run::RunDaemon),
+    Once(once::Once),
 }
 
 impl Command {
@@ -84,6 +90,8 @@ impl Command {
             Self::Runs(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Replay(command) => command.run(context),
+            Self::Run(command) => command.run(context),
+            Self::Once(command) => command.run(context),
         }
     }
 }

@@ -36,6 +36,13 @@ impl Context<'_> {
         }
     }
 
+    /// The configuration that jobs run with: what is written, and the state that `--state` names.
+    pub(super) fn configuration_in_force(&self) -> Result<Configuration, CommandError> {
+        let mut configuration = self.configuration()?;
+        configuration.settings.state = self.state.clone().unwrap_or(configuration.settings.state);
+        Ok(configuration)
+    }
+
     /// Opens the state for reading, beside whoever writes to it.
     pub(super) async fn read_state(&self) -> Result<Store, CommandError> {
         let folder = self.state_folder()?;
