@@ -2,9 +2,12 @@
 
 mod decide_stage;
 mod decide_status;
+mod exception;
 mod explain;
 mod history;
+mod place;
 mod sample_state;
+mod upkeep;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
