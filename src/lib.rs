@@ -17,3 +17,4 @@ pub mod jobs;
 pub mod publish;
 pub mod rehearse;
 pub mod store;
+pub mod tls;

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::time::{self, GivenTime};
-use super::{CommandError, Context, Output};
+use super::{CommandError, Context, Output, chosen};
 use crate::calendar::{CyclePoint, Promote, Targets};
-use crate::config::{Configuration, Distribution, listed, nearest};
+use crate::config::Distribution;
 
 /// Show phase, milestones, and the targeted R version and dates
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(super) struct ShowCalendar {
 impl ShowCalendar {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let configuration = context.configuration()?;
-        let distribution = find(&configuration, &self.distribution)?;
+        let distribution = chosen::distribution(&configuration, &self.distribution)?;
         let at = match self.at {
             Some(given) => given.instant(distribution.calendar.timezone())?,
             None => context.clock.now(),
@@ -39,17 +39,6 @@ impl ShowCalendar {
             }
         }
     }
-}
-
-fn find<'c>(configuration: &'c Configuration, name: &str) -> Result<&'c Distribution, CommandError> {
-    let names = || configuration.distributions.keys().map(String::as_str);
-    configuration.distributions.get(name).ok_or_else(|| {
-        let hint = match nearest(name, names()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the distributions are {}", listed(names())),
-        };
-        CommandError::invalid(format!("there is no distribution `{name}`")).hint(hint)
-    })
 }
 
 fn as_json(distribution: &Distribution, at: Timestamp, point: &CyclePoint, targets: &Targets) -> Value {

@@ -1,12 +1,35 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard
 //! error. A new command is a file with a struct that has `run`, and one line in each list below.
 
+mod backup;
 mod calendar;
 mod check;
+mod chosen;
+mod completions;
+mod decide;
 mod error;
+mod exception;
+mod explain;
+mod given_file;
+mod index;
+mod logging;
+mod man;
 mod next;
+mod once;
+mod planned;
+mod reference;
 mod rehearse;
+mod replay;
+mod restore;
+mod run;
+mod runs;
 mod schema;
+mod show;
+mod shown;
+mod snapshot;
+mod state;
+mod status;
+mod steer;
 mod time;
 
 use std::ffi::OsString;
@@ -18,8 +41,9 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Colour, Configuration};
+use crate::config::{self, Colour, Configuration};
 pub use error::{CommandError, CommandErrorKind};
+pub use reference::reference;
 
 /// Runs the release train of a package distribution, unattended.
 #[derive(Debug, Parser)]
@@ -47,21 +71,57 @@ struct GlobalOptions {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunDaemon),
+    Once(once::Once),
     Check(check::Check),
     Schema(schema::PrintSchema),
     Next(next::Next),
-    Rehearse(rehearse::Rehearse),
     Calendar(calendar::ShowCalendar),
+    Status(status::ShowStatus),
+    Runs(runs::Runs),
+    Show(show::Show),
+    Explain(explain::Explain),
+    Replay(replay::Replay),
+    Pause(steer::Pause),
+    Resume(steer::Resume),
+    SkipNext(steer::SkipNext),
+    Exception(exception::Exceptions),
+    Decide(decide::Decide),
+    Snapshot(snapshot::Snapshots),
+    Index(index::Index),
+    Rehearse(rehearse::Rehearse),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
     fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         match self {
+            Self::Run(command) => command.run(context),
+            Self::Once(command) => command.run(context),
             Self::Check(command) => command.run(context),
             Self::Schema(command) => command.run(context),
             Self::Next(command) => command.run(context),
-            Self::Rehearse(command) => command.run(context),
             Self::Calendar(command) => command.run(context),
+            Self::Status(command) => command.run(context),
+            Self::Runs(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+            Self::Explain(command) => command.run(context),
+            Self::Replay(command) => command.run(context),
+            Self::Pause(command) => command.run(context),
+            Self::Resume(command) => command.run(context),
+            Self::SkipNext(command) => command.run(context),
+            Self::Exception(command) => command.run(context),
+            Self::Decide(command) => command.run(context),
+            Self::Snapshot(command) => command.run(context),
+            Self::Index(command) => command.run(context),
+            Self::Rehearse(command) => command.run(context),
+            Self::Backup(command) => command.run(context),
+            Self::Restore(command) => command.run(context),
+            Self::Completions(command) => command.run(context),
+            Self::Man(command) => command.run(context),
         }
     }
 }
@@ -97,6 +157,15 @@ impl Context<'_> {
     /// Loads the configuration; mistakes become an error that shows all of them.
     pub fn configuration(&self) -> Result<Configuration, CommandError> {
         Configuration::load(&self.config).map_err(|mistakes| CommandError::mistakes(&mistakes, self.colour))
+    }
+
+    /// The configuration where there is one, else the shipped example: for commands that work on files
+    /// alone, or on the state of a rehearsal.
+    pub fn configuration_or_shipped(&self) -> Result<Configuration, CommandError> {
+        match self.config.join("tidegate.toml").exists() {
+            true => self.configuration(),
+            false => Ok(config::shipped()),
+        }
     }
 
     /// Prints a value as indented JSON, with a newline at the end.

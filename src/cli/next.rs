@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::time::{self, GivenTime};
-use super::{CommandError, Context, Output};
-use crate::config::{Configuration, Job, listed, nearest};
+use super::{CommandError, Context, Output, chosen};
+use crate::config::{Configuration, Job};
 
 /// Show the next times at which jobs are due
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ impl Next {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let configuration = context.configuration()?;
         let mut due = Vec::new();
-        for job in chosen(&configuration, self.job.as_deref())? {
+        for job in asked_for(&configuration, self.job.as_deref())? {
             let after = match self.after {
                 Some(given) => given.instant(midnight_zone(&configuration, job))?,
                 None => context.clock.now(),
@@ -56,18 +56,11 @@ impl Next {
 }
 
 /// The jobs that are asked for: the one that is named, switched off or not, or all that are switched on.
-fn chosen<'c>(configuration: &'c Configuration, name: Option<&str>) -> Result<Vec<&'c Job>, CommandError> {
-    let Some(name) = name else {
-        return Ok(configuration.jobs.values().filter(|job| job.enabled).collect());
-    };
-    let names = || configuration.jobs.keys().map(String::as_str);
-    configuration.jobs.get(name).map(|job| vec![job]).ok_or_else(|| {
-        let hint = match nearest(name, names()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the jobs are {}", listed(names())),
-        };
-        CommandError::invalid(format!("there is no job `{name}`")).hint(hint)
-    })
+fn asked_for<'c>(configuration: &'c Configuration, name: Option<&str>) -> Result<Vec<&'c Job>, CommandError> {
+    match name {
+        Some(name) => Ok(vec![chosen::job(configuration, name)?]),
+        None => Ok(configuration.jobs.values().filter(|job| job.enabled).collect()),
+    }
 }
 
 /// A bare date means its midnight in the zone of the calendar that the job lives by.

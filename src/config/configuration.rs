@@ -36,6 +36,21 @@ impl Configuration {
         Self::assemble(&files, unreadable)
     }
 
+    /// Where the exceptions of `distribution` are written, whether the file is there or not.
+    pub fn exceptions_file(dir: &Path, distribution: &str) -> PathBuf {
+        joined(dir, Path::new(&format!("distributions/{distribution}.exceptions.toml")))
+    }
+
+    /// Like [`Configuration::load`], with `text` in the place of the file `path`, which need not be
+    /// there: whether a change would be sound.
+    pub fn load_with(dir: &Path, path: &Path, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let (mut files, unreadable) = files::read(dir);
+        files.retain(|file| file.path != path);
+        let role = files::role_of(path).map_err(|mistake| vec![*mistake])?;
+        files.push(SourceFile { role, path: path.to_owned(), text: text.to_owned() });
+        Self::assemble(&files, unreadable)
+    }
+
     /// Like [`Configuration::load`], from texts with their paths. A file named `tidegate.toml` holds the
     /// settings, files in a folder `distributions` are distributions or their exceptions, all others jobs.
     pub fn from_texts(files: Vec<(PathBuf, String)>) -> Result<Self, Vec<Diagnostic>> {

@@ -13,6 +13,7 @@ mod report;
 mod runner;
 mod service;
 mod steering;
+pub mod wishes;
 
 pub use control::{Answer, CONTROL_SOCKET, Request, ask};
 pub use heartbeat::Beat;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::job::{JobDefinition, JobSet};
+use super::job::JobDefinition;
 use crate::store::{JobCursor, Occurrence, OccurrenceState, Pause, SkipNext, Store};
 
 /// The state of the daemon and its jobs.
@@ -66,15 +66,19 @@ pub struct Outcome {
 /// once, and one more.
 const LOOK_BACK: u32 = 1100;
 
-/// The state of `jobs` and of the daemon that ran last, as the store knows it.
-pub async fn report(store: &Store, jobs: &JobSet, now: Timestamp) -> anyhow::Result<StatusReport> {
+/// The state of `jobs`, in their order, and of the daemon that ran last, as the store knows it.
+pub async fn report(
+    store: &Store,
+    jobs: impl IntoIterator<Item = &JobDefinition>,
+    now: Timestamp,
+) -> anyhow::Result<StatusReport> {
     let daemon = store.daemon_status().await?;
     let cursors = store.job_cursors().await?;
     let mut reports = Vec::new();
-    for (name, job) in jobs {
-        let known = cursors.iter().find(|known| known.name == *name);
-        let occurrences = store.occurrences(Some(name), LOOK_BACK).await?;
-        reports.push(job_report(&job.definition, known, &occurrences, now));
+    for job in jobs {
+        let known = cursors.iter().find(|known| known.name == job.name);
+        let occurrences = store.occurrences(Some(&job.name), LOOK_BACK).await?;
+        reports.push(job_report(job, known, &occurrences, now));
     }
     Ok(StatusReport {
         at: now,

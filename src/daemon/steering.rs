@@ -9,8 +9,9 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
 use super::heartbeat::{Beat, notify};
-use super::job::{Job, Jobs};
+use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
+use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
 use crate::store::Store;
 
@@ -30,21 +31,19 @@ pub(super) struct Steering {
 impl Steering {
     pub(super) async fn pause(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
         self.check(job, reason)?;
-        self.store.pause_job(job, by, reason, self.clock.now()).await?;
-        Ok(format!("{job} is paused; a run under way goes on, nothing new begins"))
+        wishes::pause(&self.store, Wish { job, by, reason }, self.clock.now()).await
     }
 
     pub(super) async fn resume(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
         self.check(job, reason)?;
-        self.store.resume_job(job, &format!("{by}: {reason}"), self.clock.now()).await?;
+        let meaning = wishes::resume(&self.store, Wish { job, by, reason }, self.clock.now()).await?;
         self.beat.beat().await;
-        Ok(format!("{job} runs again; what the pause kept from running is skipped"))
+        Ok(meaning)
     }
 
     pub(super) async fn skip_next(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
         self.check(job, reason)?;
-        self.store.skip_next(job, by, reason, self.clock.now()).await?;
-        Ok(format!("the next occurrence of {job} is skipped"))
+        wishes::skip_next(&self.store, Wish { job, by, reason }, self.clock.now()).await
     }
 
     pub(super) async fn run_now(
@@ -64,7 +63,9 @@ impl Steering {
     }
 
     pub(super) async fn status(&self) -> anyhow::Result<StatusReport> {
-        let report = report(&self.store, &self.jobs.current(), self.clock.now()).await?;
+        let jobs = self.jobs.current();
+        let definitions: Vec<&JobDefinition> = jobs.values().map(|job| &job.definition).collect();
+        let report = report(&self.store, definitions, self.clock.now()).await?;
         Ok(StatusReport { last_planned_at: self.beat.last(), ..report })
     }
 

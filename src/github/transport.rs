@@ -14,6 +14,7 @@ use url::Url;
 
 use super::limits::{Limiter, Permit};
 use crate::failure::Failure;
+use crate::tls;
 
 /// The most bytes that an answer may have.
 pub(super) const LARGEST_BODY: usize = 32 * 1024 * 1024;
@@ -64,9 +65,7 @@ impl Transport {
         user_agent: &str,
         limiter: Arc<Limiter>,
     ) -> Result<Self, Failure> {
-        // reqwest is built without a provider of its own. The first one installed wins, so an error
-        // only says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        tls::prepare();
         let http = reqwest::Client::builder()
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .read_timeout(timeout)

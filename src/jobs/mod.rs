@@ -7,41 +7,34 @@ mod channel_files;
 pub mod check_status;
 pub mod poll_releases;
 pub mod promote;
+mod services;
 pub mod snapshot;
 pub mod sources;
 mod universes;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{CyclePoint, Targets};
-use crate::clock::SharedClock;
 use crate::config::{self, Configuration, Distribution, JobKind};
 use crate::daemon::{Job, JobDefinition, JobWork, Retry};
-use crate::github::GitHub;
-use crate::store::Store;
 
-/// What every job kind works with.
-pub struct Services {
-    /// The state.
-    pub store: Store,
-    /// GitHub, behind one limiter.
-    pub github: GitHub,
-    /// The client for universes and CRAN.
-    pub http: reqwest::Client,
-    /// The time.
-    pub clock: SharedClock,
-    /// Where snapshots are published: one folder per distribution below it.
-    pub publish: PathBuf,
-    /// Where fetched files are kept by their digest.
-    pub artifacts: PathBuf,
+pub use services::Services;
+
+/// How far a pass goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Observe, decide, act.
+    Full,
+    /// Observe and decide: nothing outside changes, and no verdict comes into force. Jobs that only
+    /// observe do so.
+    PlanOnly,
 }
 
 /// The runnable jobs of a configuration, in the order of their names.
-pub fn runnable(configuration: &Configuration, services: &Arc<Services>) -> Vec<Job> {
+pub fn runnable(configuration: &Configuration, services: &Arc<Services>, pass: Pass) -> Vec<Job> {
     let distributions: BTreeMap<&str, Arc<Distribution>> = configuration
         .distributions
         .iter()
@@ -51,10 +44,15 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>) -> Vec<
     enabled
         .filter_map(|job| {
             let distribution = distributions.get(job.distribution.as_str())?;
-            let work = work_of(job, Arc::clone(distribution), Arc::clone(services));
+            let work = work_of(job, Arc::clone(distribution), Arc::clone(services), pass);
             Some(Job { definition: definition(job), work })
         })
         .collect()
+}
+
+/// The same jobs without their work: for whoever only asks when they are due.
+pub fn definitions(configuration: &Configuration) -> Vec<JobDefinition> {
+    configuration.jobs.values().filter(|job| job.enabled).map(definition).collect()
 }
 
 /// What the planner and the runner need to know of a job.
@@ -76,7 +74,12 @@ fn definition(job: &config::Job) -> JobDefinition {
 }
 
 /// The work of a job: the one place that knows all kinds.
-fn work_of(job: &config::Job, distribution: Arc<Distribution>, services: Arc<Services>) -> Arc<dyn JobWork> {
+fn work_of(
+    job: &config::Job,
+    distribution: Arc<Distribution>,
+    services: Arc<Services>,
+    pass: Pass,
+) -> Arc<dyn JobWork> {
     match &job.kind {
         JobKind::PollReleases(settings) => {
             Arc::new(poll_releases::PollReleases { services, distribution, settings: settings.clone() })
@@ -85,10 +88,10 @@ fn work_of(job: &config::Job, distribution: Arc<Distribution>, services: Arc<Ser
             Arc::new(check_status::CheckStatus { services, distribution, settings: settings.clone() })
         }
         JobKind::Promote(settings) => {
-            Arc::new(promote::Promote { services, distribution, settings: settings.clone() })
+            Arc::new(promote::Promote { services, distribution, settings: settings.clone(), pass })
         }
         JobKind::Snapshot(settings) => {
-            Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone() })
+            Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::config::Configuration;
 use crate::daemon::{Jobs, Planner, RunLimits, Runner, new_boot_id};
 use crate::domain::{EvidencePolicy, StagingModel, Via};
 use crate::github::{GitHub, GitHubSettings, Pace};
-use crate::jobs::{self, Services};
+use crate::jobs::{self, Pass, Services};
 use crate::store::{Durability, Store};
 
 /// The journal of the simulated world, inside the output folder.
@@ -89,7 +89,7 @@ pub async fn rehearse(
     let configuration = scenery.relocated(&configuration, settings)?;
     let store = Store::open_state(out, Durability::ProcessCrash, shared.now()).await?;
     let services = Arc::new(services(&store, &shared, &scenery, out).await?);
-    let jobs = Jobs::new(jobs::runnable(&configuration, &services))?;
+    let jobs = Jobs::new(jobs::runnable(&configuration, &services, Pass::Full))?;
     let boot = new_boot_id();
     store.recover(&boot, shared.now()).await?;
     let stage = Stage {

@@ -178,6 +178,17 @@ impl Store {
         row.map(PullRequest::try_from).transpose()
     }
 
+    /// Every pull request of ours that is open, by repository and number.
+    pub async fn open_pull_requests(&self) -> anyhow::Result<Vec<PullRequest>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT * FROM pull_request WHERE state IN ('open', 'hands-off') ORDER BY repository, number, id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .context("cannot read the open pull requests")?;
+        rows.into_iter().map(PullRequest::try_from).collect()
+    }
+
     /// Every pull request of ours in `repository`, by branch and then by age.
     pub async fn pull_requests(&self, repository: &str) -> anyhow::Result<Vec<PullRequest>> {
         let rows: Vec<Row> =

@@ -122,6 +122,14 @@ impl Store {
         Ok(rows.into_iter().map(|verdict| (verdict.package.clone(), verdict)).collect())
     }
 
+    /// Every package that ever had a verdict, by name.
+    pub async fn judged_packages(&self) -> anyhow::Result<Vec<String>> {
+        sqlx::query_scalar("SELECT DISTINCT package FROM verdict ORDER BY package")
+            .fetch_all(&self.pool)
+            .await
+            .context("cannot read which packages have verdicts")
+    }
+
     /// Every verdict there ever was for `package`, in every distribution and scope, oldest first.
     pub async fn verdict_history(&self, package: &str) -> anyhow::Result<Vec<Verdict>> {
         sqlx::query_as(

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: it links once. One module per topic.
 
 mod command_line;
+mod commands;
 mod config;
 mod control;
 mod cran;

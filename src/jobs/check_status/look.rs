@@ -117,14 +117,16 @@ impl Look {
     }
 }
 
-/// Packages whose build runs, with its address. Upstream's rule: a run that is not in progress and
-/// began more than a day ago is lost; a run's title begins with the package.
+/// Packages whose build runs, with its address; a run's title begins with the package.
 fn alive(runs: Vec<WorkflowRun>, now: Timestamp) -> BTreeMap<PackageName, String> {
-    let alive = runs.into_iter().filter(|run| {
-        let began = run.run_started_at.unwrap_or(run.created_at);
-        run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
-    });
+    let alive = runs.into_iter().filter(|run| is_alive(run, now));
     alive
         .filter_map(|run| Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url)))
         .collect()
+}
+
+/// Upstream's rule: a run that is not in progress and began more than a day ago is lost.
+pub fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
+    let began = run.run_started_at.unwrap_or(run.created_at);
+    run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
 }

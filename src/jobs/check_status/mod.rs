@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+pub use look::is_alive;
 pub use seen::{SeenBinary, SeenFile, SeenPackage, SeenUniverse, facts_of, was_just_published};
 
 use super::sources::{fresh_fact, names};

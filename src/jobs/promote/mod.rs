@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use super::Services;
+use super::{Pass, Services};
 use crate::calendar::CyclePoint;
 use crate::config::{Distribution, Promote as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -29,6 +29,7 @@ pub struct Promote {
     pub services: Arc<Services>,
     pub distribution: Arc<Distribution>,
     pub settings: Settings,
+    pub pass: Pass,
 }
 
 impl JobWork for Promote {
@@ -46,15 +47,20 @@ impl Promote {
                 reason: format!("phase passed: {} is over", nominal.phase.name),
             });
         }
-        self.announce_phase(&nominal, &context).await?;
+        if self.pass == Pass::Full {
+            self.announce_phase(&nominal, &context).await?;
+        }
         for _ in 0..RACES {
             let seen = self.observe(&context, now).await?;
-            if self.is_settled(&seen.digest).await? {
+            if self.pass == Pass::Full && self.is_settled(&seen.digest).await? {
                 return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
             }
             let plan = decide::promote::promote(&seen.facts);
             let input_digest = self.services.store.put_blob(&seen.bytes, now).await?;
             let plan_digest = self.services.store.put_blob(&json(&plan)?, now).await?;
+            if self.pass == Pass::PlanOnly {
+                return Ok(outcome(&plan, input_digest, plan_digest));
+            }
             self.store_verdicts(&plan, &context, now).await?;
             if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {
                 continue;

@@ -22,7 +22,7 @@ pub use manifest::Manifest;
 
 use super::check_status::SeenUniverse;
 use super::sources::names;
-use super::{Services, channel_files, point_and_targets};
+use super::{Pass, Services, channel_files, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -38,6 +38,7 @@ pub struct Snapshot {
     pub services: Arc<Services>,
     pub distribution: Arc<Distribution>,
     pub settings: Settings,
+    pub pass: Pass,
 }
 
 impl JobWork for Snapshot {
@@ -76,6 +77,14 @@ impl Snapshot {
         let input_digest = store.put_blob(&input, now).await?;
         let plan_digest =
             store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
+        let done = RunOutcome::Done {
+            summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
+            input_digest: Some(input_digest),
+            plan_digest: Some(plan_digest),
+        };
+        if self.pass == Pass::PlanOnly {
+            return Ok(done);
+        }
         self.store_verdicts(&plan, date, &context, now).await?;
         if let Some(reason) = &plan.held {
             self.store_row(date, SnapshotState::Held, Some(reason.clone()), None, now).await?;
@@ -85,11 +94,7 @@ impl Snapshot {
         let files = self.fetch(&plan, &seen.universe, &targets).await?;
         let published = self.publish(&plan, &targets, &files, date).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
-        Ok(RunOutcome::Done {
-            summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
-            input_digest: Some(input_digest),
-            plan_digest: Some(plan_digest),
-        })
+        Ok(done)
     }
 
     async fn observe(

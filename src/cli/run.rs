@@ -1,0 +1,65 @@
+//! `run`: the daemon.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{CommandError, Context, logging, state};
+use crate::config::{Colour, Configuration, Settings};
+use crate::daemon::{self, DaemonSettings, Job};
+use crate::jobs::{self, Pass, Services};
+
+/// Run the jobs as they come due, until SIGTERM; SIGHUP reads the files again
+#[derive(Debug, Args)]
+#[command(after_help = "Logs to the journal under systemd, else to standard error; RUST_LOG=debug says more.
+A reload takes over distributions and jobs. What changes in tidegate.toml needs a restart.
+
+Examples:
+  tidegate --config /etc/tidegate/config run")]
+pub(super) struct RunDaemon {}
+
+impl RunDaemon {
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let configuration = context.configuration_in_force()?;
+        logging::begin();
+        state::block_on(async {
+            let settings = daemon_settings(&configuration.settings);
+            let store = context.write_state().await?;
+            let services = Services::connect(&configuration.settings, store.clone(), context.clock.clone());
+            let services = Arc::new(services.await?);
+            let jobs = jobs::runnable(&configuration, &services, Pass::Full);
+            let reload = reload(context.config.clone(), configuration.settings, services);
+            Ok(daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await?)
+        })
+    }
+}
+
+fn daemon_settings(settings: &Settings) -> DaemonSettings {
+    let concurrent = usize::from(settings.daemon.concurrent_runs);
+    DaemonSettings {
+        state: settings.state.clone(),
+        heartbeat: settings.daemon.heartbeat.get(),
+        stop_within: settings.daemon.stop_within.get(),
+        concurrent_runs: NonZeroUsize::new(concurrent).unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+/// Reads the files again: all jobs, or every mistake as it would be drawn for `check`.
+fn reload(
+    folder: PathBuf,
+    in_force: Settings,
+    services: Arc<Services>,
+) -> impl Fn() -> Result<Vec<Job>, String> + Send + Sync {
+    move || {
+        let configuration = Configuration::load(&folder)
+            .map_err(|mistakes| CommandError::mistakes(&mistakes, Colour::Never).to_string())?;
+        // `--state` is not in the file, so it is no change of the file either.
+        let state = in_force.state.clone();
+        if (Settings { state, ..configuration.settings.clone() }) != in_force {
+            tracing::warn!("tidegate.toml has changed: that takes effect at the next start");
+        }
+        Ok(jobs::runnable(&configuration, &services, Pass::Full))
+    }
+}

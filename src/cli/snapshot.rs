@@ -1,0 +1,204 @@
+//! `snapshot`: what was published, from the state and the published folders.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::shown::{plain, rows, word};
+use super::{CommandError, Context, Output, chosen, given_file, state};
+use crate::config::Configuration;
+use crate::jobs::snapshot::Manifest;
+use crate::store::{Snapshot, Store};
+
+/// Look at snapshots
+#[derive(Debug, Args)]
+pub(super) struct Snapshots {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    List(List),
+    Show(Show),
+}
+
+/// List snapshots, oldest first
+#[derive(Debug, Args)]
+struct List {
+    /// Only this distribution
+    #[arg(long, value_name = "NAME")]
+    distribution: Option<String>,
+}
+
+/// Show a snapshot: its packages, and what was left out and why
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tidegate snapshot show 2026-06-15
+  tidegate --state rehearsal snapshot show 2026-06-15 --json")]
+struct Show {
+    /// Its date
+    date: Date,
+    /// The distribution; may be left out where there is only one
+    #[arg(long, value_name = "NAME")]
+    distribution: Option<String>,
+}
+
+/// A snapshot with its manifest.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// Where it is published; none where it is not.
+    folder: Option<PathBuf>,
+    manifest: Option<Manifest>,
+}
+
+impl Snapshots {
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        match self.what {
+            What::List(list) => list.run(context),
+            What::Show(show) => show.run(context),
+        }
+    }
+}
+
+impl List {
+    fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let configuration = context.configuration_of_state()?;
+        let snapshots = state::block_on(async {
+            let store = context.read_state().await?;
+            let mut snapshots = Vec::new();
+            for name in named(&configuration, self.distribution.as_deref())? {
+                snapshots.extend(store.snapshots(name).await?);
+            }
+            Ok(snapshots)
+        })?;
+        match context.output {
+            Output::Json => context.print_json(&snapshots),
+            Output::Text => print(context, &snapshots),
+        }
+    }
+}
+
+/// The distributions that are asked for.
+fn named<'c>(configuration: &'c Configuration, name: Option<&str>) -> Result<Vec<&'c str>, CommandError> {
+    match name {
+        Some(name) => Ok(vec![&chosen::distribution(configuration, name)?.name]),
+        None => Ok(configuration.distributions.keys().map(String::as_str).collect()),
+    }
+}
+
+fn print(context: &mut Context<'_>, snapshots: &[Snapshot]) -> Result<(), CommandError> {
+    if snapshots.is_empty() {
+        writeln!(context.out, "no snapshot yet")?;
+    }
+    for snapshot in snapshots {
+        let Snapshot { distribution, date, packages, .. } = snapshot;
+        let reason = snapshot.reason.as_deref().map(plain).unwrap_or_default();
+        let state = word(snapshot.state);
+        let things = if *packages == 1 { "package" } else { "packages" };
+        let line = format!("{date}  {distribution}  {state:<9}  {packages:>5} {things:<8}  {reason}");
+        writeln!(context.out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+impl Show {
+    fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let configuration = context.configuration_of_state()?;
+        let names = named(&configuration, self.distribution.as_deref())?;
+        let [name] = names[..] else {
+            let message = "there are several distributions: name one with --distribution";
+            return Err(CommandError::invalid(message));
+        };
+        let snapshot = state::block_on(async {
+            let store = context.read_state().await?;
+            find(&store, name, self.date).await
+        })?;
+        let shown = with_manifest(snapshot, published(&configuration, name, self.date, context))?;
+        match context.output {
+            Output::Json => context.print_json(&shown),
+            Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
+        }
+    }
+}
+
+async fn find(store: &Store, distribution: &str, date: Date) -> Result<Snapshot, CommandError> {
+    if let Some(snapshot) = store.snapshot(distribution, date).await? {
+        return Ok(snapshot);
+    }
+    let known: Vec<String> =
+        store.snapshots(distribution).await?.iter().map(|snapshot| snapshot.date.to_string()).collect();
+    let hint = match known.is_empty() {
+        true => "there is none yet".to_owned(),
+        false => format!("there are {}", known.join(", ")),
+    };
+    Err(CommandError::invalid(format!("{distribution} has no snapshot {date}")).hint(hint))
+}
+
+/// The folder that a snapshot is published in: beside the state where that is a rehearsal's.
+fn published(
+    configuration: &Configuration,
+    distribution: &str,
+    date: Date,
+    context: &Context<'_>,
+) -> Option<PathBuf> {
+    let beside = context.state.as_ref().map(|state| state.join("published"));
+    let written = configuration.settings.publish.as_ref().map(|publish| publish.directory.clone());
+    let roots = beside.into_iter().chain(written);
+    roots.map(|root| root.join(distribution).join(date.to_string())).find(|folder| folder.is_dir())
+}
+
+/// Reads the manifest, which has to be the very one that was published.
+fn with_manifest(snapshot: Snapshot, folder: Option<PathBuf>) -> Result<Shown, CommandError> {
+    let (Some(path), Some(digest)) = (&folder, &snapshot.manifest_digest) else {
+        return Ok(Shown { snapshot, folder: None, manifest: None });
+    };
+    let file = path.join("manifest.json");
+    let bytes = given_file::read(&file)?;
+    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found != *digest {
+        let message =
+            format!("{} is not what was published: its sha256 is {found}, not {digest}", file.display());
+        return Err(CommandError::failed(message).hint("restore the folder from a copy"));
+    }
+    let manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| CommandError::failed(format!("{}: {error}", file.display())))?;
+    Ok(Shown { snapshot, folder, manifest: Some(manifest) })
+}
+
+fn text(shown: &Shown) -> String {
+    let Shown { snapshot, folder, manifest } = shown;
+    let mut lines = vec![("state", word(snapshot.state)), ("packages", snapshot.packages.to_string())];
+    lines.extend(snapshot.reason.as_ref().map(|reason| ("reason", plain(reason))));
+    lines.extend(snapshot.published_at.map(|at| ("published", at.to_string())));
+    lines.extend(snapshot.manifest_digest.as_ref().map(|digest| ("manifest", format!("sha256 {digest}"))));
+    lines.extend(folder.as_ref().map(|folder| ("folder", folder.display().to_string())));
+    let mut text = format!("snapshot {} of {}\n{}", snapshot.date, snapshot.distribution, rows(lines));
+    let Some(manifest) = manifest else { return text };
+    text += &rows([
+        ("R", manifest.r.clone()),
+        ("CRAN", manifest.cran.clone()),
+        ("files", manifest.files.len().to_string()),
+    ]);
+    text += "\npackages\n";
+    for package in &manifest.packages {
+        let caveat = package.caveat.as_ref().map(|caveat| format!("  though {caveat}")).unwrap_or_default();
+        text += &format!(
+            "  {}\n",
+            plain(&format!("{} {} at {}{caveat}", package.name, package.version, package.commit))
+        );
+    }
+    if !manifest.left_out.is_empty() {
+        text += "\nleft out\n";
+    }
+    for left_out in &manifest.left_out {
+        let version = left_out.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        text += &format!("  {}\n", plain(&format!("{}{version}  {}", left_out.name, left_out.reason)));
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! `status`: how everything stands, with or without a daemon.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::shown::plain;
+use super::{CommandError, Context, Output, state};
+use crate::config::Configuration;
+use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
+use crate::domain::ChannelStatus;
+use crate::jobs;
+use crate::jobs::sources::names;
+use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
+
+/// Show the daemon, the jobs, what is held, and open pull requests
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tidegate status
+  tidegate --state rehearsal status --json")]
+pub(super) struct ShowStatus {}
+
+/// Everything that is shown.
+#[derive(Serialize)]
+struct Status {
+    /// Whether a daemon answers now.
+    daemon_answers: bool,
+    #[serde(flatten)]
+    report: StatusReport,
+    held: Vec<Held>,
+    open_pull_requests: Vec<PullRequest>,
+}
+
+/// Something that a guard holds.
+#[derive(Serialize)]
+struct Held {
+    distribution: String,
+    /// A channel, or `snapshot` with its date.
+    what: String,
+    /// What is held and what releases it: a whole sentence.
+    why: String,
+    /// Since when, where that is known.
+    since: Option<Timestamp>,
+}
+
+impl ShowStatus {
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let configuration = context.configuration_of_state()?;
+        let status = state::block_on(async {
+            let store = context.read_state().await?;
+            let asked = ask(&configuration).await?;
+            let daemon_answers = asked.is_some();
+            let report = match asked {
+                Some(report) => report,
+                None => {
+                    daemon::report(&store, &jobs::definitions(&configuration), context.clock.now()).await?
+                }
+            };
+            let held = held(&store, &configuration).await?;
+            Ok(Status { daemon_answers, report, held, open_pull_requests: store.open_pull_requests().await? })
+        })?;
+        match context.output {
+            Output::Json => context.print_json(&status),
+            Output::Text => Ok(context.out.write_all(text(&status).as_bytes())?),
+        }
+    }
+}
+
+/// What a running daemon says of itself; none where none runs.
+async fn ask(configuration: &Configuration) -> Result<Option<StatusReport>, CommandError> {
+    let folder = &configuration.settings.state;
+    if !folder.join(CONTROL_SOCKET).exists() {
+        return Ok(None);
+    }
+    match daemon::ask(folder, &Request::Status).await {
+        Ok(Answer::Status(report)) => Ok(Some(*report)),
+        Ok(Answer::Refused(why)) => Err(CommandError::failed(format!("the daemon cannot tell: {why}"))),
+        // A daemon that was killed leaves its socket behind, which nobody answers.
+        Ok(Answer::Done(_)) | Err(_) => Ok(None),
+    }
+}
+
+/// What guards hold: changes of a channel's status, and snapshots.
+async fn held(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Held>> {
+    let mut held = Vec::new();
+    for (name, distribution) in &configuration.distributions {
+        for channel in &distribution.channels {
+            let Some(seen) = store.latest_seen(&names::status(name, &channel.name)).await? else { continue };
+            let status: ChannelStatus = serde_json::from_slice(&seen.bytes)?;
+            held.extend(status.held.into_iter().map(|why| Held {
+                distribution: name.clone(),
+                what: channel.name.clone(),
+                why,
+                since: Some(seen.first_at),
+            }));
+        }
+        let snapshots = store.snapshots(name).await?;
+        held.extend(snapshots.into_iter().filter(|row| row.state == SnapshotState::Held).map(|row| Held {
+            distribution: name.clone(),
+            what: format!("snapshot {}", row.date),
+            why: row.reason.unwrap_or_default(),
+            since: None,
+        }));
+    }
+    Ok(held)
+}
+
+fn text(status: &Status) -> String {
+    let mut text = about_daemon(status);
+    if let Some(since) = status.report.config_stale_since {
+        text += &format!("since {since} the files on disk are refused, and older ones are in force:\n");
+        let why = status.report.config_error.as_deref().unwrap_or("no reason was kept");
+        text += &why.lines().map(|line| format!("  {}\n", plain(line))).collect::<String>();
+    }
+    text += "\njobs\n";
+    let width = status.report.jobs.iter().map(|job| job.name.len()).max().unwrap_or(0);
+    text += &status.report.jobs.iter().map(|job| about_job(job, width)).collect::<String>();
+    if status.report.jobs.is_empty() {
+        text += "  none is configured\n";
+    }
+    if !status.held.is_empty() {
+        text += "\nheld\n";
+    }
+    for Held { distribution, what, why, since } in &status.held {
+        let since = since.map(|since| format!(" (since {since})")).unwrap_or_default();
+        text += &format!("  {distribution}, {what}: {}{since}\n", plain(why));
+    }
+    if !status.open_pull_requests.is_empty() {
+        text += "\nopen pull requests\n";
+    }
+    for open in &status.open_pull_requests {
+        let number = open.number.map_or("(not opened yet)".to_owned(), |number| format!("#{number}"));
+        let (repository, since) = (plain(&open.repository), open.opened_at);
+        text += &format!("  {repository} {number}  {}  since {since}\n", plain(&open.title));
+    }
+    text
+}
+
+fn about_daemon(status: &Status) -> String {
+    let report = &status.report;
+    let (Some(pid), Some(began)) = (report.pid, report.started_at) else {
+        return "no daemon ever ran on this state\n".to_owned();
+    };
+    match (status.daemon_answers, report.stopped_at) {
+        (true, _) => {
+            let planned = report.last_planned_at.map(|at| format!(", last planned {at}")).unwrap_or_default();
+            format!("the daemon runs as process {pid} since {began}{planned}\n")
+        }
+        (false, Some(stopped)) => {
+            format!("no daemon runs; process {pid} ran from {began} to {stopped}\n")
+        }
+        (false, None) => {
+            format!("no daemon answers; process {pid} began {began} and did not stop in order\n")
+        }
+    }
+}
+
+fn about_job(job: &JobReport, width: usize) -> String {
+    let last = job.last.as_ref().map_or("never ran".to_owned(), |last| {
+        format!("{} {}", super::shown::word(last.state), last.scheduled_for)
+    });
+    let next = job.next.map_or("never again".to_owned(), |next| format!("next {next}"));
+    let mut text = format!("  {:<width$}  {last:<30}  {next}\n", job.name);
+    let mut more = |line: String| text += &format!("    {}\n", plain(&line));
+    if let Some(running) = job.running {
+        more(format!("running for {running}"));
+    }
+    if job.waiting > 0 {
+        let why = job.waiting_reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        more(format!("{} waiting{why}", job.waiting));
+    }
+    if let Some(pause) = &job.paused {
+        more(format!("paused since {} by {}: {}", pause.at, pause.by, pause.reason));
+    }
+    if let Some(skip) = &job.skip_next {
+        more(format!("the next one is skipped, asked for by {}: {}", skip.by, skip.reason));
+    }
+    if let Some(last) = &job.last
+        && last.state != OccurrenceState::Done
+        && let Some(reason) = &last.reason
+    {
+        more(format!("{}: {reason}", super::shown::word(last.state)));
+    }
+    text
+}

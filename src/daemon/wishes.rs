@@ -1,0 +1,35 @@
+//! What a person may ask of a job, as rows in the store: the daemon writes them for whoever asks on its
+//! socket, and a command writes them itself where no daemon runs. Each returns one line on what it means.
+
+use jiff::Timestamp;
+
+use crate::store::Store;
+
+/// A person's wish about one job.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'w> {
+    /// The job.
+    pub job: &'w str,
+    /// Who asks.
+    pub by: &'w str,
+    /// Why; kept and shown.
+    pub reason: &'w str,
+}
+
+/// Nothing of the job's schedule starts until it is resumed. Fails for a job that was never planned.
+pub async fn pause(store: &Store, wish: Wish<'_>, now: Timestamp) -> anyhow::Result<String> {
+    store.pause_job(wish.job, wish.by, wish.reason, now).await?;
+    Ok(format!("{} is paused; a run under way goes on, nothing new begins", wish.job))
+}
+
+/// Ends a pause. Fails where there is none.
+pub async fn resume(store: &Store, wish: Wish<'_>, now: Timestamp) -> anyhow::Result<String> {
+    store.resume_job(wish.job, &format!("{}: {}", wish.by, wish.reason), now).await?;
+    Ok(format!("{} runs again; what the pause kept from running is skipped", wish.job))
+}
+
+/// The next occurrence that would run is skipped. Fails for a job that was never planned.
+pub async fn skip_next(store: &Store, wish: Wish<'_>, now: Timestamp) -> anyhow::Result<String> {
+    store.skip_next(wish.job, wish.by, wish.reason, now).await?;
+    Ok(format!("the next occurrence of {} is skipped", wish.job))
+}

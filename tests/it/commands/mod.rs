@@ -1,0 +1,63 @@
+//! The commands, through the program's own front door: what they print, write and exit with.
+
+mod decide_stage;
+mod decide_status;
+mod exception;
+mod explain;
+mod history;
+mod place;
+mod sample_state;
+mod upkeep;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tidegate::cli::{Streams, run_with};
+use tidegate::clock::ManualClock;
+use tidegate::config::Colour;
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+struct Ran {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    /// The output of a command that worked without a word on standard error.
+    #[track_caller]
+    fn printed(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (0, ""));
+        self.out
+    }
+
+    #[track_caller]
+    fn json(self) -> serde_json::Value {
+        serde_json::from_str(&self.printed()).unwrap()
+    }
+}
+
+/// Runs a command on 20 August 2026 at noon.
+fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Ran {
+    run_at("2026-08-20T12:00:00Z", arguments)
+}
+
+fn run_at<A: Into<OsString>>(now: &str, arguments: impl IntoIterator<Item = A>) -> Ran {
+    let line = std::iter::once(OsString::from("tidegate")).chain(arguments.into_iter().map(Into::into));
+    let clock = ManualClock::new(now.parse().unwrap());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let streams = Streams { out: &mut out, err: &mut err, colour: Colour::Never };
+    let code = run_with(line, clock, streams);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code, out: text(out), err: text(err) }
+}
+
+/// A file or folder of R-multiverse's recorded data.
+fn data(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/r-multiverse").join(relative)
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
