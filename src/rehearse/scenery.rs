@@ -16,7 +16,7 @@ use super::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use super::packages::MadePackages;
 use super::rehearsal::RehearsalSettings;
 use super::universe::{Listings, SimulatedUniverse, Surroundings, TargetedSeries};
-use super::world::{LedgerEntry, Playback, World};
+use super::world::{LedgerEntry, OutageSource, Playback, World};
 use crate::clock::SharedClock;
 use crate::config::{Configuration, Distribution, Universe};
 use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
@@ -66,8 +66,9 @@ impl Scenery {
         self.served.base_url()
     }
 
-    /// Brings what depends on the world's time up to `now`: builds that run, and outages.
+    /// Brings what depends on the world's time up to `now`: builds that run, and outages of GitHub.
     pub fn prepare(&self, now: Timestamp) {
+        self.github.set_unreachable(self.unreachable(now).iter().map(String::as_str));
         for universe in &self.playback.world().universes {
             let channel = &universe.channel;
             let Some(repository) = self.playback.world().builds_repository(channel) else { continue };
@@ -86,6 +87,24 @@ impl Scenery {
             });
             self.github.set_runs(&repository, runs.collect());
         }
+    }
+
+    /// The repositories that jobs cannot read during an outage of GitHub: those of the universe it
+    /// names, and where that is the registry's, the sources of its packages too.
+    fn unreachable(&self, now: Timestamp) -> Vec<String> {
+        let world = self.playback.world();
+        let mut names = Vec::new();
+        for universe in &world.universes {
+            if !world.outage(OutageSource::Github, &universe.channel, now) {
+                continue;
+            }
+            names.push(universe.repository.clone());
+            names.extend(world.builds_repository(&universe.channel));
+            if universe.channel == world.registry_channel() {
+                names.extend(upstreams(world).into_iter().map(|upstream| upstream.name));
+            }
+        }
+        names
     }
 
     /// The configuration with its addresses, repositories and releases of R replaced by the world's,
