@@ -217,7 +217,7 @@ fn description_of(
     Some((listing.package.clone(), file, newest.clone()))
 }
 
-/// The light checks of the seed: a DESCRIPTION that is valid, and no `Remotes`.
+/// The light checks that make a release admissible: a DESCRIPTION that is valid, and no `Remotes`.
 fn read_release(package: &str, file: &FileAt, release: &ReleaseSeen, text: &str) -> SeenRelease {
     let (version, problems) = match Description::read(text.as_bytes()) {
         Err(problem) => (String::new(), vec![format!("its DESCRIPTION cannot be read: {problem}")]),
