@@ -9,6 +9,7 @@
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
+//! | `words` | how does what was found read? |
 
 pub mod guard;
 pub mod ledger;
@@ -16,3 +17,4 @@ pub mod promote;
 pub mod snapshot;
 pub mod stage;
 pub mod status;
+pub mod words;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::promote::issues_in_words;
+use super::words::{issues_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
     Assessment, ChannelStatus, DependencyGraph, Evidence, Fact, Issue, Listing, PackageName, StagingModel,
@@ -168,19 +168,12 @@ fn close_under_dependencies(
 ) {
     let graph =
         DependencyGraph::new(facts.dependencies.iter().map(|(name, dependencies)| (name, &dependencies[..])));
-    let out: Vec<PackageName> = reasons.keys().cloned().collect();
-    let mut through: BTreeMap<&str, Vec<PackageName>> = BTreeMap::new();
-    for package in &out {
-        for dependent in graph.transitive_dependents(package) {
-            if !out.iter().any(|name| name == dependent) {
-                through.entry(dependent).or_default().push(package.clone());
-            }
+    for (package, cause) in graph.nearest_causes(reasons.keys().map(String::as_str)) {
+        if !reasons.contains_key(package) {
+            let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
+            let reason = format!("It depends on {cause}, which is left out.");
+            reasons.insert(package.to_owned(), left_out(package, version, reason, vec![cause.to_owned()]));
         }
-    }
-    for (package, causes) in through {
-        let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
-        let reason = format!("It depends on {}, which is left out.", causes.join(", "));
-        reasons.insert(package.to_owned(), left_out(package, version, reason, causes));
     }
 }
 
@@ -213,11 +206,6 @@ fn root_causes(assessment: &Assessment) -> Vec<PackageName> {
         _ => None,
     });
     causes.unwrap_or_default()
-}
-
-fn sentence(clause: &str) -> String {
-    let text = super::promote::capitalised(clause);
-    if text.ends_with('.') { text } else { format!("{text}.") }
 }
 
 /// The shrink guard: nothing at all is in, or too many packages of the snapshot before are missing.
