@@ -9,6 +9,7 @@
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
+//! | `standing` | what is known of the revision that a channel holds? |
 //! | `words` | how does what was found read? |
 
 pub mod guard;
@@ -16,5 +17,6 @@ pub mod ledger;
 pub mod promote;
 pub mod snapshot;
 pub mod stage;
+mod standing;
 pub mod status;
 pub mod words;

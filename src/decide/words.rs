@@ -39,7 +39,8 @@ pub fn issues_in_words(assessment: &Assessment) -> String {
     clauses.join("; ")
 }
 
-fn issue_in_words(issue: &Issue) -> String {
+/// One clause about one issue.
+pub fn issue_in_words(issue: &Issue) -> String {
     match issue {
         Issue::Advisories(addresses) if addresses.len() == 1 => {
             "a security advisory names this version".to_owned()

@@ -78,7 +78,7 @@ fn copy(index: &Index<'_>) -> Option<Change> {
         contents: NewContents::CopyOfSource,
         targets,
         moves: Vec::new(),
-        title: "Dependency freeze".to_owned(),
+        title: text::copy_title(facts),
         message: format!("{} follows {} until {}.", facts.to, facts.from, facts.targets.candidate_freeze),
     })
 }
@@ -98,8 +98,8 @@ fn pin(index: &Index<'_>) -> Option<Change> {
         message: text::commit_message(&moves, &[]),
         contents: NewContents::Rows { set, removed: Vec::new() },
         targets,
+        title: text::pins_title(facts, &moves),
         moves,
-        title: "Candidate freeze".to_owned(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::standing::Standing;
+use crate::decide::standing::Standing;
 use crate::domain::{
     Change, Fact, FreezeException, Listing, PackageName, PromotionFacts, ProposalSeen, ProposalState, Release,
 };

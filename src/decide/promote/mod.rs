@@ -9,7 +9,6 @@ mod follow;
 mod index;
 mod pinned;
 mod proposal;
-mod standing;
 mod text;
 mod verdicts;
 

@@ -126,8 +126,8 @@ fn may_move(index: &Index<'_>, package: &str, release: &Release) -> Result<Strin
     let standing = index.standing(package);
     match (facts.point.phase.promote, index.exception(package, release)) {
         (Promote::All, _) => Ok(format!(
-            "{} takes every newer admissible release until the candidate freeze begins on {}",
-            facts.to, facts.targets.candidate_freeze
+            "every newer admissible release is promoted until the candidate freeze begins on {}",
+            facts.targets.candidate_freeze
         )),
         (_, Some(exception)) => Ok(format!(
             "an exception by {} lets this version pass the freeze ({})",

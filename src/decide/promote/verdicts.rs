@@ -1,8 +1,8 @@
 //! Verdicts, put together from a ruling and what it is about.
 
 use super::index::Index;
-use super::standing::Standing;
 use crate::calendar::Promote;
+use crate::decide::standing::Standing;
 use crate::decide::words::{counted, listed, sentence};
 use crate::domain::{Actor, Evidence, Move, PackageName, Release, Verdict, VerdictKind};
 
@@ -97,8 +97,8 @@ pub fn hands_off(number: u64) -> Ruling {
 
 /// A move that waits for room among the open pull requests.
 pub fn queued(index: &Index<'_>) -> Ruling {
-    let open = counted(index.open_count(), "pull request");
-    let reason = format!("{open} open already, and at most {} may be at once", index.facts.max_open);
+    let most = counted(index.facts.max_open, "pull request");
+    let reason = format!("at most {most} may be open at once, and that many are");
     let next = "it is proposed as soon as one of the open pull requests is merged or closed";
     Ruling::new(VerdictKind::Queued, Actor::Moderators, &reason, next)
 }

@@ -3,25 +3,28 @@
 //! Names and versions become code, sentences are escaped, links lead to addresses that were checked.
 //! Everything is limited, since GitHub takes no text above 65,536 characters.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use url::Url;
 
 use super::short;
 use crate::decide::promote::index::Index;
-use crate::decide::promote::standing::Standing;
-use crate::decide::words::sentence;
-use crate::domain::{Assessment, Evidence, Issue, Move, is_commit};
+use crate::decide::standing::Standing;
+use crate::decide::words::{counted, issue_in_words};
+use crate::domain::{Evidence, Issue, Move, PackageName, is_commit};
 use crate::github::RepositoryName;
 use crate::github::markdown::{code, code_in_table, escape};
 
-/// Tables and lists stop before they grow beyond this many bytes.
-const SECTION: usize = 24_000;
-/// How many packages get lines of evidence, and how many checks a package's lines show.
-const SHOWN: usize = 20;
+/// Tables, evidence and other lists stop before they grow beyond this many bytes.
+const TABLE: usize = 24_000;
+const EVIDENCE: usize = 12_000;
+const LIST: usize = 6_000;
+/// How many results and addresses the evidence on one package shows.
+const LOGS: usize = 10;
 /// The longest name or version that is shown whole, and the longest sentence.
 const NAME: usize = 60;
-const SENTENCE: usize = 1_000;
+const SENTENCE: usize = 600;
 
 /// A name or version.
 pub fn name(text: &str) -> String {
@@ -40,11 +43,19 @@ fn clipped(text: &str, most: usize) -> String {
     }
 }
 
-/// Lines until the section is full, and how many had no room.
-pub fn section(lines: impl Iterator<Item = String>) -> (String, usize) {
+/// A list of lines, as long as there is room; the rest is counted.
+pub fn list(lines: impl Iterator<Item = String>) -> String {
+    match fitting(lines, LIST) {
+        (lines, 0) => lines,
+        (lines, more) => format!("{lines}- and {more} more\n"),
+    }
+}
+
+/// Lines until `room` bytes are full, and how many did not fit.
+fn fitting(lines: impl Iterator<Item = String>, room: usize) -> (String, usize) {
     let (mut text, mut left) = (String::new(), 0);
     for line in lines {
-        if left > 0 || text.len() + line.len() > SECTION {
+        if left > 0 || text.len() + line.len() > room {
             left += 1;
         } else {
             text.push_str(&line);
@@ -64,7 +75,7 @@ pub fn table(index: &Index<'_>, moves: &[Move]) -> String {
             commit(moved)
         )
     };
-    let (rows, more) = section(moves.iter().map(row));
+    let (rows, more) = fitting(moves.iter().map(row), TABLE);
     finished(format!("| package | from | to | commit |\n| --- | --- | --- | --- |\n{rows}"), more)
 }
 
@@ -73,7 +84,7 @@ pub fn pins(moves: &[Move]) -> String {
     let row = |moved: &Move| {
         format!("| {} | {} | {} |\n", cell(&moved.package), cell(&moved.to_version), commit(moved))
     };
-    let (rows, more) = section(moves.iter().map(row));
+    let (rows, more) = fitting(moves.iter().map(row), TABLE);
     finished(format!("| package | version | commit |\n| --- | --- | --- |\n{rows}"), more)
 }
 
@@ -110,24 +121,15 @@ fn commit(moved: &Move) -> String {
 
 /// What is known of the versions that the channel holds now, and of the packages at fault.
 pub fn evidence(index: &Index<'_>, moves: &[Move]) -> String {
-    let mut lines = String::new();
-    let mut told: Vec<&str> = Vec::new();
-    for moved in moves.iter().take(SHOWN) {
-        lines.push_str(&evidence_line(index, &moved.package));
-        told.push(&moved.package);
+    let moving: BTreeSet<&str> = moves.iter().map(|moved| moved.package.as_str()).collect();
+    let causes: BTreeSet<PackageName> =
+        moving.iter().flat_map(|package| index.standing(package).root_causes()).collect();
+    let causes = causes.iter().map(String::as_str).filter(|cause| !moving.contains(cause));
+    let lines = moving.iter().copied().chain(causes).map(|package| evidence_line(index, package));
+    match fitting(lines, EVIDENCE) {
+        (lines, 0) => lines,
+        (lines, more) => format!("{lines}- and {}\n", counted(more, "more package")),
     }
-    let causes = moves.iter().take(SHOWN).flat_map(|moved| index.standing(&moved.package).root_causes());
-    let mut causes: Vec<String> = causes.filter(|cause| !told.contains(&cause.as_str())).collect();
-    causes.sort_unstable();
-    causes.dedup();
-    for cause in causes.iter().take(SHOWN) {
-        lines.push_str(&evidence_line(index, cause));
-    }
-    let more = moves.len().saturating_sub(SHOWN) + causes.len().saturating_sub(SHOWN);
-    if more > 0 {
-        let _ = writeln!(lines, "- and {more} more.");
-    }
-    lines
 }
 
 fn evidence_line(index: &Index<'_>, package: &str) -> String {
@@ -137,45 +139,54 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
     }
     let standing = index.standing(package);
     let held = index.held_version(package).map_or_else(|| "what is there".to_owned(), name);
-    let words = quoted(&standing.in_words());
-    match standing.evidence() {
-        Evidence::Passing => format!("- {shown}: {held} passes in {to}.\n"),
-        Evidence::Pending => format!("- {shown}: {held} is still being built or checked in {to}: {words}.\n"),
-        Evidence::Unknown => {
-            format!("- {shown}: nobody can tell at the moment whether {held} passes: {words}.\n")
+    let words = || quoted(&standing.in_words());
+    match (standing.evidence(), standing) {
+        (Evidence::Passing, _) => format!("- {shown}: {held} passes in {to}.\n"),
+        (Evidence::Pending, _) => {
+            format!("- {shown}: nothing is decided yet on {held} in {to}: {}.\n", words())
         }
-        Evidence::Failing => {
-            let logs = match standing {
-                Standing::Assessed(assessment) => logs(assessment),
-                _ => String::new(),
-            };
-            format!("- {shown}: {held} fails in {to}. {}\n{logs}", quoted(&sentence(&standing.in_words())))
+        (Evidence::Unknown, _) => {
+            format!("- {shown}: nobody can tell now whether {held} passes: {}.\n", words())
         }
+        (Evidence::Failing, Standing::Assessed(assessment)) => {
+            let issues = assessment.issues.iter().map(issue_lines);
+            format!("- {shown}: {held} fails in {to}:\n{}", issues.collect::<String>())
+        }
+        (Evidence::Failing, _) => format!("- {shown}: {held} fails in {to}: {}.\n", words()),
     }
 }
 
-/// A line for each bad check and each advisory, with its address where that can be followed safely.
-fn logs(assessment: &Assessment) -> String {
+/// A line for an issue; or one for each of its checks or advisories, with its address where that can
+/// be followed safely.
+fn issue_lines(issue: &Issue) -> String {
     let mut lines = String::new();
-    for issue in &assessment.issues {
-        match issue {
-            Issue::RCmdCheck(checks) => {
-                for check in checks.iter().take(SHOWN) {
-                    let what = format!("{} on {} with R {}", check.check, check.config, check.r);
-                    let log = link("log", &check.url).unwrap_or_else(|| "no log".to_owned());
-                    let _ = writeln!(lines, "  - {} ({log})", quoted(&what));
-                }
+    match issue {
+        Issue::RCmdCheck(checks) => {
+            for check in checks.iter().take(LOGS) {
+                let what = format!("R CMD check: {} on {} with R {}", check.check, check.config, check.r);
+                let log = link("log", &check.url).unwrap_or_else(|| "no log".to_owned());
+                let _ = writeln!(lines, "  - {} ({log})", quoted(&what));
             }
-            Issue::Advisories(addresses) => {
-                for address in addresses.iter().take(SHOWN) {
-                    let shown = link("advisory", address).unwrap_or_else(|| name(address));
-                    let _ = writeln!(lines, "  - {shown}");
-                }
+            left_out(&mut lines, checks.len());
+        }
+        Issue::Advisories(addresses) => {
+            for address in addresses.iter().take(LOGS) {
+                let shown = link("the advisory", address).unwrap_or_else(|| name(address));
+                let _ = writeln!(lines, "  - a security advisory names this version: {shown}");
             }
-            _ => {}
+            left_out(&mut lines, addresses.len());
+        }
+        other => {
+            let _ = writeln!(lines, "  - {}", quoted(&issue_in_words(other)));
         }
     }
     lines
+}
+
+fn left_out(lines: &mut String, all: usize) {
+    if all > LOGS {
+        let _ = writeln!(lines, "  - and {} more of these", all - LOGS);
+    }
 }
 
 /// A link to an address from outside: only https, to a named host, and with nothing in it that ends

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::short;
 use crate::decide::words::counted;
-use crate::domain::{Move, PackageName, PromotionFacts};
+use crate::domain::{Move, PackageName, PromotionFacts, Via};
 
 /// A message lists this many packages; the rest is counted.
 const LINES: usize = 500;
@@ -14,8 +14,27 @@ const LONGEST: usize = 60;
 
 /// The title of the change that begins a dependency freeze.
 pub fn freeze_title(facts: &PromotionFacts, moves: &[Move]) -> String {
-    let packages = counted(moves.len(), "package");
-    format!("Begin the dependency freeze of {}: pin {packages}", facts.targets.dependency_freeze)
+    let begin = format!("Begin the dependency freeze of {}", facts.targets.dependency_freeze);
+    if moves.is_empty() { begin } else { format!("{begin}: pin {}", counted(moves.len(), "package")) }
+}
+
+/// The title of a copy of the source's list. As a commit it is called as upstream calls its own.
+pub fn copy_title(facts: &PromotionFacts) -> String {
+    match facts.via {
+        Via::Commit => "Dependency freeze".to_owned(),
+        Via::PullRequest => format!("Dependency freeze: bring {} up to date with {}", facts.to, facts.from),
+    }
+}
+
+/// The title of a change that stages packages. As a commit it is called as upstream calls its own.
+pub fn pins_title(facts: &PromotionFacts, moves: &[Move]) -> String {
+    match facts.via {
+        Via::Commit => "Candidate freeze".to_owned(),
+        Via::PullRequest => {
+            let packages = counted(moves.len(), "package");
+            format!("Candidate freeze: stage {packages} for the snapshot of {}", facts.targets.snapshot)
+        }
+    }
 }
 
 /// The title of a change of one package, or of the packages of one release.
