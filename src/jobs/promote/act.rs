@@ -16,7 +16,7 @@ use super::observe::{CONFIG, Observed, SNAPSHOT};
 use super::proposals::{self, Marker};
 use crate::daemon::{RunContext, RunError};
 use crate::decide::promote::text_digest;
-use crate::domain::{Action, Change, NewContents};
+use crate::domain::{Action, Change};
 use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, SnapshotRecord, write_snapshot};
 use crate::failure::Failure;
 use crate::github::{
@@ -121,7 +121,7 @@ impl Promote {
                 }
             }
         };
-        self.record_commit(change, &receipt, context, now).await?;
+        self.record_commit(change, &receipt, seen, context, now).await?;
         Ok(Acted::All)
     }
 
@@ -149,6 +149,7 @@ impl Promote {
         &self,
         change: &Change,
         receipt: &Value,
+        seen: &Observed,
         context: &RunContext,
         now: Timestamp,
     ) -> anyhow::Result<()> {
@@ -164,7 +165,7 @@ impl Promote {
             dedup_key: format!("commit/{repository}/{}", receipt.oid),
         };
         self.services.store.add_event(&event).await?;
-        if let NewContents::Listings(listings) = &change.contents {
+        if let Some(listings) = change.listings(&seen.facts.head.listings) {
             let versions: std::collections::BTreeMap<&str, &str> =
                 change.moves.iter().map(|moved| (&*moved.package, &*moved.to_version)).collect();
             let known =
@@ -420,9 +421,9 @@ fn commit_message(change: &Change, key: &str) -> CommitMessage {
 
 /// The files of a change, as upstream writes them.
 fn files(change: &Change, seen: &Observed) -> Vec<FileChange> {
-    let packages = match &change.contents {
-        NewContents::CopyOfSource => seen.source_text.clone(),
-        NewContents::Listings(listings) => PackagesFile::new(listings.clone()).write(),
+    let packages = match change.listings(&seen.facts.head.listings) {
+        None => seen.source_text.clone(),
+        Some(listings) => PackagesFile::new(listings).write(),
     };
     let mut files = vec![FileChange { path: PACKAGES.to_owned(), contents: Some(packages) }];
     if let Some(targets) = &change.targets {
