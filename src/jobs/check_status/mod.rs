@@ -164,7 +164,7 @@ impl CheckStatus {
             mass_change: self.distribution.policy.mass_change,
             confirm_after: self.distribution.policy.confirm_after,
         };
-        let reviewed = guard::review(&memory, facts, own, guard_policy);
+        let reviewed = guard::review(&memory, now, facts, own, guard_policy);
         let mut status = status::channel_status(facts, &reviewed.findings, policy);
         status.held = reviewed.held;
         let source = names::status(&self.distribution.name, &self.settings.channel);

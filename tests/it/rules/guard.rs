@@ -1,5 +1,6 @@
 //! Sudden changes of many packages that nothing explains.
 
+use jiff::{SignedDuration, Timestamp};
 use tidegate::decide::guard::{GuardMemory, GuardPolicy, Reviewed, review};
 use tidegate::decide::status::{channel_status, own_findings};
 use tidegate::domain::{Evidence, EvidencePolicy, Fact, StatusFacts};
@@ -32,11 +33,12 @@ fn behind_cran(count: usize) -> StatusFacts {
 /// Looks one after the other, from a first one at `start`.
 struct Looks {
     memory: GuardMemory,
+    now: Timestamp,
 }
 
 impl Looks {
     fn from(start: &StatusFacts) -> Self {
-        let mut looks = Self { memory: GuardMemory::default() };
+        let mut looks = Self { memory: GuardMemory::default(), now: Timestamp::UNIX_EPOCH };
         assert_eq!(looks.look(start).0, 0, "the first look is believed");
         looks
     }
@@ -47,10 +49,17 @@ impl Looks {
         (held, evidence)
     }
 
+    /// An hour later.
     fn look_closely(&mut self, facts: &StatusFacts) -> (usize, Evidence, Vec<String>) {
+        self.now += SignedDuration::from_hours(1);
+        self.look_again(facts)
+    }
+
+    /// The same look once more, as after a crash.
+    fn look_again(&mut self, facts: &StatusFacts) -> (usize, Evidence, Vec<String>) {
         let own = own_findings(facts, EvidencePolicy::Guarded);
         let policy = GuardPolicy { mass_change: 0.25, confirm_after: 3 };
-        let Reviewed { findings, memory, held } = review(&self.memory, facts, own, policy);
+        let Reviewed { findings, memory, held } = review(&self.memory, self.now, facts, own, policy);
         // What is remembered is stored between two looks.
         let stored = serde_json::to_vec(&memory).expect("it can be stored");
         self.memory = serde_json::from_slice(&stored).expect("it can be read again");
@@ -65,6 +74,17 @@ fn a_mass_loss_is_held_as_unknown_and_said() {
     let (_, evidence, held) = looks.look_closely(&without_licence(4));
     assert_eq!(evidence, Evidence::Unknown);
     insta::assert_snapshot!(held.join("\n"), @"`license` appeared on 4 packages at once without a change of version, commit or calendar; held until 2 more observations agree.");
+}
+
+#[test]
+fn a_look_that_is_taken_again_after_a_crash_counts_once() {
+    let mut looks = Looks::from(&ten());
+    looks.look(&without_licence(4));
+    for _ in 0..5 {
+        assert_eq!(looks.look_again(&without_licence(4)).0, 1, "still held");
+    }
+    assert_eq!(looks.look(&without_licence(4)).0, 1, "the second look");
+    assert_eq!(looks.look(&without_licence(4)).0, 0, "the third one confirms it");
 }
 
 #[test]
