@@ -7,6 +7,7 @@ mod cran;
 mod github_client;
 mod migrations;
 mod planner;
+mod rehearsal;
 mod runner;
 mod sample_jobs;
 mod simulated_github;
