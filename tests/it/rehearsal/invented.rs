@@ -69,6 +69,17 @@ const CAST: [(&str, Part); 15] = [
     ("oar", Part::Enters(12)),
 ];
 
+/// The names of the packages.
+pub const PACKAGES: [&str; CAST.len()] = {
+    let mut names = [""; CAST.len()];
+    let mut index = 0;
+    while index < CAST.len() {
+        names[index] = CAST[index].0;
+        index += 1;
+    }
+    names
+};
+
 /// A made-up world, as the files of its folder.
 pub struct Invented {
     files: BTreeMap<&'static str, String>,

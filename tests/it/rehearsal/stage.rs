@@ -144,6 +144,12 @@ impl LeftBehind {
         files.map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect()
     }
 
+    /// The lines of all pages, each with the page's name.
+    pub fn pages_as_lines(&self) -> Vec<String> {
+        let pages = self.pages();
+        pages.iter().flat_map(|(name, page)| page.lines().map(move |line| format!("{name}: {line}"))).collect()
+    }
+
     /// Every published file, by path.
     pub fn published(&self) -> BTreeMap<String, Vec<u8>> {
         files_below(&self.0.join("published"))
