@@ -2,8 +2,8 @@
 
 mod crashes;
 mod dice;
-mod inventions;
 mod invented;
+mod inventions;
 mod laws;
 mod quarter;
 mod stage;

@@ -65,12 +65,14 @@ enum Moment {
     After(Duration),
     /// As soon as so many more things happened on the simulated GitHub.
     OnceGitHubChanged(usize),
+    /// As soon as world time moved on so many more times.
+    OnceTimePassed(usize),
 }
 
 /// Waits for the moment, then kills. True where the process had ended by itself before.
 fn kill(mut child: Child, moment: Moment, journal: &Path) -> bool {
     let began = Instant::now();
-    let before = changes(journal);
+    let (changes_before, steps_before) = journalled(journal);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             let output = child.wait_with_output().unwrap();
@@ -79,7 +81,8 @@ fn kill(mut child: Child, moment: Moment, journal: &Path) -> bool {
         }
         let due = match moment {
             Moment::After(delay) => began.elapsed() >= delay,
-            Moment::OnceGitHubChanged(times) => changes(journal) >= before + times,
+            Moment::OnceGitHubChanged(times) => journalled(journal).0 >= changes_before + times,
+            Moment::OnceTimePassed(times) => journalled(journal).1 >= steps_before + times,
         };
         if due {
             child.kill().unwrap();
@@ -90,10 +93,11 @@ fn kill(mut child: Child, moment: Moment, journal: &Path) -> bool {
     }
 }
 
-/// How many things happened on the simulated GitHub, apart from time passing.
-fn changes(journal: &Path) -> usize {
+/// How many things happened on the simulated GitHub, and how often world time moved on.
+fn journalled(journal: &Path) -> (usize, usize) {
     let text = std::fs::read_to_string(journal).unwrap_or_default();
-    text.lines().filter(|line| !line.starts_with("{\"clock\"")).count()
+    let steps = text.lines().filter(|line| line.starts_with("{\"clock\"")).count();
+    (text.lines().count() - steps, steps)
 }
 
 fn play_with_kills(place: &Place, out: &Path, more: &[&str], seed: u64) -> (LeftBehind, usize) {
@@ -103,8 +107,8 @@ fn play_with_kills(place: &Place, out: &Path, more: &[&str], seed: u64) -> (Left
     loop {
         let moment = match kills % 4 {
             0 => Moment::After(Duration::from_millis(dice.between(1, 50))),
-            1 => Moment::After(Duration::from_millis(dice.between(100, 900))),
-            _ => Moment::OnceGitHubChanged(dice.between(1, 6) as usize),
+            1 => Moment::OnceTimePassed(dice.between(1, 120) as usize),
+            _ => Moment::OnceGitHubChanged(dice.between(1, 4) as usize),
         };
         let child = place.rehearse(out, more).spawn().unwrap();
         if kill(child, moment, &journal) {
@@ -133,10 +137,7 @@ pub fn assert_same(one: &LeftBehind, other: &LeftBehind) {
     for key in ["snapshots", "held_snapshots", "pull_requests", "occurrences"] {
         assert_eq!(one.summary()[key], other.summary()[key], "{key}");
     }
-    assert_eq!(
-        one.published().keys().collect::<Vec<_>>(),
-        other.published().keys().collect::<Vec<_>>()
-    );
+    assert_eq!(one.published().keys().collect::<Vec<_>>(), other.published().keys().collect::<Vec<_>>());
     assert!(one.published() == other.published(), "published bytes differ");
     assert!(!one.published().is_empty(), "nothing was published");
 }

@@ -198,8 +198,7 @@ impl Draft {
             Part::Mended => vec![22, 43],
             _ => {
                 let count = self.dice.between(3, 6);
-                let mut days: Vec<i64> =
-                    (0..count).map(|_| self.dice.between(3, DAYS - 3) as i64).collect();
+                let mut days: Vec<i64> = (0..count).map(|_| self.dice.between(3, DAYS - 3) as i64).collect();
                 days.sort_unstable();
                 days.dedup();
                 days
@@ -223,7 +222,8 @@ impl Draft {
             }
         }
         if part == Part::Lost {
-            let gone = json!({"at": time(60 * DAY), "universe": "community", "package": package, "gone": true});
+            let gone =
+                json!({"at": time(60 * DAY), "universe": "community", "package": package, "gone": true});
             self.evidence.insert((60 * DAY, "community".to_owned(), package.to_owned()), gone);
         }
     }
@@ -249,7 +249,8 @@ impl Draft {
         }
         let url = listing(package, part)["url"].clone();
         let carried: BTreeMap<_, _> = packages.iter().cloned().collect();
-        let row = json!({"at": time(minute), "repository": url, "tag": tag, "commit": commit, "packages": carried});
+        let row =
+            json!({"at": time(minute), "repository": url, "tag": tag, "commit": commit, "packages": carried});
         self.releases.insert((minute, self.releases.len()), row);
         for (package, version) in packages {
             self.first.entry(package.clone()).or_insert_with(|| commit.clone());

@@ -33,10 +33,8 @@ pub fn hold(world: &World, played: &Played, hours: &str, way: Way) {
 fn every_occurrence_ends_in_one_row(world: &World, played: &Played, hours: &str) {
     let mut rows: BTreeMap<(String, Timestamp), usize> = BTreeMap::new();
     for row in played.left.occurrences() {
-        let ended = matches!(
-            row.state,
-            OccurrenceState::Done | OccurrenceState::Held | OccurrenceState::Skipped
-        );
+        let ended =
+            matches!(row.state, OccurrenceState::Done | OccurrenceState::Held | OccurrenceState::Skipped);
         assert!(ended, "{} of {}: {:?}, {:?}", row.job, row.scheduled_for, row.state, row.reason);
         *rows.entry((row.job, row.scheduled_for)).or_default() += 1;
     }
@@ -139,7 +137,10 @@ fn a_refused_version_is_not_proposed_again(played: &Played) {
     for event in played.left.timeline().iter().filter(|event| event["kind"] == "pull-request") {
         let about: Vec<(String, String)> = match event["package"].as_str() {
             Some(package) => vec![(package.to_owned(), event["version"].as_str().unwrap().to_owned())],
-            None => serde_json::from_value::<BTreeMap<_, _>>(event["versions"].clone()).unwrap().into_iter().collect(),
+            None => serde_json::from_value::<BTreeMap<_, _>>(event["versions"].clone())
+                .unwrap()
+                .into_iter()
+                .collect(),
         };
         match event["action"].as_str().unwrap() {
             "closed" => refused.extend(about),

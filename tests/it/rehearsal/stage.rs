@@ -147,7 +147,10 @@ impl LeftBehind {
     /// The lines of all pages, each with the page's name.
     pub fn pages_as_lines(&self) -> Vec<String> {
         let pages = self.pages();
-        pages.iter().flat_map(|(name, page)| page.lines().map(move |line| format!("{name}: {line}"))).collect()
+        pages
+            .iter()
+            .flat_map(|(name, page)| page.lines().map(move |line| format!("{name}: {line}")))
+            .collect()
     }
 
     /// Every published file, by path.
