@@ -84,15 +84,16 @@ impl PollReleases {
         };
         let seen = self.sweep(&listings, &before, now).await?;
         let bytes = serde_json::to_vec(&seen).map_err(anyhow::Error::from)?;
-        let recorded = store.record_seen(&source, &bytes, now).await?;
-        if !recorded.changed {
-            return Ok(RunOutcome::Unchanged { summary: format!("{} packages, nothing new", seen.len()) });
-        }
-        // What was there at the first look is no news.
+        // Told before it is stored: what is stored is no news to the pass after an interruption. What
+        // was there at the first look is no news either.
         let mut new = 0;
         for (package, release) in newer(&before, &seen).filter(|_| !before.is_empty()) {
             new += 1;
             self.announce(&context, package, release, now).await?;
+        }
+        let recorded = store.record_seen(&source, &bytes, now).await?;
+        if !recorded.changed {
+            return Ok(RunOutcome::Unchanged { summary: format!("{} packages, nothing new", seen.len()) });
         }
         let failing = seen.values().filter(|seen| seen.failing.is_some()).count();
         Ok(RunOutcome::done(format!(

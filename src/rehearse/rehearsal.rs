@@ -126,7 +126,7 @@ async fn services(
     Ok(Services {
         github: GitHub::new(settings, store.clone(), Arc::clone(clock), Pace::None).await?,
         store: store.clone(),
-        http: reqwest::Client::builder().build().context("cannot make an HTTP client")?,
+        http: scenery.http()?,
         clock: Arc::clone(clock),
         publish: out.join("published"),
         artifacts: out.join("artifacts"),

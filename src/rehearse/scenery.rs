@@ -27,6 +27,10 @@ const BUILD_WORKFLOW: &str = "build.yml";
 /// The file that lists a channel's packages.
 const PACKAGES: &str = "packages.json";
 
+/// The name under which the universes and CRAN are reached. Messages about them are part of what a
+/// rehearsal leaves behind, so they must not carry a port that is another one in every run.
+const HOST: &str = "rehearsal.test";
+
 /// A world on stage.
 pub struct Scenery {
     /// The simulated GitHub.
@@ -64,6 +68,12 @@ impl Scenery {
     /// The root of the simulated GitHub's API.
     pub fn github_url(&self) -> String {
         self.served.base_url()
+    }
+
+    /// A client that reaches the simulated universes and CRAN by the addresses in the configuration.
+    pub fn http(&self) -> anyhow::Result<reqwest::Client> {
+        let client = reqwest::Client::builder().no_proxy().resolve(HOST, self.universe.address()).build();
+        client.context("cannot make an HTTP client")
     }
 
     /// Brings what depends on the world's time up to `now`: builds that run, and outages of GitHub.
@@ -120,9 +130,10 @@ impl Scenery {
             for universe in &world.universes {
                 let channel = &universe.channel;
                 let builds = world.builds_repository(channel).unwrap_or_else(|| universe.repository.clone());
+                let named = |url: String| url.replace(&self.universe.address().to_string(), HOST);
                 let moved = Universe {
-                    url: self.universe.universe_url(channel),
-                    cran: Some(self.universe.cran_url(channel)),
+                    url: named(self.universe.universe_url(channel)),
+                    cran: Some(named(self.universe.cran_url(channel))),
                     builds: builds.parse()?,
                 };
                 distribution.relocate(channel, universe.repository.parse()?, moved)?;

@@ -7,6 +7,7 @@
 mod act;
 mod observe;
 mod proposals;
+mod recovery;
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ impl Promote {
             if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {
                 continue;
             }
+            self.abandon_interrupted(&seen.repository, now).await?;
             self.remember_settled(&seen.digest, &plan, now).await?;
             return Ok(outcome(&plan, input_digest, plan_digest));
         }
