@@ -225,6 +225,17 @@ pub enum Action {
         /// The new body, without the hidden marker.
         body: String,
     },
+    /// Close an open pull request, since the channel holds what it proposes or something newer.
+    Close {
+        /// The proposal's key.
+        key: String,
+        /// Its number.
+        number: u64,
+        /// The title it ends with.
+        title: String,
+        /// The body it ends with, which says why, without the hidden marker.
+        body: String,
+    },
 }
 
 /// What a promotion comes to.

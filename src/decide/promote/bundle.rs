@@ -1,7 +1,7 @@
 //! Moves that go together under `pinned`: all of them when a dependency freeze begins, otherwise the
 //! packages of one repository, since one release carries them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::Index;
 use super::proposal::{self, Step};
@@ -9,8 +9,8 @@ use super::text;
 use super::verdicts::{Ruling, hands_off, queued};
 use crate::calendar::{Promote, Targets};
 use crate::domain::{
-    Action, Actor, Change, Listing, Move, NewContents, PackageName, Plan, ProposalState, Verdict,
-    VerdictKind, Via,
+    Action, Actor, Change, Listing, Move, NewContents, PackageName, Plan, ProposalSeen, ProposalState,
+    Verdict, VerdictKind, Via,
 };
 
 /// Moves that go together, and what else changes with them.
@@ -55,15 +55,38 @@ pub fn decide(index: &Index<'_>, wanted: BTreeMap<PackageName, Move>, plan: &mut
         }
     }
     let mut room = index.facts.max_open.saturating_sub(index.open_count());
-    for bundle in bundles(index, moves) {
+    let bundles = bundles(index, moves);
+    let wanted: BTreeSet<String> = bundles.iter().map(|bundle| bundle.key.clone()).collect();
+    for bundle in bundles {
         bundle.decide(index, &mut room, plan);
     }
+    plan.actions.extend(superseded(index, &wanted));
+}
+
+/// Closes pull requests that ask for nothing any more: the channel holds each of their commits, or
+/// the newest release instead. One that a person took over is theirs to close.
+fn superseded<'a>(index: &'a Index<'_>, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = Action> + 'a {
+    let dated = index.facts.head.targets.as_ref() == Some(&index.facts.targets);
+    let idle =
+        index.open_proposals().filter(move |seen| !seen.touched && dated && !wanted.contains(&seen.key));
+    let held = |seen: &&ProposalSeen| {
+        let arrived = |(package, commit): (&PackageName, &String)| {
+            index.pin(package).is_some_and(|pin| pin == commit || index.newest_commit(package) == Some(pin))
+        };
+        !seen.commits.is_empty() && seen.commits.iter().all(arrived)
+    };
+    idle.filter(held).map(|seen| Action::Close {
+        key: seen.key.clone(),
+        number: seen.number,
+        title: text::superseded_title(index.facts, &seen.commits),
+        body: text::superseded_body(index, &seen.commits),
+    })
 }
 
 fn bundles(index: &Index<'_>, moves: Vec<Move>) -> Vec<Bundle> {
     let facts = index.facts;
     let freeze_key = format!("{}/freeze-{}", facts.to, facts.point.cycle_start);
-    let settled = |seen: &&crate::domain::ProposalSeen| seen.state != ProposalState::Open;
+    let settled = |seen: &&ProposalSeen| seen.state != ProposalState::Open;
     let begun = facts.proposals.iter().filter(settled).any(|seen| seen.key == freeze_key)
         || (facts.via == Via::Commit && facts.head.targets.as_ref() == Some(&facts.targets));
     let begins = facts.point.phase.promote == Promote::All && !begun && !facts.source.is_empty();

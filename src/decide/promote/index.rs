@@ -108,6 +108,16 @@ impl<'a> Index<'a> {
         self.open.get(key).copied()
     }
 
+    /// The open proposals, by key.
+    pub fn open_proposals(&self) -> impl Iterator<Item = &'a ProposalSeen> {
+        self.open.values().copied()
+    }
+
+    /// The commit of a package's newest release, where it is known.
+    pub fn newest_commit(&self, package: &str) -> Option<&'a str> {
+        self.facts.releases.get(package)?.known()?.as_ref().map(|release| release.commit.as_str())
+    }
+
     /// How many proposals are open.
     pub fn open_count(&self) -> usize {
         self.facts.proposals.iter().filter(|seen| seen.state == ProposalState::Open).count()

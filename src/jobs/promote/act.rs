@@ -80,6 +80,12 @@ impl Promote {
                     self.retext(seen, key, *number, title, body, now).await?;
                     Acted::All
                 }
+                // Closing twice is the same as once, and the next look at it tells of it.
+                Action::Close { key, number, title, body } => {
+                    self.retext(seen, key, *number, title, body, now).await?;
+                    self.services.github.close(&seen.repository, *number).await?;
+                    Acted::All
+                }
             };
             if acted == Acted::HeadMoved {
                 return Ok(Acted::HeadMoved);

@@ -179,7 +179,7 @@ impl Scene {
         self.has_issue(package, Issue::Dependencies([(cause.to_owned(), Vec::new())].into()))
     }
 
-    pub fn is_building(self, package: &str) -> Self {
+    pub fn building(self, package: &str) -> Self {
         self.assess(package, |assessment| {
             assessment.settled = Some(assessment.evidence);
             assessment.evidence = Evidence::Pending;
@@ -187,7 +187,7 @@ impl Scene {
         })
     }
 
-    pub fn is_unknown(self, package: &str) -> Self {
+    pub fn undetermined(self, package: &str) -> Self {
         self.assess(package, |assessment| {
             assessment.evidence = Evidence::Unknown;
             assessment.unknown = vec!["the CRAN index could not be read".to_owned()];
@@ -244,6 +244,7 @@ impl Scene {
                 Action::Retext { number, title, body, .. } => {
                     self = self.proposal(number, |seen| seen.text_digest = text_digest(&title, &body));
                 }
+                Action::Close { number, .. } => self = self.closed(number),
             }
         }
         self
@@ -261,6 +262,7 @@ impl Scene {
                     self.land(&change);
                 }
                 Action::Retext { .. } => {}
+                Action::Close { number, .. } => self = self.closed(number),
             }
         }
         self
@@ -335,6 +337,7 @@ pub fn actions(scene: &Scene) -> Vec<String> {
             format!("update #{number} {key}: {}", change.title)
         }
         Action::Retext { key, number, title, .. } => format!("retext #{number} {key}: {title}"),
+        Action::Close { key, number, title, .. } => format!("close #{number} {key}: {title}"),
     };
     scene.plan().actions.iter().map(line).collect()
 }
@@ -344,7 +347,7 @@ pub fn changes(plan: &Plan) -> Vec<&Change> {
     fn change(action: &Action) -> Option<&Change> {
         match action {
             Action::Commit(change) | Action::Propose { change, .. } => Some(change),
-            Action::Retext { .. } => None,
+            Action::Retext { .. } | Action::Close { .. } => None,
         }
     }
     plan.actions.iter().filter_map(change).collect()

@@ -54,9 +54,9 @@ fn in_the_candidate_freeze_what_passes_is_pinned_and_nothing_else() {
         .package("fails", "1.0")
         .fails("fails")
         .package("builds", "1.0")
-        .is_building("builds")
+        .building("builds")
         .package("unknown", "1.0")
-        .is_unknown("unknown")
+        .undetermined("unknown")
         .new_package("n", "0.1");
     assert_eq!(actions(&scene), ["commit: Candidate freeze"]);
     assert_eq!(kind(&scene, "a"), VerdictKind::Moves);
@@ -69,7 +69,7 @@ fn in_the_candidate_freeze_what_passes_is_pinned_and_nothing_else() {
 
 #[test]
 fn faithful_pins_what_has_no_issue_even_if_nobody_can_tell() {
-    let scene = Scene::follow(CANDIDATE_FREEZE).by_commit().faithful().package("a", "1.0").is_unknown("a");
+    let scene = Scene::follow(CANDIDATE_FREEZE).by_commit().faithful().package("a", "1.0").undetermined("a");
     assert_eq!(pinned(&scene.merged()), ["a"]);
 }
 

@@ -71,14 +71,14 @@ fn a_blocked_package_names_those_who_have_to_act() {
 
 #[test]
 fn a_running_build_holds_a_package() {
-    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").is_building("a").releases("a", "1.1");
+    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").building("a").releases("a", "1.1");
     assert!(actions(&scene).is_empty());
     insta::assert_snapshot!(words(&scene, "a"), @"Pending: A build of it is running. It is looked at again in the next pass.");
 }
 
 #[test]
 fn what_nobody_can_tell_holds_a_package() {
-    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").is_unknown("a").releases("a", "1.1");
+    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").undetermined("a").releases("a", "1.1");
     assert!(actions(&scene).is_empty());
     insta::assert_snapshot!(words(&scene, "a"), @"CannotDetermine: The CRAN index could not be read. It stays as it is until its sources answer again.");
     let scene =

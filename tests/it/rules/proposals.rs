@@ -173,6 +173,31 @@ fn a_pull_request_from_before_the_freeze_stays_open_for_the_moderators() {
 }
 
 #[test]
+fn a_pull_request_is_closed_once_the_channel_holds_its_commit_or_a_newer_one() {
+    let open = || Scene::on(DEPENDENCY_FREEZE).package("a", "1.0").releases("a", "1.1").acted();
+    let closes = ["close #2 staging/a: Promote a: staging holds this already"];
+    assert_eq!(actions(&open().pinned_at("a", "1.1")), closes);
+    let newer = open().releases("a", "1.2").pinned_at("a", "1.2");
+    assert_eq!(actions(&newer), closes);
+    let [Action::Close { body, .. }] = &newer.plan().actions[..] else { panic!("it is closed") };
+    insta::assert_snapshot!(body, @r"
+    tidegate closed this, since staging holds what it asked for. Nobody has to do anything.
+
+    - `a`: staging holds a newer release (`1.2`).
+    ");
+    assert!(actions(&newer.acted()).is_empty());
+    let theirs = open().pinned_at("a", "1.1").proposal(2, |seen| seen.touched = true);
+    assert!(actions(&theirs).is_empty(), "who took it over closes it");
+}
+
+#[test]
+fn a_pull_request_is_not_closed_because_the_package_is_not_known_now() {
+    let scene = Scene::on(DEPENDENCY_FREEZE).package("a", "1.0").releases("a", "1.1").acted();
+    let unknown = scene.release_fact("a", tidegate::domain::Fact::unknown("GitHub did not answer"));
+    assert!(actions(&unknown).is_empty());
+}
+
+#[test]
 fn by_commit_everything_of_a_pass_is_one_commit() {
     let scene = Scene::on(DEPENDENCY_FREEZE)
         .by_commit()

@@ -41,7 +41,7 @@ fn pinned_holds_what_passes_and_says_why_the_rest_is_out() {
         .package("fails", "1.0")
         .fails("fails")
         .package("unknown", "1.0")
-        .is_unknown("unknown")
+        .undetermined("unknown")
         .package("unbuilt", "1.0")
         .pinned_at("unbuilt", "1.1")
         .package("broken", "1.0")
@@ -64,7 +64,7 @@ fn pinned_holds_what_passes_and_says_why_the_rest_is_out() {
 fn pinned_is_closed_under_strong_dependencies() {
     let scene = Scene::on(STANDSTILL)
         .package("root", "1.0")
-        .is_unknown("root")
+        .undetermined("root")
         .package("middle", "1.0")
         .package("leaf", "1.0")
         .package("apart", "1.0");
@@ -90,13 +90,13 @@ fn a_dependency_that_the_channel_lists_no_more_is_not_in_the_snapshot_either() {
 
 #[test]
 fn a_build_that_happens_to_run_on_the_day_does_not_cost_the_place() {
-    let settled = Scene::on(STANDSTILL).package("a", "1.0").is_building("a");
+    let settled = Scene::on(STANDSTILL).package("a", "1.0").building("a");
     assert_eq!(members(&snapshot(&facts(&settled, &[]))), ["a"]);
 
     let others = || Scene::on(STANDSTILL).package("other", "1.0");
-    let first = others().package("a", "1.0").is_building("a").assess("a", |a| a.settled = None);
+    let first = others().package("a", "1.0").building("a").assess("a", |a| a.settled = None);
     insta::assert_snapshot!(left_out(&snapshot(&facts(&first, &[]))), @"a: Its first build or check is still running.");
-    let failed = others().package("a", "1.0").fails("a").is_building("a");
+    let failed = others().package("a", "1.0").fails("a").building("a");
     insta::assert_snapshot!(left_out(&snapshot(&facts(&failed, &[]))), @"a: It failed before, and is still being built or checked again.");
 }
 

@@ -131,7 +131,7 @@ fn a_build_that_fails_outright_counts_unless_upstream_is_followed_exactly() {
 }
 
 #[test]
-fn a_package_without_a_check_is_unknown_and_not_passing() {
+fn a_package_without_a_check_undetermined_and_not_passing() {
     let mut old = check("OK", "source");
     old.r = "4.4.3".to_owned();
     for checks in [Vec::new(), vec![old]] {
@@ -174,7 +174,7 @@ fn a_named_issue_is_a_fact_even_while_a_build_runs_or_a_source_is_missing() {
 }
 
 #[test]
-fn a_source_that_did_not_answer_is_unknown_and_upstream_takes_it_for_none() {
+fn a_source_that_did_not_answer_undetermined_and_upstream_takes_it_for_none() {
     let mut no_cran = a(|_| ());
     no_cran.cran = Fact::unknown("CRAN did not answer");
     let mut no_builds = a(|_| ());
@@ -225,7 +225,7 @@ fn issues_of_staged_packages_stay_with_them() {
 }
 
 #[test]
-fn who_depends_on_the_unknown_is_unknown_and_names_the_nearest_one() {
+fn who_depends_on_the_unknown_undetermined_and_names_the_nearest_one() {
     let mut facts = universe(&[("a", &["b"]), ("b", &["c"]), ("c", &[])]);
     facts.packages.get_mut("c").expect("it is there").checks = Checks::All(Vec::new());
     let status = status(&facts, Guarded);

@@ -7,7 +7,7 @@ mod titles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-pub use titles::{commit_message, copy_title, freeze_title, pins_title, title};
+pub use titles::{commit_message, copy_title, freeze_title, pins_title, superseded_title, title};
 
 use super::index::Index;
 use crate::calendar::Promote;
@@ -243,6 +243,22 @@ pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     );
     body.push_str(&closing(index, None));
     body
+}
+
+/// The body that a pull request ends with which asks for nothing any more.
+pub fn superseded_body(index: &Index<'_>, commits: &BTreeMap<PackageName, String>) -> String {
+    let to = &index.facts.to;
+    let line = |(package, commit): (&PackageName, &String)| {
+        let held = index.held_version(package).map_or_else(|| "what it pins".to_owned(), name);
+        match index.pin(package) == Some(commit.as_str()) {
+            true => format!("- {}: {to} holds this very commit ({held}).\n", name(package)),
+            false => format!("- {}: {to} holds a newer release ({held}).\n", name(package)),
+        }
+    };
+    format!(
+        "tidegate closed this, since {to} holds what it asked for. Nobody has to do anything.\n\n{}",
+        list(commits.iter().map(line))
+    )
 }
 
 /// How to look closer and how to refuse, the same at the end of every pull request.

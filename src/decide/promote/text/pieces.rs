@@ -138,7 +138,12 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
         return format!("- {shown} is new to {to}: nothing is known of it there yet.\n");
     }
     let standing = index.standing(package);
-    let held = index.held_version(package).map_or_else(|| "what is there".to_owned(), name);
+    let built = match standing {
+        Standing::Assessed(assessment) => assessment.version.as_deref(),
+        _ => None,
+    };
+    let held = built.or_else(|| index.held_version(package));
+    let held = held.map_or_else(|| "what is there".to_owned(), name);
     let words = || quoted(&standing.in_words());
     match (standing.evidence(), standing) {
         (Evidence::Passing, _) => format!("- {shown}: {held} passes in {to}.\n"),

@@ -1,10 +1,11 @@
 //! Titles of pull requests, and commit messages. GitHub reads no markup there, but a commit's message
 //! can mention people and close issues; so outside text keeps only harmless characters.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::short;
-use crate::decide::words::counted;
+use crate::decide::words::{counted, listed};
 use crate::domain::{Move, PackageName, PromotionFacts, Via};
 
 /// A message lists this many packages; the rest is counted.
@@ -35,6 +36,12 @@ pub fn pins_title(facts: &PromotionFacts, moves: &[Move]) -> String {
             format!("Candidate freeze: stage {packages} for the snapshot of {}", facts.targets.snapshot)
         }
     }
+}
+
+/// The title that a pull request ends with which asks for nothing any more.
+pub fn superseded_title(facts: &PromotionFacts, commits: &BTreeMap<PackageName, String>) -> String {
+    let names: Vec<String> = commits.keys().map(|package| bare(package)).collect();
+    format!("Promote {}: {} holds this already", listed(&names), facts.to)
 }
 
 /// The title of a change of one package, or of the packages of one release.
