@@ -79,6 +79,12 @@ impl Rehearse {
         };
         let world = world.map_err(|problem| CommandError::invalid(problem.to_string()))?;
         let settings = self.settings(bundled)?;
+        if let Some(to) = settings.to.filter(|to| *to < world.start) {
+            let begins = world.start;
+            return Err(CommandError::invalid(format!(
+                "--to {to} lies before the world begins, at {begins}; give a later time"
+            )));
+        }
         let configuration = configuration(context)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let mut show = Show::new(context);
