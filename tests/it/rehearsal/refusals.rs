@@ -62,7 +62,10 @@ fn a_malformed_world_is_refused_with_file_and_line() {
     lines[2] = lines[2].replace("\"commit\"", "\"comit\"");
     std::fs::write(&releases, lines.join("\n") + "\n").unwrap();
     let (code, said) = rehearse(folder.path(), &format!("world {A_MINUTE}"));
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r"
+    error: world/releases.jsonl:3:96: unknown key `comit`, expected one of `at`, `repository`, `tag`, `commit`, `packages`
+      hint: did you mean `commit`?
+    ");
     assert_eq!(code, 2);
     assert!(!folder.path().join("out").exists());
 }
@@ -72,7 +75,7 @@ fn a_rehearsal_cannot_end_before_its_world_begins() {
     let folder = tempfile::tempdir().unwrap();
     world_in(folder.path(), "world", 1);
     let (code, said) = rehearse(folder.path(), "world --to 2026-04-14 --out out");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"error: --to 2026-04-14T00:00:00Z lies before the world begins, at 2026-04-15T00:00:00Z; give a later time");
     assert_eq!(code, 2);
     assert!(!folder.path().join("out").exists());
 }
