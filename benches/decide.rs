@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::date;
 use sha2::{Digest as _, Sha256};
 use tidegate::calendar::{CyclePoint, Phase, Promote, Targets};
