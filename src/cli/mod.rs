@@ -183,7 +183,8 @@ pub fn run() -> ExitCode {
         true => Colour::Always,
         false => Colour::Never,
     };
-    let streams = Streams { out: &mut std::io::stdout().lock(), err: &mut std::io::stderr().lock(), colour };
+    // Standard error stays unlocked: the log is written there by other threads meanwhile.
+    let streams = Streams { out: &mut std::io::stdout().lock(), err: &mut std::io::stderr(), colour };
     ExitCode::from(run_with(std::env::args_os(), Arc::new(SystemClock), streams))
 }
 

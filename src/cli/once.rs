@@ -12,10 +12,11 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::logging::{self, Voice};
 use super::planned::Planned;
 use super::shown::{plain, word};
 use super::time::{self, GivenTime};
-use super::{CommandError, Context, Output, chosen, logging, state};
+use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::daemon::{Job, JobWork, Jobs, RunContext, RunError, RunLimits, RunOutcome, Runner, new_boot_id};
 use crate::jobs::{self, Pass, Services};
@@ -63,7 +64,7 @@ impl Once {
         if let Some(job) = configuration.jobs.get_mut(&self.job) {
             job.enabled = true;
         }
-        logging::begin();
+        logging::begin(Voice::Command);
         let passed = state::block_on(self.pass(&configuration, nominal, context))?;
         self.report(passed, context)
     }
@@ -129,9 +130,8 @@ impl Once {
                 context.print_json(&json!({ "run": run, "dry_run": self.dry_run, "plan": raw }))?;
             }
             Output::Text => {
-                let mode = if self.dry_run { " (dry run)" } else { "" };
                 let (id, job, state) = (run.id, &run.job, word(run.state));
-                writeln!(context.out, "run {id} of {job}{mode}: {state}: {}", plain(said))?;
+                writeln!(context.out, "run {id} of {job}: {state}: {}", plain(said))?;
                 if let Some((_, plan)) = &plan {
                     write!(context.out, "\n{}", plan.text())?;
                 }

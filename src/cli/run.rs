@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{CommandError, Context, logging, state};
+use super::logging::{self, Voice};
+use super::{CommandError, Context, state};
 use crate::config::{Colour, Configuration, Settings};
 use crate::daemon::{self, DaemonSettings, Job};
 use crate::jobs::{self, Pass, Services};
@@ -23,15 +24,19 @@ pub(super) struct RunDaemon {}
 impl RunDaemon {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let configuration = context.configuration_in_force()?;
-        logging::begin();
+        logging::begin(Voice::Daemon);
         state::block_on(async {
             let settings = daemon_settings(&configuration.settings);
             let store = context.write_state().await?;
             let services = Services::connect(&configuration.settings, store.clone(), context.clock.clone());
             let services = Arc::new(services.await?);
             let jobs = jobs::runnable(&configuration, &services, Pass::Full);
+            let (version, state) = (env!("CARGO_PKG_VERSION"), settings.state.display().to_string());
+            tracing::info!(version, state, jobs = jobs.len(), "tidegate begins");
             let reload = reload(context.config.clone(), configuration.settings, services);
-            Ok(daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await?)
+            daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await?;
+            tracing::info!("tidegate has stopped in order");
+            Ok(())
         })
     }
 }

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{CyclePoint, Targets};
 use crate::config::{self, Configuration, Distribution, JobKind};
-use crate::daemon::{Job, JobDefinition, JobWork, Retry};
+use crate::daemon::{Job, JobDefinition, JobWork, Retry, RunOutcome};
 
 pub use services::Services;
 
@@ -93,6 +93,16 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
+    }
+}
+
+/// The outcome of a pass that stopped after deciding: its row must not look like that of a whole one.
+fn planned_only(outcome: RunOutcome) -> RunOutcome {
+    match outcome {
+        RunOutcome::Done { summary, input_digest, plan_digest } => {
+            RunOutcome::Done { summary: format!("planned only: {summary}"), input_digest, plan_digest }
+        }
+        other => other,
     }
 }
 

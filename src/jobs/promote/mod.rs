@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use super::{Pass, Services};
+use super::{Pass, Services, planned_only};
 use crate::calendar::CyclePoint;
 use crate::config::{Distribution, Promote as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -65,7 +65,7 @@ impl Promote {
             let input_digest = self.services.store.put_blob(&seen.bytes, now).await?;
             let plan_digest = self.services.store.put_blob(&json(&plan)?, now).await?;
             if self.pass == Pass::PlanOnly {
-                return Ok(outcome(&plan, input_digest, plan_digest));
+                return Ok(planned_only(outcome(&plan, input_digest, plan_digest)));
             }
             self.store_verdicts(&plan, &context, now).await?;
             if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {

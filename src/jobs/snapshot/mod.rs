@@ -22,7 +22,7 @@ pub use manifest::Manifest;
 
 use super::check_status::SeenUniverse;
 use super::sources::names;
-use super::{Pass, Services, channel_files, point_and_targets};
+use super::{Pass, Services, channel_files, planned_only, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -83,7 +83,7 @@ impl Snapshot {
             plan_digest: Some(plan_digest),
         };
         if self.pass == Pass::PlanOnly {
-            return Ok(done);
+            return Ok(planned_only(done));
         }
         self.store_verdicts(&plan, date, &context, now).await?;
         if let Some(reason) = &plan.held {

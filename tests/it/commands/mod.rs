@@ -7,13 +7,16 @@ mod explain;
 mod history;
 mod place;
 mod sample_state;
+mod service;
 mod upkeep;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use tidegate::cli::{Streams, run_with};
-use tidegate::clock::ManualClock;
+use tidegate::clock::{Clock, ManualClock, SharedClock};
 use tidegate::config::Colour;
 
 /// What a command printed and how it ended.
@@ -43,9 +46,30 @@ fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Ran {
     run_at("2026-08-20T12:00:00Z", arguments)
 }
 
+/// Runs a command at a time that stands still.
 fn run_at<A: Into<OsString>>(now: &str, arguments: impl IntoIterator<Item = A>) -> Ran {
+    run_on(ManualClock::new(now.parse().unwrap()), arguments)
+}
+
+/// Runs a command at a time that goes on: for what has to wait between two writes.
+fn run_from<A: Into<OsString>>(now: &str, arguments: impl IntoIterator<Item = A>) -> Ran {
+    run_on(Arc::new(RunningClock { start: now.parse().unwrap(), begun: Instant::now() }), arguments)
+}
+
+/// A clock that runs as fast as the real one, from another start.
+struct RunningClock {
+    start: jiff::Timestamp,
+    begun: Instant,
+}
+
+impl Clock for RunningClock {
+    fn now(&self) -> jiff::Timestamp {
+        self.start + self.begun.elapsed()
+    }
+}
+
+fn run_on<A: Into<OsString>>(clock: SharedClock, arguments: impl IntoIterator<Item = A>) -> Ran {
     let line = std::iter::once(OsString::from("tidegate")).chain(arguments.into_iter().map(Into::into));
-    let clock = ManualClock::new(now.parse().unwrap());
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let streams = Streams { out: &mut out, err: &mut err, colour: Colour::Never };
     let code = run_with(line, clock, streams);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate::config::shipped_texts;
 
-use super::{Ran, run_at};
+use super::{Ran, run_at, run_from};
 
 pub struct Place(tempfile::TempDir);
 
@@ -55,19 +55,24 @@ impl Place {
     }
 
     pub fn run_at<'a>(&self, now: &str, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
-        let line = [OsString::from("--config"), self.config().into()];
-        self.without_path(run_at(now, line.into_iter().chain(arguments.into_iter().map(OsString::from))))
+        self.without_path(run_at(now, self.line(arguments)))
+    }
+
+    /// The same while time goes on.
+    pub fn run_from<'a>(&self, now: &str, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
+        self.without_path(run_from(now, self.line(arguments)))
+    }
+
+    fn line<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Vec<OsString> {
+        let mut line = vec![OsString::from("--config"), self.config().into()];
+        line.extend(arguments.into_iter().map(OsString::from));
+        line
     }
 
     /// What a command said, with this place's folder as `PLACE`.
-    pub fn without_path(&self, ran: Ran) -> Ran {
+    fn without_path(&self, ran: Ran) -> Ran {
         let cut = |text: String| text.replace(self.0.path().to_str().unwrap(), "PLACE");
         Ran { code: ran.code, out: cut(ran.out), err: cut(ran.err) }
-    }
-
-    /// Files under `relative`, by name.
-    pub fn names(&self, relative: &str) -> Vec<String> {
-        names_in(&self.path(relative))
     }
 }
 
