@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 /// Why a call to a service failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// It may work later: a time-out, a broken connection, a 5xx answer, a rate limit.
     #[error("{message}")]

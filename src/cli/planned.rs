@@ -56,6 +56,9 @@ fn promotion(plan: &Plan) -> String {
             Action::Retext { number, title, .. } => {
                 (format!("give pull request #{number} a new text: {title}"), &[][..])
             }
+            Action::Close { number, title, .. } => {
+                (format!("close pull request #{number}: {title}"), &[][..])
+            }
         };
         text += &format!("  {}\n", plain(&what));
         text += &moves.iter().map(one_move).collect::<String>();

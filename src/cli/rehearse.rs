@@ -80,7 +80,8 @@ impl Rehearse {
         let world = world.map_err(|problem| CommandError::invalid(problem.to_string()))?;
         let settings = self.settings(bundled)?;
         let configuration = configuration(context)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // One thread: the simulated services answer in the same process, one request at a time.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut show = Show::new(context);
         let outcome = runtime.block_on(rehearse(world, configuration, &settings, &mut show));
         show.finish();

@@ -36,7 +36,7 @@ pub struct PollReleases {
     pub batch: u32,
 }
 
-/// Reads checks, builds, licences and advisories of a channel's packages.
+/// Reads checks, builds, licences and CRAN's versions of a channel's packages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckStatus {

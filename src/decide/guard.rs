@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::status::OwnFindings;
@@ -45,6 +46,8 @@ struct AcceptedFindings {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Suspicion {
+    /// When it was counted last: a look that is taken again after a crash counts once.
+    counted_at: Timestamp,
     changes: BTreeSet<Change>,
     seen: u32,
 }
@@ -68,16 +71,19 @@ pub struct Reviewed {
     pub held: Vec<String>,
 }
 
-/// Reviews fresh findings against what was accepted before.
+/// Reviews the findings of the look that was taken `at` this time against what was accepted before.
 pub fn review(
     memory: &GuardMemory,
+    at: Timestamp,
     facts: &StatusFacts,
     mut findings: BTreeMap<PackageName, OwnFindings>,
     policy: GuardPolicy,
 ) -> Reviewed {
     let sudden = Comparison::new(memory, facts, &findings).sudden_changes(policy);
     let seen = match &memory.suspicion {
-        Some(suspicion) if suspicion.changes == sudden.keys().copied().collect() => suspicion.seen + 1,
+        Some(suspicion) if suspicion.changes == sudden.keys().copied().collect() => {
+            suspicion.seen + u32::from(suspicion.counted_at != at)
+        }
         _ => 1,
     };
     if sudden.is_empty() || seen >= policy.confirm_after {
@@ -97,7 +103,7 @@ pub fn review(
             affected.insert(package.clone());
         }
     }
-    let suspicion = Suspicion { changes: sudden.into_keys().collect(), seen };
+    let suspicion = Suspicion { counted_at: at, changes: sudden.into_keys().collect(), seen };
     let mut kept = accept(memory, facts, &findings, Some(suspicion));
     for package in affected {
         if let Some(before) = memory.accepted.get(&package) {

@@ -9,10 +9,14 @@
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
+//! | `standing` | what is known of the revision that a channel holds? |
+//! | `words` | how does what was found read? |
 
 pub mod guard;
 pub mod ledger;
 pub mod promote;
 pub mod snapshot;
 pub mod stage;
+mod standing;
 pub mod status;
+pub mod words;

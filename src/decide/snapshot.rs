@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::promote::issues_in_words;
+use super::standing::Standing;
+use super::words::{issues_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
     Assessment, ChannelStatus, DependencyGraph, Evidence, Fact, Issue, Listing, PackageName, StagingModel,
@@ -92,7 +93,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         };
     };
     let mut plan = SnapshotPlan::default();
-    let mut reasons = match facts.staging {
+    let reasons = match facts.staging {
         StagingModel::Pinned => what_fails(facts, status),
         StagingModel::Follow => what_is_not_staged(facts, status),
     };
@@ -100,9 +101,10 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
     for (package, listing) in listings {
         let assessment = status.packages.get(package);
-        match (reasons.remove(package), assessment) {
-            (Some(left_out), _) => plan.left_out.push(left_out),
-            (None, Some(assessment)) => plan.members.push(member(listing, assessment)),
+        let member = assessment.and_then(|assessment| member(listing, assessment));
+        match (reasons.get(package), member) {
+            (Some(left_out), _) => plan.left_out.push(left_out.clone()),
+            (None, Some(member)) => plan.members.push(member),
             (None, None) => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
         }
     }
@@ -110,15 +112,24 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
     plan
 }
 
-fn member(listing: &Listing, assessment: &Assessment) -> Member {
-    Member {
+/// A package of the snapshot; `None` where its universe has never built it.
+fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
+    let commit = assessment.commit.clone()?;
+    let mut caveats: Vec<String> = Vec::new();
+    if listing.pin().is_some_and(|pin| pin != commit) {
+        caveats.push("the commit it is staged at is not built; this is another one".to_owned());
+    }
+    if !assessment.issues.is_empty() {
+        caveats.push(issues_in_words(assessment));
+    }
+    Some(Member {
         package: listing.package.clone(),
-        version: assessment.version.clone().unwrap_or_default(),
-        commit: assessment.commit.clone().unwrap_or_default(),
+        version: assessment.version.clone()?,
+        commit,
         url: listing.url.clone(),
         evidence: assessment.settled_evidence(),
-        caveat: (!assessment.issues.is_empty()).then(|| issues_in_words(assessment)),
-    }
+        caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
+    })
 }
 
 fn left_out(
@@ -139,28 +150,38 @@ fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<Package
     let mut reasons = BTreeMap::new();
     for listing in &facts.listings {
         let package = &listing.package;
-        let Some(assessment) = status.packages.get(package) else {
-            reasons.insert(package.clone(), left_out(package, None, not_built(facts), Vec::new()));
-            continue;
-        };
-        let built_elsewhere = listing.pin().is_some_and(|pin| assessment.commit.as_deref() != Some(pin));
-        let reason = match assessment.settled_evidence() {
-            _ if built_elsewhere => Some("The commit it is pinned to is not built yet.".to_owned()),
-            Evidence::Passing => None,
-            Evidence::Failing => Some(sentence(&issues_in_words(assessment))),
-            Evidence::Pending => Some("Its first build or check is still running.".to_owned()),
-            Evidence::Unknown => Some(sentence(&assessment.unknown.join("; "))),
-        };
-        if let Some(reason) = reason {
-            let causes = root_causes(assessment);
-            reasons.insert(package.clone(), left_out(package, assessment.version.clone(), reason, causes));
+        let assessment = status.packages.get(package);
+        if let Some(reason) = why_not(facts, Standing::of(assessment, listing.pin())) {
+            let causes = assessment.map(root_causes).unwrap_or_default();
+            let version = assessment.and_then(|assessment| assessment.version.clone());
+            reasons.insert(package.clone(), left_out(package, version, reason, causes));
         }
     }
     close_under_dependencies(facts, status, &mut reasons);
     reasons
 }
 
-/// A member whose strong dependency inside the distribution is left out is left out too.
+/// Why a package is left out; `None` where it is in. A build that happens to run on the day does not
+/// count against what was known of the same commit before it.
+fn why_not(facts: &SnapshotFacts, standing: Standing<'_>) -> Option<String> {
+    let Standing::Assessed(assessment) = standing else {
+        return Some(match standing {
+            Standing::NotListed => not_built(facts),
+            other => sentence(&other.in_words()),
+        });
+    };
+    match assessment.settled_evidence() {
+        Evidence::Passing => None,
+        Evidence::Pending => Some("Its first build or check is still running.".to_owned()),
+        Evidence::Failing if assessment.evidence == Evidence::Pending => {
+            Some("It failed before, and is still being built or checked again.".to_owned())
+        }
+        Evidence::Failing | Evidence::Unknown => Some(sentence(&standing.in_words())),
+    }
+}
+
+/// A member whose strong dependency inside the distribution is not in the snapshot is left out too.
+/// The dependency may be one that the universe still has and the channel lists no more.
 fn close_under_dependencies(
     facts: &SnapshotFacts,
     status: &ChannelStatus,
@@ -168,19 +189,15 @@ fn close_under_dependencies(
 ) {
     let graph =
         DependencyGraph::new(facts.dependencies.iter().map(|(name, dependencies)| (name, &dependencies[..])));
-    let out: Vec<PackageName> = reasons.keys().cloned().collect();
-    let mut through: BTreeMap<&str, Vec<PackageName>> = BTreeMap::new();
-    for package in &out {
-        for dependent in graph.transitive_dependents(package) {
-            if !out.iter().any(|name| name == dependent) {
-                through.entry(dependent).or_default().push(package.clone());
-            }
+    let listed: BTreeSet<&str> = facts.listings.iter().map(|listing| listing.package.as_str()).collect();
+    let unlisted = facts.dependencies.keys().filter(|package| !listed.contains(package.as_str()));
+    let absent = reasons.keys().chain(unlisted).map(String::as_str);
+    for (package, cause) in graph.nearest_causes(absent) {
+        if listed.contains(package) && !reasons.contains_key(package) {
+            let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
+            let reason = format!("It depends on {cause}, which is not in the snapshot.");
+            reasons.insert(package.to_owned(), left_out(package, version, reason, vec![cause.to_owned()]));
         }
-    }
-    for (package, causes) in through {
-        let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
-        let reason = format!("It depends on {}, which is left out.", causes.join(", "));
-        reasons.insert(package.to_owned(), left_out(package, version, reason, causes));
     }
 }
 
@@ -213,11 +230,6 @@ fn root_causes(assessment: &Assessment) -> Vec<PackageName> {
         _ => None,
     });
     causes.unwrap_or_default()
-}
-
-fn sentence(clause: &str) -> String {
-    let text = super::promote::capitalised(clause);
-    if text.ends_with('.') { text } else { format!("{text}.") }
 }
 
 /// The shrink guard: nothing at all is in, or too many packages of the snapshot before are missing.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Listing, PackageName};
+use crate::domain::{Listing, PackageName, sort_as_upstream};
 
 /// The new `packages.json` of staging: every package that succeeded is pinned to the commit that
 /// did; all others keep what they had, so that a staged package stays staged even when it fails
@@ -22,9 +22,4 @@ pub fn stage_candidates(staging: &[Listing], succeeded: &BTreeMap<PackageName, S
         .collect();
     sort_as_upstream(&mut staged);
     staged
-}
-
-/// Sorts listings by lower-cased name, as R's collation orders upstream's files.
-pub fn sort_as_upstream(listings: &mut [Listing]) {
-    listings.sort_by_cached_key(|listing| (listing.package.to_lowercase(), listing.package.clone()));
 }

@@ -124,7 +124,7 @@ fn cran_conflict(version: &str, cran: Option<&String>) -> Option<Issue> {
 }
 
 /// The status of a channel from the findings on each package: issues passed on to dependents, and
-/// evidence drawn from both. `settled` is what was known of each (package, commit) before.
+/// evidence drawn from both. What was known of each commit before is for the caller to add.
 pub fn channel_status(
     facts: &StatusFacts,
     findings: &BTreeMap<PackageName, OwnFindings>,
@@ -143,10 +143,11 @@ pub fn channel_status(
             published: package.and_then(|package| package.published.clone()),
             evidence: Evidence::Unknown,
             settled: None,
+            failed_build: package.and_then(|package| package.newer_failure.clone()),
             issues: found.issues.clone(),
             unknown: found.unknown.clone(),
         };
-        assessment.unknown.extend(uncertain.get(name).into_iter().flatten().cloned());
+        assessment.unknown.extend(uncertain.get(name).cloned());
         if let Some(causes) = passed_on.get(name.as_str()) {
             assessment.issues.push(Issue::Dependencies(causes.clone()));
         }
@@ -192,38 +193,36 @@ fn dependency_issues<'a>(
         if !reaches || staged.contains(bad) {
             continue;
         }
-        let dependents = graph.transitive_dependents(bad);
-        for dependent in &dependents {
-            let through: Vec<PackageName> = graph
-                .dependencies(dependent)
-                .iter()
-                .filter(|dependency| dependents.contains(*dependency))
-                .map(|dependency| (*dependency).to_owned())
-                .collect();
+        for (dependent, through) in graph.paths_to(bad) {
+            let through = through.into_iter().map(str::to_owned).collect();
             passed_on.entry(dependent).or_default().insert(bad.clone(), through);
         }
     }
     passed_on
 }
 
-/// Clauses for packages that depend on one of which nobody can tell anything: as long as that
-/// lasts, nobody can tell that they work either.
+/// A clause for each package that depends on one of which nobody can tell anything: as long as that
+/// lasts, nobody can tell that it works either. The nearest such dependency is named; where a source
+/// fails, there may be thousands.
 fn uncertain_dependencies(
     graph: &DependencyGraph<'_>,
     findings: &BTreeMap<PackageName, OwnFindings>,
     policy: EvidencePolicy,
-) -> BTreeMap<PackageName, Vec<String>> {
-    let mut uncertain: BTreeMap<PackageName, Vec<String>> = BTreeMap::new();
+) -> BTreeMap<PackageName, String> {
     if policy == EvidencePolicy::Faithful {
-        return uncertain;
+        return BTreeMap::new();
     }
-    for (name, found) in findings {
-        if found.issues.is_empty() && !found.unknown.is_empty() {
-            for dependent in graph.transitive_dependents(name) {
-                let clause = format!("it depends on {name}, of which nobody can tell ({})", found.unknown[0]);
-                uncertain.entry(dependent.to_owned()).or_default().push(clause);
-            }
-        }
-    }
-    uncertain
+    let uncertain = |found: &OwnFindings| found.issues.is_empty() && !found.unknown.is_empty();
+    let causes = findings.iter().filter(|(_, found)| uncertain(found)).map(|(name, _)| name.as_str());
+    let reached = graph.nearest_causes(causes).into_iter();
+    // A package of which nobody can tell by itself needs no second reason.
+    let reached =
+        reached.filter(|(name, _)| findings.get(*name).is_none_or(|found| found.unknown.is_empty()));
+    reached
+        .map(|(name, cause)| {
+            let clause =
+                format!("it depends on {cause}, of which nobody can tell ({})", findings[cause].unknown[0]);
+            (name.to_owned(), clause)
+        })
+        .collect()
 }

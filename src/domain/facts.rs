@@ -73,7 +73,8 @@ pub struct PackageFacts {
     /// Strong dependencies (Depends, Imports, LinkingTo) in the order of the DESCRIPTION, inside
     /// and outside of the universe.
     pub dependencies: Vec<PackageName>,
-    /// A commit newer than `commit` whose build failed, where there is one.
+    /// The commit whose build failed last, where that is so: newer than `commit`, or `commit` itself
+    /// where no build ever succeeded.
     pub newer_failure: Option<String>,
 }
 

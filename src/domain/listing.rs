@@ -33,3 +33,8 @@ impl Listing {
 pub fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+/// Sorts listings by lower-cased name, as R's collation orders upstream's files.
+pub fn sort_as_upstream(listings: &mut [Listing]) {
+    listings.sort_by_cached_key(|listing| (listing.package.to_lowercase(), listing.package.clone()));
+}

@@ -14,7 +14,7 @@ mod verdict;
 pub use dependencies::DependencyGraph;
 pub use evidence::{Check, Evidence, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
-pub use listing::{Listing, PackageName, is_commit};
+pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub use policy::{EvidencePolicy, StagingModel, Via};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,

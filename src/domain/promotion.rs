@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::listing::sort_as_upstream;
 use super::{ChannelStatus, Fact, Listing, PackageName, StagingModel, Verdict, Via};
 use crate::calendar::{CyclePoint, Targets};
 
@@ -39,7 +40,7 @@ pub struct FreezeException {
 pub struct Move {
     /// The package.
     pub package: PackageName,
-    /// The version the channel holds now; absent where the package is new to it.
+    /// The version the channel holds now; absent where it holds none or nobody can tell which.
     pub from_version: Option<String>,
     /// The version it moves to.
     pub to_version: String,
@@ -134,14 +135,20 @@ pub struct PromotionFacts {
     pub exceptions: Vec<FreezeException>,
 }
 
-/// What becomes of a channel's files.
+/// What becomes of a channel's `packages.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NewContents {
-    /// The source channel's `packages.json`, byte by byte.
+    /// The source channel's file, byte by byte.
     CopyOfSource,
-    /// These listings.
-    Listings(Vec<Listing>),
+    /// The file as it is, but for these rows. Only what changes is kept: a plan of many small
+    /// changes would otherwise hold the whole list once for each.
+    Rows {
+        /// Rows that are added, or that take the place of their package's row; by name.
+        set: Vec<Listing>,
+        /// Packages whose rows go; by name.
+        removed: Vec<PackageName>,
+    },
 }
 
 /// One change of a channel's repository.
@@ -160,15 +167,25 @@ pub struct Change {
 }
 
 impl Change {
+    /// The rows of the channel's new list where it was `head` before, in upstream's order; `None`
+    /// where it becomes a copy of the source's file.
+    pub fn listings(&self, head: &[Listing]) -> Option<Vec<Listing>> {
+        let NewContents::Rows { set, removed } = &self.contents else { return None };
+        let gone: BTreeSet<&str> =
+            set.iter().map(|listing| &listing.package).chain(removed).map(String::as_str).collect();
+        let kept = head.iter().filter(|listing| !gone.contains(listing.package.as_str()));
+        let mut listings: Vec<Listing> = kept.chain(set).cloned().collect();
+        sort_as_upstream(&mut listings);
+        Some(listings)
+    }
+
     /// Tells changes apart by what they are about, not by the base they apply to: 16 hexadecimal
-    /// digits. A copy is about the whole of `source`, any other change about its moves and dates.
+    /// digits. A copy is about the whole of `source`, any other change about its rows and dates.
     pub fn fingerprint(&self, source: &[Listing]) -> String {
         let about = match &self.contents {
             NewContents::CopyOfSource => serde_json::json!({ "copy": source, "targets": self.targets }),
-            NewContents::Listings(_) => {
-                let moves: BTreeMap<&str, &str> =
-                    self.moves.iter().map(|moved| (&*moved.package, &*moved.to_commit)).collect();
-                serde_json::json!({ "moves": moves, "targets": self.targets })
+            NewContents::Rows { set, removed } => {
+                serde_json::json!({ "set": set, "removed": removed, "targets": self.targets })
             }
         };
         Sha256::digest(about.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -206,6 +223,17 @@ pub enum Action {
         /// The new title.
         title: String,
         /// The new body, without the hidden marker.
+        body: String,
+    },
+    /// Close an open pull request, since the channel holds what it proposes or something newer.
+    Close {
+        /// The proposal's key.
+        key: String,
+        /// Its number.
+        number: u64,
+        /// The title it ends with.
+        title: String,
+        /// The body it ends with, which says why, without the hidden marker.
         body: String,
     },
 }

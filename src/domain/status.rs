@@ -22,6 +22,9 @@ pub struct Assessment {
     pub settled: Option<Evidence>,
     /// The issues, in the order of upstream's status files.
     pub issues: Vec<Issue>,
+    /// A newer commit that the channel asked for and whose build failed: the universe still has `commit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_build: Option<String>,
     /// Why the evidence is unknown: one clause for each missing source or guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,

@@ -18,6 +18,8 @@ pub enum VerdictKind {
     Moves,
     /// A pull request proposes it and waits to be merged.
     Proposed,
+    /// It would be proposed now, but as many pull requests are open as may be at once.
+    Queued,
     /// A person edited the pull request or set the pin: tidegate keeps its hands off.
     HandsOff,
     /// A newer release waits for the next cycle, since the freeze keeps healthy packages still.
@@ -63,12 +65,12 @@ pub struct Verdict {
     pub version: Option<String>,
     /// Its commit.
     pub commit: Option<String>,
-    /// Why, in one sentence about this package; no markup.
+    /// Why: a whole sentence about this package, with its full stop and without markup.
     pub reason: String,
     /// The packages at fault, where it is not this package itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<PackageName>,
-    /// What happens next, in one sentence.
+    /// What happens next: a whole sentence with its full stop.
     pub next: String,
     /// Who has to act for that to happen.
     pub actor: Actor,
@@ -78,25 +80,24 @@ impl VerdictKind {
     /// The fixed sentence for the kind. It ends with who has to act.
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::Current => "The channel holds its newest release; no action is needed.",
+            Self::Current => "The channel holds its newest admissible release; no action is needed.",
             Self::Staged => "It is staged for the coming snapshot; no action is needed.",
             Self::Included => "It is part of the snapshot; no action is needed.",
             Self::Moves => "It moves in this pass; no action is needed.",
             Self::Proposed => "A pull request proposes it; the moderators decide.",
+            Self::Queued => "It waits until fewer pull requests are open; the moderators decide on those.",
             Self::HandsOff => "A person took this over; the moderators decide.",
-            Self::Frozen => {
-                "A newer release waits for the next cycle, since healthy packages are frozen; no action is needed."
-            }
-            Self::Pending => "A build or check is still running; no action is needed, look again later.",
+            Self::Frozen => "The freeze keeps it still until the next cycle; no action is needed.",
+            Self::Pending => "A build or check is still running; no action is needed.",
             Self::CannotDetermine => {
-                "Nobody can tell at the moment, so it is held; if this lasts, the operator should look."
+                "Nobody can tell, so it is held; if this lasts, the operator needs to look."
             }
             Self::BlockedByDependency => {
-                "A package it depends on fails; the maintainers of that package need to act."
+                "Something it depends on fails; the maintainers of what is named need to act."
             }
             Self::Failing => "It has issues of its own; its maintainer needs to act.",
             Self::Inadmissible => "Its newest release is not admissible; its maintainer needs to act.",
-            Self::Refused => "Moderators declined this version; a newer version is proposed again.",
+            Self::Refused => "The moderators declined this version; they or a newer version can change that.",
             Self::Gone => "It is not listed any more; if that is a mistake, the moderators need to act.",
         }
     }

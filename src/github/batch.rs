@@ -12,7 +12,7 @@ use super::client::GitHub;
 use super::graphql::GraphQlAnswer;
 use super::limits::Priority;
 use super::transport::Unanswered;
-use super::{Absence, Lookup, same};
+use super::{Absence, Lookup};
 use crate::failure::Failure;
 
 /// Queries under way at once. GitHub grants 60 seconds of GraphQL computing per minute, so more would
@@ -111,7 +111,7 @@ impl<K: Ord + Clone, T> Sweep<K, T> {
     fn stop(&mut self, batch: Vec<K>, failure: Failure) {
         let left = batch.into_iter().chain(self.halves.drain(..).flatten()).chain(self.waiting.drain(..));
         for key in left {
-            self.answers.insert(key, Lookup::Failed(same(&failure)));
+            self.answers.insert(key, Lookup::Failed(failure.clone()));
         }
         self.stopped = Some(failure);
     }
@@ -208,7 +208,7 @@ async fn ask_alone<Q: Question>(
     let given_up = match &lookup {
         Lookup::Failed(failure) if failure.is_transient() => {
             sweep.failed_alone += 1;
-            (sweep.failed_alone >= HOPELESS).then(|| same(failure))
+            (sweep.failed_alone >= HOPELESS).then(|| failure.clone())
         }
         // An answer, although not the one hoped for: GitHub is there.
         Lookup::Failed(_) | Lookup::Found(_) | Lookup::Absent { .. } => {

@@ -325,7 +325,7 @@ fn unwrapped(error: &octocrab::Error, path: &str) -> Failure {
     if let octocrab::Error::Service { source, .. } = error
         && let Some(failure) = source.downcast_ref::<Failure>()
     {
-        return super::same(failure);
+        return failure.clone();
     }
     Failure::transient(format!("{path}: the request failed: {}", chain(error)))
 }

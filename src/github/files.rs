@@ -31,9 +31,7 @@ impl GitHub {
         let asked = good.iter().cloned().collect();
         let mut answers = match ask_in_batches(self, &FileTexts, asked, FILES_AT_ONCE).await {
             Ok(answers) => answers,
-            Err(failure) => {
-                good.into_iter().map(|key| (key, Lookup::Failed(super::same(&failure)))).collect()
-            }
+            Err(failure) => good.into_iter().map(|key| (key, Lookup::Failed(failure.clone()))).collect(),
         };
         for key in bad {
             let message = format!("{:?} at {:?} in {} is no file at a commit", key.2, key.1, key.0);

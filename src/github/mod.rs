@@ -97,16 +97,3 @@ impl fmt::Display for Absence {
         })
     }
 }
-
-/// The same failure once more, for each of several things that one failure hit.
-fn same(failure: &Failure) -> Failure {
-    match failure {
-        Failure::Transient { message, retry_at } => {
-            Failure::Transient { message: message.clone(), retry_at: *retry_at }
-        }
-        Failure::Permanent { message } => Failure::Permanent { message: message.clone() },
-        Failure::Configuration { message, hint } => {
-            Failure::Configuration { message: message.clone(), hint: hint.clone() }
-        }
-    }
-}

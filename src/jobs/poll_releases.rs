@@ -84,15 +84,16 @@ impl PollReleases {
         };
         let seen = self.sweep(&listings, &before, now).await?;
         let bytes = serde_json::to_vec(&seen).map_err(anyhow::Error::from)?;
-        let recorded = store.record_seen(&source, &bytes, now).await?;
-        if !recorded.changed {
-            return Ok(RunOutcome::Unchanged { summary: format!("{} packages, nothing new", seen.len()) });
-        }
-        // What was there at the first look is no news.
+        // Told before it is stored: what is stored is no news to the pass after an interruption. What
+        // was there at the first look is no news either.
         let mut new = 0;
         for (package, release) in newer(&before, &seen).filter(|_| !before.is_empty()) {
             new += 1;
             self.announce(&context, package, release, now).await?;
+        }
+        let recorded = store.record_seen(&source, &bytes, now).await?;
+        if !recorded.changed {
+            return Ok(RunOutcome::Unchanged { summary: format!("{} packages, nothing new", seen.len()) });
         }
         let failing = seen.values().filter(|seen| seen.failing.is_some()).count();
         Ok(RunOutcome::done(format!(
@@ -217,7 +218,7 @@ fn description_of(
     Some((listing.package.clone(), file, newest.clone()))
 }
 
-/// The light checks of the seed: a DESCRIPTION that is valid, and no `Remotes`.
+/// The light checks that make a release admissible: a DESCRIPTION that is valid, and no `Remotes`.
 fn read_release(package: &str, file: &FileAt, release: &ReleaseSeen, text: &str) -> SeenRelease {
     let (version, problems) = match Description::read(text.as_bytes()) {
         Err(problem) => (String::new(), vec![format!("its DESCRIPTION cannot be read: {problem}")]),

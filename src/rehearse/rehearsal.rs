@@ -126,7 +126,7 @@ async fn services(
     Ok(Services {
         github: GitHub::new(settings, store.clone(), Arc::clone(clock), Pace::None).await?,
         store: store.clone(),
-        http: reqwest::Client::builder().build().context("cannot make an HTTP client")?,
+        http: scenery.http()?,
         clock: Arc::clone(clock),
         publish: out.join("published"),
         artifacts: out.join("artifacts"),
@@ -153,7 +153,7 @@ impl Stage {
             let now = self.clock.now();
             self.scenery.prepare(now);
             self.planner.tick(now).await?;
-            while self.runner.run_due().await? > 0 {}
+            self.runner.run_due().await?;
             timeline.advance(audience).await?;
             audience.time_moves(now, start, end);
             if now >= end {

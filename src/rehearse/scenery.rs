@@ -16,7 +16,7 @@ use super::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use super::packages::MadePackages;
 use super::rehearsal::RehearsalSettings;
 use super::universe::{Listings, SimulatedUniverse, Surroundings, TargetedSeries};
-use super::world::{LedgerEntry, Playback, World};
+use super::world::{LedgerEntry, OutageSource, Playback, World};
 use crate::clock::SharedClock;
 use crate::config::{Configuration, Distribution, Universe};
 use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
@@ -26,6 +26,10 @@ use crate::github::RepositoryName;
 const BUILD_WORKFLOW: &str = "build.yml";
 /// The file that lists a channel's packages.
 const PACKAGES: &str = "packages.json";
+
+/// The name under which the universes and CRAN are reached. Messages about them are part of what a
+/// rehearsal leaves behind, so they must not carry a port that is another one in every run.
+const HOST: &str = "rehearsal.test";
 
 /// A world on stage.
 pub struct Scenery {
@@ -66,8 +70,15 @@ impl Scenery {
         self.served.base_url()
     }
 
-    /// Brings what depends on the world's time up to `now`: builds that run, and outages.
+    /// A client that reaches the simulated universes and CRAN by the addresses in the configuration.
+    pub fn http(&self) -> anyhow::Result<reqwest::Client> {
+        let client = reqwest::Client::builder().no_proxy().resolve(HOST, self.universe.address()).build();
+        client.context("cannot make an HTTP client")
+    }
+
+    /// Brings what depends on the world's time up to `now`: builds that run, and outages of GitHub.
     pub fn prepare(&self, now: Timestamp) {
+        self.github.set_unreachable(self.unreachable(now).iter().map(String::as_str));
         for universe in &self.playback.world().universes {
             let channel = &universe.channel;
             let Some(repository) = self.playback.world().builds_repository(channel) else { continue };
@@ -88,6 +99,24 @@ impl Scenery {
         }
     }
 
+    /// The repositories that jobs cannot read during an outage of GitHub: those of the universe it
+    /// names, and where that is the registry's, the sources of its packages too.
+    fn unreachable(&self, now: Timestamp) -> Vec<String> {
+        let world = self.playback.world();
+        let mut names = Vec::new();
+        for universe in &world.universes {
+            if !world.outage(OutageSource::Github, &universe.channel, now) {
+                continue;
+            }
+            names.push(universe.repository.clone());
+            names.extend(world.builds_repository(&universe.channel));
+            if universe.channel == world.registry_channel() {
+                names.extend(upstreams(world).into_iter().map(|upstream| upstream.name));
+            }
+        }
+        names
+    }
+
     /// The configuration with its addresses, repositories and releases of R replaced by the world's,
     /// and its policy by what the settings ask for.
     pub fn relocated(
@@ -101,9 +130,10 @@ impl Scenery {
             for universe in &world.universes {
                 let channel = &universe.channel;
                 let builds = world.builds_repository(channel).unwrap_or_else(|| universe.repository.clone());
+                let named = |url: String| url.replace(&self.universe.address().to_string(), HOST);
                 let moved = Universe {
-                    url: self.universe.universe_url(channel),
-                    cran: Some(self.universe.cran_url(channel)),
+                    url: named(self.universe.universe_url(channel)),
+                    cran: Some(named(self.universe.cran_url(channel))),
                     builds: builds.parse()?,
                 };
                 distribution.relocate(channel, universe.repository.parse()?, moved)?;

@@ -1,7 +1,8 @@
 //! `timeline.jsonl`: one object per event, in the order of world time.
 //!
-//! The store is the truth, in which an event and what it tells of are written together; the file is
-//! appended to while the rehearsal plays, and written anew in its final order at the end.
+//! The store is the truth: an event has a key there, so that a pass which is done again after a crash
+//! tells of nothing twice. The file is appended to while the rehearsal plays, and written anew in its
+//! final order at the end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};

@@ -101,6 +101,11 @@ impl SimulatedUniverse {
         Ok(Self { address, violations, stop, task: Some(task) })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The address of a channel's universe, without a slash at the end.
     pub fn universe_url(&self, channel: &str) -> String {
         format!("http://{}/universe/{channel}", self.address)

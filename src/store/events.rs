@@ -13,7 +13,7 @@ use super::columns::{JsonText, Micros};
 pub struct NewEvent {
     /// When.
     pub at: Timestamp,
-    /// What, as a stable word: `promoted`, `held`, `snapshot-published`, ...
+    /// What, as a stable word: `phase`, `release`, `staged`, `commit`, `pull-request` or `snapshot`.
     pub kind: String,
     /// The job that did it.
     pub job: String,

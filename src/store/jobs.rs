@@ -1,6 +1,8 @@
 //! Jobs as the planner sees them: how far each schedule is planned, and what people asked for
 //! (pause, resume, skip the next one).
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use sqlx::{FromRow, Sqlite, Transaction};
@@ -131,15 +133,14 @@ impl Store {
     ) -> anyhow::Result<usize> {
         let mut write = self.write().await?;
         retire_others(&mut write, configured, now).await?;
+        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM job").fetch_all(&mut *write).await?;
+        let cursors: BTreeMap<String, JobCursor> =
+            rows.into_iter().map(|row| (row.name.clone(), JobCursor::from(row))).collect();
+        let open = open_occurrences(&mut write).await?;
         let mut added = 0;
         for name in configured {
-            let row: Option<Row> = sqlx::query_as("SELECT * FROM job WHERE name = ?")
-                .bind(name)
-                .fetch_optional(&mut *write)
-                .await?;
-            let cursor = row.map(JobCursor::from);
-            let open = open_occurrences(&mut write, name).await?;
-            if let Some(advance) = plan(name, cursor.as_ref(), &open) {
+            let open = open.get(*name).map_or(&[][..], Vec::as_slice);
+            if let Some(advance) = plan(name, cursors.get(*name), open) {
                 save_advance(&mut write, name, &advance, now)
                     .await
                     .with_context(|| format!("cannot plan the job {name}"))?;

@@ -87,6 +87,21 @@ impl Store {
         Ok(Seen { digest, changed })
     }
 
+    /// Records that each of `sources` still said at `at` what it had said last. A source that never
+    /// said anything, or that failed last, stays as it is.
+    pub async fn still_seen(&self, sources: &[String], at: Timestamp) -> anyhow::Result<()> {
+        sqlx::query(
+            "UPDATE observation SET last_at = max(last_at, ?1) WHERE digest IS NOT NULL AND id IN \
+             (SELECT max(id) FROM observation WHERE source IN (SELECT value FROM json_each(?2)) GROUP BY source)",
+        )
+        .bind(Micros(at))
+        .bind(serde_json::to_string(sources)?)
+        .execute(&self.pool)
+        .await
+        .context("cannot record that nothing changed")?;
+        Ok(())
+    }
+
     /// Records that a look at `source` failed at `at`, with the reason.
     pub async fn record_failed(&self, source: &str, message: &str, at: Timestamp) -> anyhow::Result<()> {
         let mut write = self.write().await?;

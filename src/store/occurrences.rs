@@ -281,18 +281,26 @@ async fn claim(
     Ok(Claim { run, occurrence, failures })
 }
 
-/// What of `job` has not ended.
+/// What has not ended, by job and then by nominal time.
 pub(super) async fn open_occurrences(
     write: &mut Transaction<'_, Sqlite>,
-    job: &str,
-) -> anyhow::Result<Vec<OpenOccurrence>> {
-    Ok(sqlx::query_as(
-        "SELECT scheduled_for, state FROM occurrence \
-         WHERE job = ? AND finished_at IS NULL ORDER BY scheduled_for",
+) -> anyhow::Result<BTreeMap<String, Vec<OpenOccurrence>>> {
+    #[derive(FromRow)]
+    struct Row {
+        job: String,
+        #[sqlx(flatten)]
+        open: OpenOccurrence,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT job, scheduled_for, state FROM occurrence WHERE finished_at IS NULL ORDER BY scheduled_for",
     )
-    .bind(job)
     .fetch_all(&mut **write)
-    .await?)
+    .await?;
+    let mut by_job: BTreeMap<String, Vec<OpenOccurrence>> = BTreeMap::new();
+    for row in rows {
+        by_job.entry(row.job).or_default().push(row.open);
+    }
+    Ok(by_job)
 }
 
 /// Skips what waits of a job's schedule; a person's own requests stay.

@@ -237,6 +237,34 @@ fn a_broken_edit() -> impl Strategy<Value = Vec<(PathBuf, String)>> {
     )
 }
 
+/// The configuration that the README walks through: its two TOML blocks, and a job for each row of its table.
+fn walk_through(readme: &str) -> Vec<(PathBuf, String)> {
+    let blocks: Vec<&str> =
+        readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [settings, distribution] = blocks.as_slice() else { panic!("{} blocks of TOML", blocks.len()) };
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `jobs/"));
+    let jobs = rows.map(|row| {
+        let (name, cells) = row.split_once("` |").unwrap();
+        let (when, table) = cells.split_once(" | ").unwrap();
+        let table = quoted(table).replace("] ", "]\n");
+        let text = format!("distribution = \"example\"\n{}\n{table}\n", quoted(when));
+        (Path::new("jobs").join(name), text)
+    });
+    let files = [("config/tidegate.toml", settings), ("config/distributions/example.toml", distribution)];
+    files.map(|(path, text)| (path.into(), (*text).to_owned())).into_iter().chain(jobs).collect()
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_sound() {
+    let texts = walk_through(include_str!("../../README.md"));
+    let configuration = Configuration::from_texts(texts).unwrap_or_else(|mistakes| {
+        panic!("{}", mistakes.iter().map(|mistake| mistake.render(100, Colour::Never)).collect::<String>())
+    });
+    let jobs: Vec<&str> = configuration.jobs.keys().map(String::as_str).collect();
+    assert_eq!(jobs, ["community-status", "releases", "snapshot", "staging", "staging-status"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

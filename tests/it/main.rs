@@ -8,6 +8,8 @@ mod cran;
 mod github_client;
 mod migrations;
 mod planner;
+mod rehearsal;
+mod rules;
 mod runner;
 mod sample_jobs;
 mod simulated_github;

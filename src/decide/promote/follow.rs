@@ -4,174 +4,244 @@
 
 use std::collections::BTreeMap;
 
+use super::index::Index;
+use super::proposal::{self, Step};
+use super::verdicts::{Ruling, cannot_determine, hands_off, staying};
 use super::{text, verdicts};
 use crate::calendar::{Promote, Targets};
 use crate::decide::stage;
 use crate::domain::{
     Action, Actor, Change, Evidence, Fact, Listing, Move, NewContents, PackageName, Plan, PromotionFacts,
-    ProposalState, Verdict, VerdictKind, Via,
+    Verdict, VerdictKind, Via,
 };
 
 /// The one rolling pull request of a distribution under `follow`.
 const ROLLING: &str = "rolling";
 
 pub fn promote(facts: &PromotionFacts) -> Plan {
-    let mut plan = Plan::default();
+    let index = Index::new(facts);
     let change = match facts.point.phase.promote {
-        Promote::All => copy(facts),
-        Promote::FailingOnly => pin(facts),
+        Promote::All => copy(&index),
+        Promote::FailingOnly => pin(&index),
         Promote::None => None,
     };
-    for listing in facts.head.listings.iter().chain(&facts.source) {
-        if !plan.verdicts.contains_key(&listing.package) {
-            plan.verdicts.insert(listing.package.clone(), verdict(facts, &listing.package, change.as_ref()));
-        }
+    let mut plan = Plan::default();
+    let way = change.as_ref().map_or(Way::Committed, |change| way(&index, change, &mut plan));
+    let moves = change.iter().flat_map(|change| &change.moves);
+    let moves: BTreeMap<&str, &Move> = moves.map(|moved| (moved.package.as_str(), moved)).collect();
+    for package in index.packages() {
+        let verdict = verdict(&index, package, moves.get(package).copied(), way);
+        plan.verdicts.insert(package.to_owned(), verdict);
     }
-    plan.actions.extend(change.and_then(|change| action(facts, change)));
     plan
 }
 
+/// How a change reaches the channel.
+#[derive(Clone, Copy)]
+enum Way {
+    Committed,
+    Proposed,
+    /// A person committed to the branch of the pull request with this number.
+    HandsOff(u64),
+    /// A person closed a pull request with exactly this change.
+    Refused,
+}
+
+fn way(index: &Index<'_>, change: &Change, plan: &mut Plan) -> Way {
+    if index.facts.via == Via::Commit {
+        plan.actions.push(Action::Commit(change.clone()));
+        return Way::Committed;
+    }
+    let key = format!("{}/{ROLLING}", index.facts.to);
+    let body = match change.contents {
+        NewContents::CopyOfSource => text::copy_body(index),
+        NewContents::Rows { .. } => text::pins_body(index, change),
+    };
+    match proposal::step(index, &key, change, body) {
+        Step::HandsOff(number) => return Way::HandsOff(number),
+        Step::Open(_) if index.is_refused(&key, change) => return Way::Refused,
+        Step::Stands => {}
+        Step::Act(action) | Step::Open(action) => plan.actions.push(action),
+    }
+    Way::Proposed
+}
+
 /// The dependency freeze: community's list, byte by byte, whenever it differs.
-fn copy(facts: &PromotionFacts) -> Option<Change> {
+fn copy(index: &Index<'_>) -> Option<Change> {
+    let facts = index.facts;
     let targets = wanted_targets(facts);
-    if facts.head.listings == facts.source && targets.is_none() {
+    let lost = facts.guarded && facts.source.is_empty();
+    if lost || (facts.head.listings == facts.source && targets.is_none()) {
         return None;
     }
     Some(Change {
         contents: NewContents::CopyOfSource,
         targets,
         moves: Vec::new(),
-        title: "Dependency freeze".to_owned(),
+        title: text::copy_title(facts),
         message: format!("{} follows {} until {}.", facts.to, facts.from, facts.targets.candidate_freeze),
     })
 }
 
 /// The candidate freeze: pin what may be pinned.
-fn pin(facts: &PromotionFacts) -> Option<Change> {
-    let pinnable = pinnable(facts);
-    let listings = stage::stage_candidates(&facts.head.listings, &pinnable);
+fn pin(index: &Index<'_>) -> Option<Change> {
+    let facts = index.facts;
+    let staged = stage::stage_candidates(&facts.head.listings, &pinnable(index));
+    let set: Vec<Listing> =
+        staged.into_iter().filter(|listing| index.held(&listing.package) != Some(listing)).collect();
     let targets = wanted_targets(facts);
-    let moves = moves(facts, &listings);
-    if listings == facts.head.listings && targets.is_none() {
+    if set.is_empty() && targets.is_none() {
         return None;
     }
-    let message = text::move_lines(&moves);
+    let moves = moves(facts, &set);
     Some(Change {
-        contents: NewContents::Listings(listings),
+        message: text::commit_message(&moves, &[]),
+        contents: NewContents::Rows { set, removed: Vec::new() },
         targets,
+        title: text::pins_title(facts, &moves),
         moves,
-        title: "Candidate freeze".to_owned(),
-        message,
     })
 }
 
 /// Commits that may be pinned: upstream asks for no issue of any kind, `guarded` for evidence that
-/// passes. A pin that a person set is theirs, and a staged package is not pinned again.
-fn pinnable(facts: &PromotionFacts) -> BTreeMap<PackageName, String> {
+/// passes, and keeps a staged package as it is. A pin that a person set is theirs, and a commit that
+/// moderators declined is not proposed again.
+fn pinnable(index: &Index<'_>) -> BTreeMap<PackageName, String> {
+    let facts = index.facts;
     let Fact::Known(status) = &facts.status else { return BTreeMap::new() };
-    let pinned: BTreeMap<&str, Option<&str>> =
-        facts.head.listings.iter().map(|listing| (listing.package.as_str(), listing.pin())).collect();
-    status
-        .packages
-        .iter()
-        .filter(|(package, assessment)| match pinned.get(package.as_str()) {
-            None => false,
-            Some(Some(_)) if facts.guarded => false,
-            _ if facts.pinned_by_person.contains(*package) => false,
-            _ if facts.guarded => assessment.evidence == Evidence::Passing,
-            _ => assessment.success(),
-        })
-        .filter_map(|(package, assessment)| Some((package.clone(), assessment.commit.clone()?)))
-        .collect()
+    let mut pinnable = BTreeMap::new();
+    for (package, assessment) in &status.packages {
+        let Some(commit) = &assessment.commit else { continue };
+        let kept = facts.guarded && index.pin(package).is_some();
+        let passes =
+            if facts.guarded { assessment.evidence == Evidence::Passing } else { assessment.success() };
+        let free = !kept && !facts.pinned_by_person.contains(package);
+        if passes && free && refused(index, package).is_none() {
+            pinnable.insert(package.clone(), commit.clone());
+        }
+    }
+    pinnable
 }
 
-fn moves(facts: &PromotionFacts, listings: &[Listing]) -> Vec<Move> {
-    let before: BTreeMap<&str, Option<&str>> =
-        facts.head.listings.iter().map(|listing| (listing.package.as_str(), listing.pin())).collect();
+/// The number of the pull request in which moderators declined what the universe has now.
+fn refused(index: &Index<'_>, package: &str) -> Option<u64> {
+    let built = index.facts.status.known()?.packages.get(package)?;
+    let number = index.refused(package, built.commit.as_deref()?)?;
+    (index.facts.via == Via::PullRequest).then_some(number)
+}
+
+fn moves(facts: &PromotionFacts, set: &[Listing]) -> Vec<Move> {
     let status = facts.status.known();
-    listings
-        .iter()
-        .filter(|listing| listing.pin() != before.get(listing.package.as_str()).copied().flatten())
-        .filter_map(|listing| {
-            let assessment = status?.packages.get(&listing.package)?;
-            Some(Move {
-                package: listing.package.clone(),
-                from_version: None,
-                to_version: assessment.version.clone().unwrap_or_default(),
-                to_commit: listing.pin()?.to_owned(),
-                url: listing.url.clone(),
-                why: "nothing speaks against it".to_owned(),
-            })
+    let moved = |listing: &Listing| {
+        let to_commit = listing.pin()?.to_owned();
+        let assessment = status?.packages.get(&listing.package)?;
+        Some(Move {
+            package: listing.package.clone(),
+            from_version: None,
+            to_version: assessment.version.clone().unwrap_or_default(),
+            to_commit,
+            url: listing.url.clone(),
+            why: "nothing speaks against it".to_owned(),
         })
-        .collect()
+    };
+    set.iter().filter_map(moved).collect()
 }
 
 fn wanted_targets(facts: &PromotionFacts) -> Option<Targets> {
     (facts.head.targets.as_ref() != Some(&facts.targets)).then(|| facts.targets.clone())
 }
 
-fn verdict(facts: &PromotionFacts, package: &str, change: Option<&Change>) -> Verdict {
-    let moving = change.is_some_and(|change| change.moves.iter().any(|moved| moved.package == package));
-    let listed = facts.head.listings.iter().find(|listing| listing.package == package);
-    let staged = listed.is_some_and(|listing| listing.pin().is_some());
-    let mut verdict = match facts.point.phase.promote {
-        Promote::All => verdicts::staying(facts, package, VerdictKind::Current),
-        _ if listed.is_none() => absent(facts),
-        _ if staged || moving => Verdict {
-            kind: if staged { VerdictKind::Staged } else { VerdictKind::Moves },
-            reason: format!("{} holds it at one commit for the coming snapshot", facts.to),
-            next: format!("It is part of the snapshot of {}", facts.targets.snapshot),
-            root_causes: Vec::new(),
-            actor: Actor::Nobody,
-            ..verdicts::staying(facts, package, VerdictKind::Staged)
-        },
-        Promote::FailingOnly => verdicts::staying(facts, package, VerdictKind::Current),
-        Promote::None => Verdict {
-            kind: VerdictKind::Frozen,
-            next: format!("It is considered again from {} on", facts.point.next_cycle),
-            actor: Actor::Nobody,
-            ..verdicts::staying(facts, package, VerdictKind::Frozen)
-        },
+fn verdict(index: &Index<'_>, package: &str, moved: Option<&Move>, way: Way) -> Verdict {
+    let facts = index.facts;
+    if facts.point.phase.promote == Promote::All {
+        return while_following(index, package, way);
+    }
+    if index.held(package).is_none() {
+        let reason = format!("it joined {} after the dependency freeze", facts.from);
+        let next = format!("it enters {} with the next cycle, on {}", facts.to, facts.point.next_cycle);
+        return Ruling::new(VerdictKind::Frozen, Actor::Nobody, &reason, &next).on_held(index, package);
+    }
+    if let Some(moved) = moved {
+        let next = format!("it is part of the snapshot of {} from then on", facts.targets.snapshot);
+        return moving(way, &moved.why, &next).on_move(moved);
+    }
+    if index.pin(package).is_some() {
+        return staged(index, package);
+    }
+    if let Some(number) = refused(index, package) {
+        let reason = format!("pull request #{number} was closed without being merged");
+        let next = "its next version is proposed again; to have this one, reopen that pull request";
+        return Ruling::new(VerdictKind::Refused, Actor::Moderators, &reason, next).on_held(index, package);
+    }
+    if facts.point.phase.promote == Promote::FailingOnly {
+        return staying(index, package, VerdictKind::Current);
+    }
+    let reason = match index.standing(package).in_words() {
+        words if words.is_empty() => "it was not staged in time".to_owned(),
+        words => format!("it was not staged in time: {words}"),
     };
-    if moving && facts.via == Via::PullRequest {
-        verdict.kind = VerdictKind::Proposed;
-        verdict.next = "It is staged once the rolling pull request is merged".to_owned();
-        verdict.actor = Actor::Moderators;
-    }
-    verdict
+    let next = format!("it is considered again from {} on", facts.point.next_cycle);
+    Ruling::new(VerdictKind::Frozen, Actor::Nobody, &reason, &next).on_held(index, package)
 }
 
-fn absent(facts: &PromotionFacts) -> Verdict {
-    Verdict {
-        kind: VerdictKind::Frozen,
-        version: None,
-        commit: None,
-        reason: format!("It joined {} after the dependency freeze", facts.from),
-        root_causes: Vec::new(),
-        next: format!("It enters {} with the next cycle, on {}", facts.to, facts.point.next_cycle),
-        actor: Actor::Nobody,
+/// In the dependency freeze packages enter and leave with the copy; the others follow by themselves.
+fn while_following(index: &Index<'_>, package: &str, way: Way) -> Verdict {
+    let facts = index.facts;
+    let (from, to) = (&facts.from, &facts.to);
+    if facts.guarded && facts.source.is_empty() {
+        return cannot_determine(&format!("{from} lists no package at all")).on_held(index, package);
     }
-}
-
-fn action(facts: &PromotionFacts, change: Change) -> Option<Action> {
-    if facts.via == Via::Commit {
-        return Some(Action::Commit(change));
-    }
-    let key = format!("{}/{ROLLING}", facts.to);
-    let open = facts.proposals.iter().find(|seen| seen.key == key && seen.state == ProposalState::Open);
-    let fingerprint = change.fingerprint(&facts.source);
-    let body = text::rolling_body(facts, &change);
-    match open {
-        Some(seen) if seen.touched => None,
-        Some(seen) if seen.fingerprint == fingerprint && !seen.conflicting => {
-            let digest = super::text_digest(&change.title, &body);
-            (seen.text_digest != digest).then(|| Action::Retext {
-                key,
-                number: seen.number,
-                title: change.title.clone(),
-                body,
-            })
+    match (index.source(package), index.held(package)) {
+        (Some(_), Some(_)) => staying(index, package, VerdictKind::Current),
+        (_, None) => {
+            let next = format!("{to} builds it then");
+            moving(way, &format!("it is new to {from}"), &next).on_held(index, package)
         }
-        seen => Some(Action::Propose { key, update: seen.map(|seen| seen.number), change, body }),
+        (None, Some(_)) => {
+            let next = match way {
+                Way::Committed => format!("it leaves {to} in this pass"),
+                Way::Proposed | Way::HandsOff(_) => {
+                    format!("it leaves {to} once the rolling pull request is merged")
+                }
+                Way::Refused => format!("it stays in {to}, since that pull request was closed"),
+            };
+            let reason = format!("{from} does not list it any more");
+            Ruling::new(VerdictKind::Gone, Actor::Moderators, &reason, &next).on_held(index, package)
+        }
     }
+}
+
+/// A package that the change moves. `then` says what comes after the move.
+fn moving(way: Way, why: &str, then: &str) -> Ruling {
+    match way {
+        Way::Committed => Ruling::new(VerdictKind::Moves, Actor::Nobody, why, then),
+        Way::Proposed => {
+            let next = "it moves once the rolling pull request is merged";
+            Ruling::new(VerdictKind::Proposed, Actor::Moderators, why, next)
+        }
+        Way::HandsOff(number) => hands_off(number),
+        Way::Refused => {
+            let reason = "the rolling pull request with it was closed without being merged";
+            let next = "it is proposed again with the next change; to have it now, reopen that pull request";
+            Ruling::new(VerdictKind::Refused, Actor::Moderators, reason, next)
+        }
+    }
+}
+
+/// A staged package stays staged, whatever is found later; the snapshot says what was found.
+fn staged(index: &Index<'_>, package: &str) -> Verdict {
+    let facts = index.facts;
+    let standing = index.standing(package);
+    let held = format!("{} holds it at one commit for the coming snapshot", facts.to);
+    let reason = match standing.evidence() {
+        Evidence::Failing => format!("{held}, though by now {}", standing.in_words()),
+        _ => held,
+    };
+    let next = match facts.point.phase.promote {
+        Promote::None => verdicts::until_next_cycle(index),
+        Promote::All | Promote::FailingOnly => {
+            format!("it is part of the snapshot of {}", facts.targets.snapshot)
+        }
+    };
+    Ruling::new(VerdictKind::Staged, Actor::Nobody, &reason, &next).on_held(index, package)
 }

@@ -4,15 +4,17 @@
 //! community and pins healthy packages in the candidate freeze. The phase of the calendar says what
 //! may move at all: see [`crate::calendar::Promote`].
 
+mod bundle;
 mod follow;
+mod index;
 mod pinned;
+mod proposal;
 mod text;
 mod verdicts;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Plan, PromotionFacts, StagingModel};
-pub use verdicts::{capitalised, issues_in_words};
 
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {

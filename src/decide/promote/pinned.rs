@@ -5,403 +5,174 @@
 //! promoted by itself. In the candidate freeze only packages that fail, by themselves or through a
 //! dependency, may take a newer release. After the snapshot nothing moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::verdicts::{Standing, about_release, staying};
-use super::{text, text_digest};
+use super::bundle;
+use super::index::Index;
+use super::verdicts::{Ruling, cannot_determine, staying};
 use crate::calendar::Promote;
-use crate::decide::{ledger, stage};
+use crate::decide::ledger;
 use crate::domain::{
-    Action, Actor, Change, Evidence, Fact, Listing, Move, NewContents, PackageName, Plan, PromotionFacts,
-    ProposalSeen, ProposalState, Release, Verdict, VerdictKind, Via,
+    Actor, Evidence, Fact, Move, PackageName, Plan, PromotionFacts, Release, Verdict, VerdictKind,
 };
 
 pub fn promote(facts: &PromotionFacts) -> Plan {
+    let index = Index::new(facts);
     let mut plan = Plan::default();
     let mut wanted: BTreeMap<PackageName, Move> = BTreeMap::new();
-    let packages: BTreeSet<&str> =
-        facts.source.iter().chain(&facts.head.listings).map(|listing| listing.package.as_str()).collect();
-    for package in packages {
-        match consider(facts, package) {
-            Considered::Moves(moved) => {
+    for package in index.packages() {
+        match consider(&index, package) {
+            Ok(moved) => {
                 wanted.insert(package.to_owned(), moved);
             }
-            Considered::Stays(verdict) => {
+            Err(verdict) => {
                 plan.verdicts.insert(package.to_owned(), *verdict);
             }
         }
     }
-    for bundle in bundles(facts, wanted) {
-        bundle.decide(facts, &mut plan);
-    }
+    bundle::decide(&index, wanted, &mut plan);
     plan
 }
 
-enum Considered {
-    Moves(Move),
-    Stays(Box<Verdict>),
-}
-
 /// Decides for one package whether it wants to move. Every way out is one rule.
-fn consider(facts: &PromotionFacts, package: &str) -> Considered {
-    let stays = |verdict: Verdict| Considered::Stays(Box::new(verdict));
-    let held = facts.head.listings.iter().find(|listing| listing.package == package);
-    let Some(source) = facts.source.iter().find(|listing| listing.package == package) else {
-        return stays(left(facts, package));
-    };
-    let release = match facts.releases.get(package) {
-        Some(Fact::Known(Some(release))) => release,
-        Some(Fact::Known(None)) | None => return stays(unreleased(facts, package)),
-        Some(Fact::Unknown { why }) => return stays(undetermined(facts, package, why)),
-    };
-    if held.and_then(Listing::pin) == Some(release.commit.as_str()) {
-        return stays(staying(facts, package, VerdictKind::Current));
+fn consider(index: &Index<'_>, package: &str) -> Result<Move, Box<Verdict>> {
+    let facts = index.facts;
+    if facts.source.is_empty() {
+        // A distribution without a package does not exist: its list was lost.
+        let why = format!("{} lists no package at all", facts.from);
+        return Err(Box::new(cannot_determine(&why).on_held(index, package)));
     }
-    if let Some(problem) = inadmissible(facts, package, held, release) {
-        return stays(problem);
+    let Some(source) = index.source(package) else { return Err(Box::new(left(index, package))) };
+    let release = newest_release(index, package)?;
+    if index.pin(package) == Some(release.commit.as_str()) {
+        return Err(Box::new(staying(index, package, VerdictKind::Current)));
     }
-    if facts.pinned_by_person.contains(package) && facts.point.phase.promote != Promote::All {
-        return stays(hands_off(release, "a person's merged pull request set the pin".to_owned()));
+    if let Some(verdict) = pinned_by_person(index, package, release) {
+        return Err(Box::new(verdict));
     }
-    match may_move(facts, package, held, release) {
-        Ok(why) => Considered::Moves(Move {
-            package: package.to_owned(),
-            from_version: facts.held_versions.get(package).cloned(),
-            to_version: release.version.clone(),
-            to_commit: release.commit.clone(),
-            url: source.url.clone(),
-            why,
-        }),
-        Err(verdict) => stays(*verdict),
+    if let Some(verdict) = inadmissible(index, package, release) {
+        return Err(Box::new(verdict));
     }
-}
-
-/// The light checks: a valid DESCRIPTION without `Remotes`, and a version that rises.
-fn inadmissible(
-    facts: &PromotionFacts,
-    package: &str,
-    held: Option<&Listing>,
-    release: &Release,
-) -> Option<Verdict> {
-    let mut problems = release.problems.clone();
-    let held_version = facts.held_versions.get(package).filter(|_| held.and_then(Listing::pin).is_some());
-    if let Some(version) = held_version
-        && !ledger::rises(Some(version), Some(&release.version))
-    {
-        problems.push(if *version == release.version {
-            format!("version {version} was released again from another commit")
-        } else {
-            format!("its version does not rise above {version}")
-        });
-    }
-    (!problems.is_empty()).then(|| {
-        about_release(
-            VerdictKind::Inadmissible,
-            release,
-            super::verdicts::capitalised(&problems.join("; ")),
-            "A new release without this is considered at once".to_owned(),
-            Actor::Maintainer,
-        )
+    let why = may_move(index, package, release)?;
+    Ok(Move {
+        package: package.to_owned(),
+        from_version: index.held_version(package).map(str::to_owned),
+        to_version: release.version.clone(),
+        to_commit: release.commit.clone(),
+        url: source.url.clone(),
+        why,
     })
 }
 
-/// The freeze rule. What may be promoted in a phase is the calendar's word; a named exception lets
-/// one version pass.
-fn may_move(
-    facts: &PromotionFacts,
-    package: &str,
-    held: Option<&Listing>,
-    release: &Release,
-) -> Result<String, Box<Verdict>> {
-    let exception = facts
-        .exceptions
-        .iter()
-        .find(|exception| exception.package == package && exception.version == release.version);
-    let standing = Standing::of(facts, package);
-    match (facts.point.phase.promote, exception) {
-        (Promote::All, _) => {
-            Ok("newer admissible releases are promoted until the candidate freeze".to_owned())
-        }
-        (_, Some(exception)) => {
-            Ok(format!("{} lets this version pass the freeze: {}", exception.by, exception.reason))
-        }
-        (Promote::None, None) => {
-            Err(frozen(facts, release, "Nothing moves between the snapshot and the next cycle"))
-        }
-        (Promote::FailingOnly, None) if held.is_none() => {
-            Err(frozen(facts, release, "A package that is new cannot enter in the candidate freeze"))
+fn newest_release<'a>(index: &Index<'a>, package: &str) -> Result<&'a Release, Box<Verdict>> {
+    let ruling = match index.facts.releases.get(package) {
+        Some(Fact::Known(Some(release))) => return Ok(release),
+        Some(Fact::Known(None)) => Ruling::new(
+            VerdictKind::Inadmissible,
+            Actor::Maintainer,
+            "its repository has no release",
+            "the first release is considered at once",
+        ),
+        Some(Fact::Unknown { why }) => cannot_determine(why),
+        None => cannot_determine("nothing is known of its releases"),
+    };
+    Err(Box::new(ruling.on_held(index, package)))
+}
+
+/// A pin that a person set is theirs: in a freeze it stays, and before that only a version that is
+/// known to be higher may take its place. Leave for exactly this release is a person's word too.
+fn pinned_by_person(index: &Index<'_>, package: &str, release: &Release) -> Option<Verdict> {
+    let facts = index.facts;
+    let theirs = facts.pinned_by_person.contains(package) && index.exception(package, release).is_none();
+    let free = facts.point.phase.promote == Promote::All;
+    let held = index.held_version(package);
+    if !theirs || (free && held.is_some() && ledger::rises(held, Some(&release.version))) {
+        return None;
+    }
+    let next = if free {
+        "the pin stays until a release with a higher version comes".to_owned()
+    } else {
+        format!(
+            "the pin stays; from {} on a release with a higher version is proposed",
+            facts.point.next_cycle
+        )
+    };
+    let reason = "a person set the pin";
+    Some(Ruling::new(VerdictKind::HandsOff, Actor::Moderators, reason, &next).on_release(release))
+}
+
+/// The light checks: a valid DESCRIPTION without `Remotes`, and a version that rises.
+fn inadmissible(index: &Index<'_>, package: &str, release: &Release) -> Option<Verdict> {
+    let mut problems = release.problems.clone();
+    let held = index.held_version(package).filter(|_| index.pin(package).is_some());
+    if let Some(version) = held.filter(|held| !ledger::rises(Some(held), Some(&release.version))) {
+        problems.push(if version == release.version {
+            format!("version {version} was released again from another commit")
+        } else {
+            format!("its version {} does not rise above {version}", release.version)
+        });
+    }
+    (!problems.is_empty()).then(|| {
+        let next = "a new release without this is considered at once";
+        Ruling::new(VerdictKind::Inadmissible, Actor::Maintainer, &problems.join("; "), next)
+            .on_release(release)
+    })
+}
+
+/// The freeze rule: why a release may move, as one clause. What may be promoted in a phase is the
+/// calendar's word; a named exception lets one version pass.
+fn may_move(index: &Index<'_>, package: &str, release: &Release) -> Result<String, Box<Verdict>> {
+    let facts = index.facts;
+    let standing = index.standing(package);
+    match (facts.point.phase.promote, index.exception(package, release)) {
+        (Promote::All, _) => Ok(format!(
+            "every newer admissible release is promoted until the candidate freeze begins on {}",
+            facts.targets.candidate_freeze
+        )),
+        (_, Some(exception)) => Ok(format!(
+            "an exception by {} lets this version pass the freeze ({})",
+            exception.by, exception.reason
+        )),
+        (Promote::None, None) => Err(frozen(index, package, release, "nothing moves until the next cycle")),
+        (Promote::FailingOnly, None) if index.held(package).is_none() => {
+            Err(frozen(index, package, release, "no new package enters in the candidate freeze"))
         }
         (Promote::FailingOnly, None) => match standing.evidence() {
-            Evidence::Failing => Ok(failing_because(standing)),
-            Evidence::Passing => Err(frozen(
-                facts,
-                release,
-                "It is healthy, and the candidate freeze keeps healthy packages still",
-            )),
+            Evidence::Failing if standing.fails_by_itself() => {
+                Ok(format!("what {} holds now fails: {}", facts.to, standing.in_words()))
+            }
+            Evidence::Failing => Ok(standing.in_words()),
+            Evidence::Passing => {
+                let reason = "it is healthy, and the candidate freeze keeps healthy packages still";
+                Err(frozen(index, package, release, reason))
+            }
             Evidence::Pending | Evidence::Unknown => {
-                Err(Box::new(staying(facts, package, VerdictKind::Current)))
+                Err(Box::new(staying(index, package, VerdictKind::Current)))
             }
         },
     }
 }
 
-fn failing_because(standing: Standing<'_>) -> String {
-    match standing {
-        Standing::Assessed(assessment) => super::verdicts::issues_in_words(assessment),
-        Standing::NotListed | Standing::Unknown(_) => String::new(),
-    }
-}
-
-fn frozen(facts: &PromotionFacts, release: &Release, reason: &str) -> Box<Verdict> {
-    Box::new(about_release(
-        VerdictKind::Frozen,
-        release,
-        reason.to_owned(),
-        format!("It is considered again on {}", facts.point.next_cycle),
-        Actor::Nobody,
-    ))
-}
-
-fn hands_off(release: &Release, reason: String) -> Verdict {
-    about_release(
-        VerdictKind::HandsOff,
-        release,
-        super::verdicts::capitalised(&reason),
-        "Nothing is changed there until they are done".to_owned(),
-        Actor::Moderators,
-    )
-}
-
-fn left(facts: &PromotionFacts, package: &str) -> Verdict {
-    let standing = staying(facts, package, VerdictKind::Gone);
-    Verdict {
-        kind: VerdictKind::Gone,
-        reason: format!("It is not listed by {} any more", facts.from),
-        next: format!("It leaves {} with the next cycle, on {}", facts.to, facts.point.next_cycle),
-        actor: Actor::Moderators,
-        root_causes: Vec::new(),
-        ..standing
-    }
-}
-
-fn unreleased(facts: &PromotionFacts, package: &str) -> Verdict {
-    let standing = staying(facts, package, VerdictKind::Inadmissible);
-    Verdict {
-        kind: VerdictKind::Inadmissible,
-        reason: "Its repository has no release".to_owned(),
-        next: "The first release is considered at once".to_owned(),
-        actor: Actor::Maintainer,
-        root_causes: Vec::new(),
-        ..standing
-    }
-}
-
-fn undetermined(facts: &PromotionFacts, package: &str, why: &str) -> Verdict {
-    let standing = staying(facts, package, VerdictKind::CannotDetermine);
-    Verdict {
-        kind: VerdictKind::CannotDetermine,
-        reason: super::verdicts::capitalised(why),
-        next: "It stays as it is until its repository answers again".to_owned(),
-        actor: Actor::Operator,
-        root_causes: Vec::new(),
-        ..standing
-    }
-}
-
-/// Moves that go together: all of them at the beginning of the dependency freeze; otherwise the
-/// packages of one repository, since one release carries them.
-struct Bundle {
-    key: String,
-    moves: Vec<Move>,
-    leaving: Vec<PackageName>,
-    /// True for the grouped change that begins a dependency freeze.
-    kind: BundleKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BundleKind {
-    FreezeBegins,
-    OneRepository,
-    Everything,
-}
-
-fn bundles(facts: &PromotionFacts, wanted: BTreeMap<PackageName, Move>) -> Vec<Bundle> {
-    let freeze_key = format!("{}/freeze-{}", facts.to, facts.point.cycle_start);
-    let begun =
-        facts.proposals.iter().any(|seen| seen.key == freeze_key && seen.state != ProposalState::Open)
-            || (facts.via == Via::Commit && facts.head.targets.as_ref() == Some(&facts.targets));
-    let begins = facts.point.phase.promote == Promote::All && !begun;
-    if begins || facts.via == Via::Commit {
-        let kind = if begins { BundleKind::FreezeBegins } else { BundleKind::Everything };
-        let leaving = if begins { leaving(facts) } else { Vec::new() };
-        return vec![Bundle { key: freeze_key, moves: wanted.into_values().collect(), leaving, kind }];
-    }
-    let mut by_key: BTreeMap<String, Vec<Move>> = BTreeMap::new();
-    for moved in wanted.into_values() {
-        by_key.entry(bundle_key(facts, &moved)).or_default().push(moved);
-    }
-    by_key
-        .into_iter()
-        .map(|(key, moves)| Bundle { key, moves, leaving: Vec::new(), kind: BundleKind::OneRepository })
-        .collect()
-}
-
-/// A package's own key, or its repository's where that holds several packages of the distribution.
-fn bundle_key(facts: &PromotionFacts, moved: &Move) -> String {
-    let siblings = facts.source.iter().filter(|listing| listing.url == moved.url).count();
-    if siblings < 2 {
-        return format!("{}/{}", facts.to, moved.package);
-    }
-    let mut parts = moved.url.trim_end_matches('/').trim_end_matches(".git").rsplit('/');
-    let (name, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("{}/{owner}.{name}", facts.to)
-}
-
-fn leaving(facts: &PromotionFacts) -> Vec<PackageName> {
-    let listed: BTreeSet<&str> = facts.source.iter().map(|listing| listing.package.as_str()).collect();
-    let held = facts.head.listings.iter().map(|listing| listing.package.clone());
-    held.filter(|package| !listed.contains(package.as_str())).collect()
-}
-
-impl Bundle {
-    fn decide(self, facts: &PromotionFacts, plan: &mut Plan) {
-        let targets = (self.kind != BundleKind::OneRepository
-            && facts.point.phase.promote != Promote::None
-            && facts.head.targets.as_ref() != Some(&facts.targets))
-        .then(|| facts.targets.clone());
-        let (moves, refused) = self.without_refused(facts);
-        for (moved, number) in refused {
-            plan.verdicts.insert(moved.package.clone(), refusal(facts, &moved, number));
+/// A release that has to wait; unless it was proposed before the freeze, and that pull request is
+/// still open for the moderators to decide.
+fn frozen(index: &Index<'_>, package: &str, release: &Release, reason: &str) -> Box<Verdict> {
+    let ruling = match index.proposed(package, &release.commit) {
+        Some(seen) => {
+            let reason = format!("pull request #{} proposed it before; by now {reason}", seen.number);
+            let next = "it moves only if that pull request is merged all the same";
+            Ruling::new(VerdictKind::Proposed, Actor::Moderators, &reason, next)
         }
-        if moves.is_empty() && self.leaving.is_empty() && targets.is_none() {
-            return;
+        None => {
+            let next = format!("it is considered again on {}", index.facts.point.next_cycle);
+            Ruling::new(VerdictKind::Frozen, Actor::Nobody, reason, &next)
         }
-        let change = self.change(facts, moves, targets);
-        let (verdict_kind, actions) = match facts.via {
-            Via::Commit => (VerdictKind::Moves, vec![Action::Commit(change.clone())]),
-            Via::PullRequest => self.propose(facts, plan, &change),
-        };
-        plan.actions.extend(actions);
-        for moved in &change.moves {
-            plan.verdicts.insert(moved.package.clone(), moving(facts, moved, verdict_kind));
-        }
-    }
-
-    /// Splits off the moves to a commit for which a person closed a proposal without merging it.
-    fn without_refused(&self, facts: &PromotionFacts) -> (Vec<Move>, Vec<(Move, u64)>) {
-        let (mut moves, mut refused) = (Vec::new(), Vec::new());
-        for moved in &self.moves {
-            let closed = facts.proposals.iter().rev().find(|seen| {
-                seen.state == ProposalState::Closed
-                    && seen.commits.get(&moved.package) == Some(&moved.to_commit)
-            });
-            match closed {
-                Some(seen) => refused.push((moved.clone(), seen.number)),
-                None => moves.push(moved.clone()),
-            }
-        }
-        (moves, refused)
-    }
-
-    fn change(
-        &self,
-        facts: &PromotionFacts,
-        moves: Vec<Move>,
-        targets: Option<crate::calendar::Targets>,
-    ) -> Change {
-        let mut listings: Vec<Listing> = facts
-            .head
-            .listings
-            .iter()
-            .filter(|listing| !self.leaving.contains(&listing.package))
-            .filter(|listing| !moves.iter().any(|moved| moved.package == listing.package))
-            .cloned()
-            .collect();
-        for moved in &moves {
-            let source = facts.source.iter().find(|listing| listing.package == moved.package);
-            listings.extend(
-                source.map(|listing| Listing { branch: Some(moved.to_commit.clone()), ..listing.clone() }),
-            );
-        }
-        stage::sort_as_upstream(&mut listings);
-        let title = match self.kind {
-            BundleKind::FreezeBegins => text::freeze_title(facts, &moves),
-            BundleKind::OneRepository | BundleKind::Everything => text::title(facts, &moves),
-        };
-        let message = text::commit_message(&moves, &self.leaving);
-        Change { contents: NewContents::Listings(listings), targets, moves, title, message }
-    }
-
-    fn propose(&self, facts: &PromotionFacts, plan: &Plan, change: &Change) -> (VerdictKind, Vec<Action>) {
-        let open =
-            facts.proposals.iter().find(|seen| seen.key == self.key && seen.state == ProposalState::Open);
-        if open.is_some_and(|seen| seen.touched) {
-            return (VerdictKind::HandsOff, Vec::new());
-        }
-        let body = match self.kind {
-            BundleKind::FreezeBegins => text::freeze_body(facts, change, &self.leaving),
-            BundleKind::OneRepository | BundleKind::Everything => text::body(facts, change),
-        };
-        let fingerprint = change.fingerprint(&facts.source);
-        let actions = match open {
-            Some(seen) if seen.fingerprint == fingerprint && !seen.conflicting => retext(seen, change, body),
-            None if !has_room(facts, plan) => Vec::new(),
-            seen => vec![Action::Propose {
-                key: self.key.clone(),
-                update: seen.map(|seen| seen.number),
-                change: change.clone(),
-                body,
-            }],
-        };
-        (VerdictKind::Proposed, actions)
-    }
-}
-
-fn retext(seen: &ProposalSeen, change: &Change, body: String) -> Vec<Action> {
-    if seen.text_digest == text_digest(&change.title, &body) {
-        return Vec::new();
-    }
-    vec![Action::Retext { key: seen.key.clone(), number: seen.number, title: change.title.clone(), body }]
-}
-
-/// The cap on open proposals counts what people see: those that are open and those about to be.
-fn has_room(facts: &PromotionFacts, plan: &Plan) -> bool {
-    let open = facts.proposals.iter().filter(|seen| seen.state == ProposalState::Open).count();
-    let opening =
-        plan.actions.iter().filter(|action| matches!(action, Action::Propose { update: None, .. })).count();
-    open + opening < facts.max_open
-}
-
-fn moving(facts: &PromotionFacts, moved: &Move, kind: VerdictKind) -> Verdict {
-    let (next, actor) = match kind {
-        VerdictKind::Moves => (format!("{} holds it after this pass", facts.to), Actor::Nobody),
-        VerdictKind::HandsOff => ("The pull request is theirs to finish".to_owned(), Actor::Moderators),
-        _ => ("It moves once the pull request is merged".to_owned(), Actor::Moderators),
     };
-    let reason = match kind {
-        VerdictKind::HandsOff => "A person committed to the branch of its pull request".to_owned(),
-        _ => super::verdicts::capitalised(&moved.why),
-    };
-    Verdict {
-        kind,
-        version: Some(moved.to_version.clone()),
-        commit: Some(moved.to_commit.clone()),
-        reason,
-        root_causes: Standing::of(facts, &moved.package).root_causes(),
-        next,
-        actor,
-    }
+    Box::new(ruling.on_release(release))
 }
 
-fn refusal(facts: &PromotionFacts, moved: &Move, number: u64) -> Verdict {
-    Verdict {
-        kind: VerdictKind::Refused,
-        version: Some(moved.to_version.clone()),
-        commit: Some(moved.to_commit.clone()),
-        reason: format!("Pull request #{number} was closed without being merged"),
-        root_causes: Standing::of(facts, &moved.package).root_causes(),
-        next: "It is proposed again with its next version, or when somebody reopens that pull request"
-            .to_owned(),
-        actor: Actor::Moderators,
-    }
+fn left(index: &Index<'_>, package: &str) -> Verdict {
+    let facts = index.facts;
+    let reason = format!("{} does not list it any more", facts.from);
+    let next = format!("it leaves {} with the next cycle, on {}", facts.to, facts.point.next_cycle);
+    Ruling::new(VerdictKind::Gone, Actor::Moderators, &reason, &next).on_held(index, package)
 }

@@ -1,174 +1,131 @@
-//! Verdicts for packages that stay where they are, drawn from the channel's status.
+//! Verdicts, put together from a ruling and what it is about.
 
+use super::index::Index;
 use crate::calendar::Promote;
-use crate::domain::{
-    Actor, Assessment, Evidence, Issue, IssueKind, PromotionFacts, Release, Verdict, VerdictKind,
-};
+use crate::decide::standing::Standing;
+use crate::decide::words::{counted, listed, sentence};
+use crate::domain::{Actor, Evidence, Move, PackageName, Release, Verdict, VerdictKind};
 
-/// The evidence on a package in the channel it would move into, and what is behind it.
-#[derive(Clone, Copy)]
-pub enum Standing<'a> {
-    /// The channel's universe lists the package.
-    Assessed(&'a Assessment),
-    /// It does not.
-    NotListed,
-    /// The status itself is unknown.
-    Unknown(&'a str),
+/// A decision with its words, still without the version it is about.
+pub struct Ruling {
+    kind: VerdictKind,
+    actor: Actor,
+    reason: String,
+    next: String,
+    root_causes: Vec<PackageName>,
 }
 
-impl<'a> Standing<'a> {
-    pub fn of(facts: &'a PromotionFacts, package: &str) -> Self {
-        match &facts.status {
-            crate::domain::Fact::Unknown { why } => Self::Unknown(why),
-            crate::domain::Fact::Known(status) => {
-                status.packages.get(package).map_or(Self::NotListed, Self::Assessed)
-            }
-        }
+impl Ruling {
+    /// `reason` and `next` are clauses; they become sentences here.
+    pub fn new(kind: VerdictKind, actor: Actor, reason: &str, next: &str) -> Self {
+        Self { kind, actor, reason: sentence(reason), next: sentence(next), root_causes: Vec::new() }
     }
 
-    pub fn evidence(self) -> Evidence {
-        match self {
-            Self::Assessed(assessment) => assessment.evidence,
-            Self::NotListed | Self::Unknown(_) => Evidence::Unknown,
-        }
+    pub fn caused_by(self, root_causes: Vec<PackageName>) -> Self {
+        Self { root_causes, ..self }
     }
 
-    /// The packages whose issues reach this one.
-    pub fn root_causes(self) -> Vec<String> {
-        let Self::Assessed(assessment) = self else { return Vec::new() };
-        let own = assessment.issues.iter().find_map(|issue| match issue {
-            Issue::Dependencies(causes) => Some(causes.keys().cloned().collect()),
+    /// About a release that does not move.
+    pub fn on_release(self, release: &Release) -> Verdict {
+        self.on(Some(release.version.clone()), Some(release.commit.clone()))
+    }
+
+    /// About a move.
+    pub fn on_move(self, moved: &Move) -> Verdict {
+        self.on(Some(moved.to_version.clone()), Some(moved.to_commit.clone()))
+    }
+
+    /// About what the channel holds; where it pins nothing, about what its universe has.
+    pub fn on_held(self, index: &Index<'_>, package: &str) -> Verdict {
+        let built = match index.standing(package) {
+            Standing::Assessed(assessment) => Some(assessment),
             _ => None,
-        });
-        own.unwrap_or_default()
+        };
+        let built_version = built.and_then(|built| built.version.clone());
+        let version = built_version.or_else(|| index.held_version(package).map(str::to_owned));
+        let commit = index.pin(package).map(str::to_owned);
+        self.on(version, commit.or_else(|| built.and_then(|built| built.commit.clone())))
     }
 
-    fn has_own_issue(self) -> bool {
-        let Self::Assessed(assessment) = self else { return false };
-        assessment
-            .issues
-            .iter()
-            .any(|issue| !matches!(issue.kind(), IssueKind::Dependencies | IssueKind::Synchronization))
-    }
-}
-
-/// One clause about what speaks against a package, in the words of its issues.
-pub fn issues_in_words(assessment: &Assessment) -> String {
-    let clauses: Vec<String> = assessment.issues.iter().map(issue_in_words).collect();
-    clauses.join("; ")
-}
-
-fn issue_in_words(issue: &Issue) -> String {
-    match issue {
-        Issue::Advisories(addresses) => format!("{} security advisories", addresses.len()),
-        Issue::License(license) => format!("the licence `{license}` is not a free one"),
-        Issue::RCmdCheck(checks) => {
-            let worst: Vec<String> =
-                checks.iter().map(|check| format!("{} on {}", check.check, check.config)).collect();
-            format!("R CMD check: {}", worst.join(", "))
-        }
-        Issue::Remotes(remotes) => format!("Remotes: {}", remotes.join(", ")),
-        Issue::Synchronization(run) if run == "recent" => "it was built minutes ago".to_owned(),
-        Issue::Synchronization(_) => "a build is running".to_owned(),
-        Issue::Cran(version) => format!("CRAN has the higher version {version}"),
-        Issue::Versions { version_current, version_highest, .. } if version_current == version_highest => {
-            "the same version was released again from another commit".to_owned()
-        }
-        Issue::Versions { version_highest, .. } => {
-            format!("its version went down from {}", version_highest.as_deref().unwrap_or("a higher one"))
-        }
-        Issue::Dependencies(causes) => {
-            let names: Vec<&str> = causes.keys().map(String::as_str).collect();
-            format!("it depends on {}, which fails", names.join(", "))
-        }
+    fn on(self, version: Option<String>, commit: Option<String>) -> Verdict {
+        let Self { kind, actor, reason, next, root_causes } = self;
+        Verdict { kind, version, commit, reason, root_causes, next, actor }
     }
 }
 
 /// The verdict on a package that stays where it is: what the channel holds is fine, under way,
 /// failing, or unknown. `healthy` is the kind for a package with nothing against it.
-pub fn staying(facts: &PromotionFacts, package: &str, healthy: VerdictKind) -> Verdict {
-    let standing = Standing::of(facts, package);
-    let (version, commit) = match standing {
-        Standing::Assessed(assessment) => (assessment.version.clone(), assessment.commit.clone()),
-        _ => (facts.held_versions.get(package).cloned(), None),
+pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdict {
+    let standing = index.standing(package);
+    let words = standing.in_words();
+    let ruling = match standing.evidence() {
+        Evidence::Passing => {
+            Ruling::new(healthy, Actor::Nobody, "nothing speaks against it", &fate_of_healthy(index))
+        }
+        Evidence::Pending => {
+            Ruling::new(VerdictKind::Pending, Actor::Nobody, &words, "it is looked at again in the next pass")
+        }
+        Evidence::Unknown => cannot_determine(&words),
+        Evidence::Failing if standing.fails_by_itself() => {
+            Ruling::new(VerdictKind::Failing, Actor::Maintainer, &words, &way_out(index))
+        }
+        Evidence::Failing => {
+            let causes = standing.root_causes();
+            let they_pass = if causes.len() == 1 { "that passes" } else { "all of them pass" };
+            let next = match causes.as_slice() {
+                [] => "it recovers by itself once what it depends on passes".to_owned(),
+                causes => format!("it recovers by itself once {they_pass}: {}", listed(causes)),
+            };
+            Ruling::new(VerdictKind::BlockedByDependency, Actor::MaintainersOfRootCauses, &words, &next)
+                .caused_by(causes)
+        }
     };
-    let snapshot = facts.targets.snapshot;
-    let (kind, reason, next, actor) = match standing {
-        Standing::Unknown(why) => cannot_determine(why.to_owned()),
-        Standing::NotListed => cannot_determine(format!("the universe of {} does not list it", facts.to)),
-        Standing::Assessed(assessment) => match assessment.evidence {
-            Evidence::Passing => (
-                healthy,
-                "Nothing speaks against it".to_owned(),
-                format!("It goes into the snapshot of {snapshot} if this stays so"),
-                Actor::Nobody,
-            ),
-            Evidence::Pending => (
-                VerdictKind::Pending,
-                capitalised(&issues_in_words(assessment)),
-                "It is looked at again in the next pass".to_owned(),
-                Actor::Nobody,
-            ),
-            Evidence::Unknown => cannot_determine(assessment.unknown.join("; ")),
-            Evidence::Failing if standing.has_own_issue() => (
-                VerdictKind::Failing,
-                capitalised(&issues_in_words(assessment)),
-                way_out(facts),
-                Actor::Maintainer,
-            ),
-            Evidence::Failing => (
-                VerdictKind::BlockedByDependency,
-                capitalised(&issues_in_words(assessment)),
-                format!("It recovers by itself once {} do", standing.root_causes().join(", ")),
-                Actor::MaintainersOfRootCauses,
-            ),
-        },
-    };
-    let root_causes =
-        if kind == VerdictKind::BlockedByDependency { standing.root_causes() } else { Vec::new() };
-    Verdict { kind, version, commit, reason, root_causes, next, actor }
+    ruling.on_held(index, package)
 }
 
-fn cannot_determine(why: String) -> (VerdictKind, String, String, Actor) {
-    (
-        VerdictKind::CannotDetermine,
-        capitalised(&why),
-        "It stays as it is until its sources answer again".to_owned(),
-        Actor::Operator,
-    )
+/// A package that stays because nobody can tell.
+pub fn cannot_determine(why: &str) -> Ruling {
+    let next = "it stays as it is until its sources answer again";
+    Ruling::new(VerdictKind::CannotDetermine, Actor::Operator, why, next)
 }
 
-/// What a maintainer of a failing package can do, by phase.
-fn way_out(facts: &PromotionFacts) -> String {
+/// A move whose pull request a person took over.
+pub fn hands_off(number: u64) -> Ruling {
+    let reason = format!("a person committed to the branch of pull request #{number}");
+    Ruling::new(VerdictKind::HandsOff, Actor::Moderators, &reason, "that pull request is theirs to finish")
+}
+
+/// A move that waits for room among the open pull requests.
+pub fn queued(index: &Index<'_>) -> Ruling {
+    let most = counted(index.facts.max_open, "pull request");
+    let reason = format!("at most {most} may be open at once, and that many are");
+    let next = "it is proposed as soon as one of the open pull requests is merged or closed";
+    Ruling::new(VerdictKind::Queued, Actor::Moderators, &reason, next)
+}
+
+fn fate_of_healthy(index: &Index<'_>) -> String {
+    let facts = index.facts;
     match facts.point.phase.promote {
-        Promote::None => format!("A release that mends it counts from {} on", facts.point.next_cycle),
+        Promote::None => until_next_cycle(index),
         Promote::All | Promote::FailingOnly => {
-            format!("A release that mends it before {} still gets into the snapshot", facts.targets.snapshot)
+            format!("it goes into the snapshot of {} if this stays so", facts.targets.snapshot)
         }
     }
 }
 
-/// The verdict on a release that does not move, for a reason that is not the channel's status.
-pub fn about_release(
-    kind: VerdictKind,
-    release: &Release,
-    reason: String,
-    next: String,
-    actor: Actor,
-) -> Verdict {
-    Verdict {
-        kind,
-        version: Some(release.version.clone()),
-        commit: Some(release.commit.clone()),
-        reason,
-        root_causes: Vec::new(),
-        next,
-        actor,
-    }
+/// What comes after the snapshot.
+pub fn until_next_cycle(index: &Index<'_>) -> String {
+    format!("it stays as it is until the next cycle begins on {}", index.facts.point.next_cycle)
 }
 
-/// `text` with its first letter in upper case.
-pub fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// What a maintainer of a failing package can do, by phase.
+fn way_out(index: &Index<'_>) -> String {
+    let facts = index.facts;
+    match facts.point.phase.promote {
+        Promote::None => format!("a release that mends it counts from {} on", facts.point.next_cycle),
+        Promote::All | Promote::FailingOnly => format!(
+            "a release that mends it still gets into the snapshot of {} if it passes by then",
+            facts.targets.snapshot
+        ),
+    }
 }

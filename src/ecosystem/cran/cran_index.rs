@@ -33,11 +33,16 @@ impl CranClient {
     /// The versions of all its source packages, from `PACKAGES.gz` or, where that is missing, from
     /// `PACKAGES`. An index that is cut off is transient, a malformed one is permanent.
     pub async fn versions(&self) -> Result<CranVersions, Failure> {
+        read_index(self.base.as_str(), &self.index().await?)
+    }
+
+    /// The index as the server sent it, for [`read_index`].
+    pub async fn index(&self) -> Result<Vec<u8>, Failure> {
         let folder = ContribFolder::source();
         for file in [IndexFile::Gzip, IndexFile::Plain] {
             let url = fetch::join(&self.base, folder.index(file).as_str())?;
             if let Fetched::Found(bytes) = fetch::bytes(&self.http, &url, &self.limits).await? {
-                return read_index(url.as_str(), &bytes);
+                return Ok(bytes);
             }
         }
         let base = &self.base;

@@ -1,10 +1,9 @@
-//! How a promotion acts. Every effect is journalled as intended before it happens and as done, with
-//! its receipt, after it.
+//! How a promotion acts. Every effect is journalled as intended before it happens, and as done, with
+//! its receipt, once our own rows tell of it.
 //!
 //! When the power fails just before an effect, nothing has happened and it is carried out the next
-//! time. During or just after it, the effect is there and the journal does not know: it is looked
-//! up by the trailer of its commit, or by the head and marker of its pull request, and adopted. When
-//! it fails between the receipt and our own rows, the receipt is there to write them from.
+//! time. Between the effect and the receipt, the effect is there and the journal does not know: the
+//! next pass takes it over (see `recovery`), and writes the rows that are missing.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -14,17 +13,18 @@ use serde_json::{Value, json};
 use super::Promote;
 use super::observe::{CONFIG, Observed, SNAPSHOT};
 use super::proposals::{self, Marker};
+use super::recovery::{COMMIT, CommitIntent, PROPOSE};
 use crate::daemon::{RunContext, RunError};
 use crate::decide::promote::text_digest;
-use crate::domain::{Action, Change, NewContents};
+use crate::domain::{Action, Change};
 use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, SnapshotRecord, write_snapshot};
 use crate::failure::Failure;
 use crate::github::{
     BranchHead, BranchName, CommitMessage, CommitRefused, FileChange, Lookup, NewPullRequest, Oid,
-    OpenRefused, PullRequestState as SeenState, PushRefused, marker,
+    OpenRefused, PullRequestState as SeenState, PushRefused, RepositoryName, marker,
 };
 use crate::jobs::channel_files::PACKAGES;
-use crate::store::{ChannelEntry, Intention, NewEvent, Origin, PullRequest, PullRequestState};
+use crate::store::{ActionState, ChannelEntry, Origin, PullRequest, PullRequestState};
 
 /// Whether the actions of a plan were carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +37,20 @@ pub enum Acted {
 
 /// The proof that a commit was made.
 #[derive(Serialize, Deserialize)]
-struct CommitReceipt {
-    oid: String,
+pub struct CommitReceipt {
+    /// The commit.
+    pub oid: String,
 }
 
 /// The proof that a pull request stands as intended.
 #[derive(Serialize, Deserialize)]
-struct ProposalReceipt {
-    oid: String,
-    number: u64,
-    opened: bool,
+pub struct ProposalReceipt {
+    /// The head of its branch.
+    pub oid: String,
+    /// Its number.
+    pub number: u64,
+    /// True where it was opened, false where it was there.
+    pub opened: bool,
 }
 
 impl Promote {
@@ -68,11 +72,18 @@ impl Promote {
             let acted = match action {
                 Action::Commit(change) => self.commit(change, seen, context, now).await?,
                 Action::Propose { key, update, change, body } => {
-                    let proposal = Proposal::new(self, seen, key, change, body)?;
+                    let mut proposal = Proposal::new(self, seen, key, change, body)?;
+                    proposal.action_key = self.fresh_key(proposal.action_key).await?;
                     self.propose(&proposal, *update, seen, context, now).await?
                 }
                 Action::Retext { key, number, title, body } => {
                     self.retext(seen, key, *number, title, body, now).await?;
+                    Acted::All
+                }
+                // Closing twice is the same as once, and the next look at it tells of it.
+                Action::Close { key, number, title, body } => {
+                    self.retext(seen, key, *number, title, body, now).await?;
+                    self.services.github.close(&seen.repository, *number).await?;
                     Acted::All
                 }
             };
@@ -92,79 +103,53 @@ impl Promote {
     ) -> Result<Acted, RunError> {
         let store = &self.services.store;
         let key =
-            format!("commit/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
-        let intent = json!({ "title": change.title, "base": seen.head.to_string() });
-        let receipt = match store.intend(&key, "commit", &intent, context.run_id, now).await? {
-            Intention::Done(receipt) => receipt,
-            Intention::New | Intention::Again => {
-                let branch = seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
-                let message = commit_message(change, &key);
-                let files = files(change, seen);
-                let made = self
-                    .services
-                    .github
-                    .commit_files(&seen.repository, &branch, &seen.head, &files, &message)
-                    .await;
-                match made {
-                    Ok(committed) => {
-                        let receipt = to_json(&CommitReceipt { oid: committed.oid.to_string() })?;
-                        store.finish(&key, &receipt, now).await?;
-                        receipt
-                    }
-                    // The head moved. If it was by this very commit, made before an interruption, the
-                    // next look shows it as done; otherwise the plan is stale.
-                    Err(CommitRefused::HeadMoved { message }) => {
-                        self.adopt_commit(&key, &branch, seen, &message, now).await?;
-                        return Ok(Acted::HeadMoved);
-                    }
-                    Err(CommitRefused::Failed(failure)) => return Err(failure.into()),
-                }
+            format!("{COMMIT}/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
+        let intent = to_json(&CommitIntent::of(change))?;
+        let key = self.fresh_key(key).await?;
+        store.intend(&key, COMMIT, &intent, context.run_id, now).await?;
+        let branch = seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
+        let message = commit_message(change, &key);
+        let files = files(change, seen);
+        let github = &self.services.github;
+        match github.commit_files(&seen.repository, &branch, &seen.head, &files, &message).await {
+            Ok(committed) => {
+                let receipt = CommitReceipt { oid: committed.oid.to_string() };
+                self.record_commit(change, &receipt, seen, context, now).await?;
+                store.finish(&key, &to_json(&receipt)?, now).await?;
+                Ok(Acted::All)
             }
-        };
-        self.record_commit(change, &receipt, context, now).await?;
-        Ok(Acted::All)
+            // The head moved. If it was by this very commit, made before an interruption or an answer
+            // that got lost, the next look takes it over; otherwise the plan is stale.
+            Err(CommitRefused::HeadMoved { .. }) => Ok(Acted::HeadMoved),
+            Err(CommitRefused::Failed(failure)) => Err(failure.into()),
+        }
     }
 
-    async fn adopt_commit(
-        &self,
-        key: &str,
-        branch: &BranchName,
-        seen: &Observed,
-        message: &str,
-        now: Timestamp,
-    ) -> Result<(), RunError> {
-        let store = &self.services.store;
-        match self.services.github.branch_head(&seen.repository, branch).await {
-            Lookup::Found(head) if marker::key_of_commit(&head.message) == Some(key) => {
-                let receipt = to_json(&CommitReceipt { oid: head.oid.to_string() })?;
-                store.finish(key, &receipt, now).await?;
+    /// The key under which an action is journalled that is wanted now. One that is done and wanted
+    /// again, because the outside was changed back since, is another action.
+    async fn fresh_key(&self, key: String) -> anyhow::Result<String> {
+        let mut fresh = key.clone();
+        for again in 2.. {
+            let known = self.services.store.action(&fresh).await?;
+            if known.is_none_or(|action| action.state != ActionState::Done) {
+                break;
             }
-            Lookup::Failed(failure) => return Err(failure.into()),
-            Lookup::Found(_) | Lookup::Absent { .. } => store.abandon(key, message, now).await?,
+            fresh = format!("{key}/{again}");
         }
-        Ok(())
+        Ok(fresh)
     }
 
     async fn record_commit(
         &self,
         change: &Change,
-        receipt: &Value,
+        receipt: &CommitReceipt,
+        seen: &Observed,
         context: &RunContext,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let receipt: CommitReceipt = serde_json::from_value(receipt.clone())?;
-        let repository = self.channel_repository()?;
-        let event = NewEvent {
-            at: now,
-            kind: "commit".to_owned(),
-            job: context.job.clone(),
-            package: None,
-            body: json!({ "repository": repository.to_string(), "commit": receipt.oid, "title": change.title,
-                "packages": change.moves.iter().map(|moved| &moved.package).collect::<Vec<_>>() }),
-            dedup_key: format!("commit/{repository}/{}", receipt.oid),
-        };
+        let event = self.commit_event(&CommitIntent::of(change), receipt, context, now)?;
         self.services.store.add_event(&event).await?;
-        if let NewContents::Listings(listings) = &change.contents {
+        if let Some(listings) = change.listings(&seen.facts.head.listings) {
             let versions: std::collections::BTreeMap<&str, &str> =
                 change.moves.iter().map(|moved| (&*moved.package, &*moved.to_version)).collect();
             let known =
@@ -196,22 +181,14 @@ impl Promote {
     ) -> Result<Acted, RunError> {
         let store = &self.services.store;
         let intent = json!({ "branch": proposal.branch.as_str(), "title": proposal.change.title });
-        let receipt = match store
-            .intend(&proposal.action_key, "propose", &intent, context.run_id, now)
-            .await?
-        {
-            Intention::Done(receipt) => receipt,
-            Intention::New | Intention::Again => {
-                let Some(oid) = self.push(proposal, seen).await? else {
-                    store.abandon(&proposal.action_key, "somebody else committed to its branch", now).await?;
-                    return Ok(Acted::All);
-                };
-                let receipt = to_json(&self.stand(proposal, update, oid, seen).await?)?;
-                store.finish(&proposal.action_key, &receipt, now).await?;
-                receipt
-            }
+        store.intend(&proposal.action_key, PROPOSE, &intent, context.run_id, now).await?;
+        let Some(oid) = self.push(proposal, seen).await? else {
+            store.abandon(&proposal.action_key, "somebody else committed to its branch", now).await?;
+            return Ok(Acted::All);
         };
+        let receipt = self.stand(proposal, update, oid, seen).await?;
         self.record_proposal(proposal, &receipt, seen, context, now).await?;
+        store.finish(&proposal.action_key, &to_json(&receipt)?, now).await?;
         Ok(Acted::All)
     }
 
@@ -285,24 +262,28 @@ impl Promote {
             }
             Err(refused) => return Err(RunError::Permanent(refused.into())),
         };
+        self.label(&seen.repository, number).await?;
+        Ok(ProposalReceipt { oid: oid.to_string(), number, opened: true })
+    }
+
+    /// Gives a new pull request its labels; doing it twice is the same as once.
+    pub async fn label(&self, repository: &RepositoryName, number: u64) -> Result<(), RunError> {
         let labels: Vec<&str> =
             self.distribution.policy.pull_request.labels.iter().map(String::as_str).collect();
         if !labels.is_empty() {
-            github.add_labels(&seen.repository, number, &labels).await?;
+            self.services.github.add_labels(repository, number, &labels).await?;
         }
-        Ok(ProposalReceipt { oid: oid.to_string(), number, opened: true })
+        Ok(())
     }
 
     async fn record_proposal(
         &self,
         proposal: &Proposal<'_>,
-        receipt: &Value,
+        receipt: &ProposalReceipt,
         seen: &Observed,
         context: &RunContext,
         now: Timestamp,
     ) -> Result<(), RunError> {
-        let receipt: ProposalReceipt =
-            serde_json::from_value(receipt.clone()).map_err(anyhow::Error::from)?;
         let known = self
             .services
             .store
@@ -320,7 +301,7 @@ impl Promote {
             fingerprint: proposal.marker.fingerprint.clone(),
             text_digest: proposal.marker.text.clone(),
             state: PullRequestState::Open,
-            head_oid: receipt.oid,
+            head_oid: receipt.oid.clone(),
             base_oid: seen.head.to_string(),
             title: proposal.change.title.clone(),
             opened_at: known.map_or(now, |row| row.opened_at),
@@ -399,7 +380,7 @@ impl<'a> Proposal<'a> {
         let branch = format!("{}{key}", job.distribution.policy.pull_request.branch_prefix);
         Ok(Self {
             key,
-            action_key: format!("propose/{}/{key}/{}/{}", seen.repository, marker.fingerprint, seen.head),
+            action_key: format!("{PROPOSE}/{}/{key}/{}/{}", seen.repository, marker.fingerprint, seen.head),
             branch: branch.parse::<BranchName>().context("the proposal's branch cannot be named")?,
             change,
             body: with_marker(body, &marker)?,
@@ -420,9 +401,9 @@ fn commit_message(change: &Change, key: &str) -> CommitMessage {
 
 /// The files of a change, as upstream writes them.
 fn files(change: &Change, seen: &Observed) -> Vec<FileChange> {
-    let packages = match &change.contents {
-        NewContents::CopyOfSource => seen.source_text.clone(),
-        NewContents::Listings(listings) => PackagesFile::new(listings.clone()).write(),
+    let packages = match change.listings(&seen.facts.head.listings) {
+        None => seen.source_text.clone(),
+        Some(listings) => PackagesFile::new(listings).write(),
     };
     let mut files = vec![FileChange { path: PACKAGES.to_owned(), contents: Some(packages) }];
     if let Some(targets) = &change.targets {

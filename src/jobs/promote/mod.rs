@@ -7,6 +7,7 @@
 mod act;
 mod observe;
 mod proposals;
+mod recovery;
 
 use std::sync::Arc;
 
@@ -14,11 +15,12 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::{Pass, Services, planned_only};
+use crate::calendar::CyclePoint;
 use crate::config::{Distribution, Promote as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide;
 use crate::domain::{Plan, Via};
-use crate::store::VerdictRow;
+use crate::store::{NewEvent, VerdictRow};
 
 /// How often a pass is decided anew because somebody else changed the channel meanwhile.
 const RACES: usize = 3;
@@ -46,6 +48,9 @@ impl Promote {
                 reason: format!("phase passed: {} is over", nominal.phase.name),
             });
         }
+        if self.pass == Pass::Full {
+            self.announce_phase(&nominal, &context).await?;
+        }
         for _ in 0..RACES {
             let seen = self.observe(&context, now).await?;
             if self.pass == Pass::Full && self.is_settled(&seen.digest).await? {
@@ -61,10 +66,26 @@ impl Promote {
             if self.act(&plan, &seen, &context, now).await? == act::Acted::HeadMoved {
                 continue;
             }
+            self.abandon_interrupted(&seen.repository, now).await?;
             self.remember_settled(&seen.digest, &plan, now).await?;
             return Ok(outcome(&plan, input_digest, plan_digest));
         }
         Err(RunError::Transient(anyhow::anyhow!("{} moved under every attempt", self.settings.to), None))
+    }
+
+    /// Tells once of every phase, with the time at which it began.
+    async fn announce_phase(&self, point: &CyclePoint, context: &RunContext) -> anyhow::Result<()> {
+        let (distribution, phase) = (&self.distribution.name, &point.phase);
+        let start = phase.start.to_zoned(self.distribution.calendar.timezone().clone())?;
+        let event = NewEvent {
+            at: start.timestamp(),
+            kind: "phase".to_owned(),
+            job: context.job.clone(),
+            package: None,
+            body: serde_json::json!({ "phase": phase.name, "until": phase.end, "promote": phase.promote }),
+            dedup_key: format!("phase/{distribution}/{}/{}/{}", self.settings.to, phase.name, phase.start),
+        };
+        self.services.store.add_event(&event).await.map(drop)
     }
 
     /// Everything that was seen is the same as after the last pass that finished.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::recovery::TakenOver;
 use super::{Promote, json, proposals};
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
@@ -44,6 +45,13 @@ pub struct Observed {
     pub head: Oid,
 }
 
+/// What tells the version of a pin, and whose it is.
+struct Known<'a> {
+    status: &'a Fact<ChannelStatus>,
+    releases: &'a BTreeMap<PackageName, Fact<Option<Release>>>,
+    taken_over: &'a TakenOver,
+}
+
 impl Promote {
     /// Looks at everything, and brings what the store knows of the channel and its pull requests up
     /// to date with it.
@@ -58,11 +66,16 @@ impl Promote {
         let open = proposals::open_numbers(&self.services.store, repository).await?;
         let view = self.services.github.view(repository, &[PACKAGES, CONFIG, SNAPSHOT], &open).await?;
         let head = read_head(repository, &view)?;
+        let taken_over = self.recover(repository, &view, context, now).await?;
         let proposals = self.sync_proposals(repository, &view, context, now).await?;
         let status = self.status(now).await?;
         let releases = self.releases(&source, now).await?;
-        let entries = self.entries(&head.listings, &status, &releases, now).await?;
+        let known = Known { status: &status, releases: &releases, taken_over: &taken_over };
+        let entries = self.entries(&head.listings, &known, now).await?;
         self.sync_entries(&entries, context, now).await?;
+        for (key, receipt) in &taken_over.done {
+            self.services.store.finish(key, receipt, now).await?;
+        }
         let facts = PromotionFacts {
             distribution: self.distribution.name.clone(),
             from: self.settings.from.clone(),
@@ -159,22 +172,22 @@ impl Promote {
     async fn entries(
         &self,
         listings: &[Listing],
-        status: &Fact<ChannelStatus>,
-        releases: &BTreeMap<PackageName, Fact<Option<Release>>>,
+        known: &Known<'_>,
         now: Timestamp,
     ) -> anyhow::Result<Vec<ChannelEntry>> {
         let (distribution, channel) = (&self.distribution.name, &self.settings.to);
-        let known = self.services.store.channel_at(distribution, channel, now).await?;
-        let ours = proposals::commits_of_ours(&self.services.store, &self.channel_repository()?).await?;
-        let first_sight = known.is_empty();
+        let stored = self.services.store.channel_at(distribution, channel, now).await?;
+        let mut ours = proposals::commits_of_ours(&self.services.store, &self.channel_repository()?).await?;
+        ours.extend(known.taken_over.commits.clone());
+        let first_sight = stored.is_empty();
         let mut entries = Vec::new();
         for listing in listings {
             let Some(pin) = listing.pin() else { continue };
             let package = &listing.package;
-            let before = known.get(package).map(|(entry, _)| entry).filter(|entry| entry.commit_sha == pin);
-            let built = status.known().and_then(|status| status.packages.get(package));
+            let before = stored.get(package).map(|(entry, _)| entry).filter(|entry| entry.commit_sha == pin);
+            let built = known.status.known().and_then(|status| status.packages.get(package));
             let built = built.filter(|built| built.commit.as_deref() == Some(pin));
-            let released = releases.get(package).and_then(|fact| fact.known()?.as_ref());
+            let released = known.releases.get(package).and_then(|fact| fact.known()?.as_ref());
             let released = released.filter(|release| release.commit == pin);
             let proposed = ours.get(&(package.clone(), pin.to_owned()));
             let version = before

@@ -54,14 +54,16 @@ impl Promote {
             if !seen.head_ref.starts_with(self.distribution.policy.pull_request.branch_prefix.as_str()) {
                 continue;
             }
-            let row = match rows.entry(seen.number) {
-                Entry::Occupied(known) => known.into_mut(),
+            let (row, known) = match rows.entry(seen.number) {
+                Entry::Occupied(known) => (known.into_mut(), true),
                 Entry::Vacant(unknown) => match adopted(repository, seen, now) {
-                    Some(row) => unknown.insert(row),
+                    Some(row) => (unknown.insert(row), false),
                     None => continue,
                 },
             };
-            self.bring_up_to_date(repository, row, seen, context, now).await?;
+            let before = known.then(|| row.clone());
+            self.bring_up_to_date(repository, row, seen, now).await?;
+            self.keep(row, before.as_ref(), context, now).await?;
         }
         for (number, row) in rows {
             let seen = view.pulls.iter().find(|seen| seen.number == number);
@@ -75,10 +77,8 @@ impl Promote {
         repository: &RepositoryName,
         row: &mut PullRequest,
         seen: &PullRequestSeen,
-        context: &RunContext,
         now: Timestamp,
     ) -> Result<(), RunError> {
-        let before = row.clone();
         let finished = match seen.state {
             SeenState::Merged => Some((PullRequestState::Merged, seen.merged_at)),
             SeenState::Closed => Some((PullRequestState::Closed, seen.closed_at)),
@@ -96,25 +96,43 @@ impl Promote {
             }
             None => row.state = PullRequestState::HandsOff,
         }
-        if *row == before {
+        Ok(())
+    }
+
+    /// Stores a row that changed since `before`, and tells of it; none: it was unknown.
+    async fn keep(
+        &self,
+        row: &mut PullRequest,
+        before: Option<&PullRequest>,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        if before == Some(&*row) {
             return Ok(());
         }
         row.updated_at = now;
-        let action = match row.state {
-            PullRequestState::Merged => "merged",
-            PullRequestState::Closed => "closed",
-            PullRequestState::HandsOff => "touched",
-            PullRequestState::Open => "adopted",
+        let action = match (row.state, before.map(|before| before.state)) {
+            (PullRequestState::Merged, _) => Some("merged"),
+            (PullRequestState::Closed, _) => Some("closed"),
+            (PullRequestState::HandsOff, _) => Some("touched"),
+            (PullRequestState::Open, None) => Some("adopted"),
+            (PullRequestState::Open, Some(PullRequestState::Merged | PullRequestState::Closed)) => {
+                Some("reopened")
+            }
+            // A push of an interrupted pass: the pass that completes it tells of it.
+            (PullRequestState::Open, Some(_)) => None,
         };
-        let at = row.finished_at.unwrap_or(now);
-        self.services.store.add_event(&event(row, action, context, at)).await?;
+        if let Some(action) = action {
+            let at = row.finished_at.unwrap_or(now);
+            self.services.store.add_event(&event(row, action, context, at)).await?;
+        }
         self.services.store.save_pull_request(row).await?;
         Ok(())
     }
 
     /// True where the commit at the head of a pull request carries tidegate's trailer: the push of a
     /// pass that was interrupted before it could store it.
-    async fn pushed_by_us(
+    pub(super) async fn pushed_by_us(
         &self,
         repository: &RepositoryName,
         seen: &PullRequestSeen,
@@ -129,7 +147,11 @@ impl Promote {
 }
 
 /// The row of a pull request that the store does not know, from its hidden marker.
-fn adopted(repository: &RepositoryName, seen: &PullRequestSeen, now: Timestamp) -> Option<PullRequest> {
+pub(super) fn adopted(
+    repository: &RepositoryName,
+    seen: &PullRequestSeen,
+    now: Timestamp,
+) -> Option<PullRequest> {
     let marker: Marker = serde_json::from_value(marker::parse(&seen.body)?).ok()?;
     Some(PullRequest {
         repository: repository.to_string(),

@@ -1,5 +1,5 @@
-//! Fetches the files of a snapshot's members: each verified by size and SHA-256, looked into, and
-//! kept by its digest, so that what is there already is never fetched again.
+//! Fetches the files of a snapshot's members: each within a limit on size, verified by its SHA-256,
+//! looked into, and kept by its digest, so that what is there already is never fetched again.
 
 use std::fs;
 use std::io::Write as _;

@@ -35,9 +35,10 @@ pub(super) fn answer(inner: &mut Inner, request: &Request, now: Timestamp) -> Re
         return Err(not_simulated(&format!("the call {} {}", request.method, request.template)));
     };
     let asked = format!("{owner}/{repo}");
-    let name = match inner.state.find(&asked) {
+    let name = match inner.state.ask(&asked) {
         Found::Here(repository) => repository.name.clone(),
         Found::Nothing => return Err(Refused::not_found("Not Found")),
+        Found::Unreachable => return Err(Refused::status(502, "SERVER_ERROR", "Server Error")),
         Found::Moved(repository) => {
             // GitHub redirects to `/repositories/<id>/…`; the name says the same and can be read.
             let rest =

@@ -139,6 +139,12 @@ impl SimulatedGitHub {
         }
     }
 
+    /// Sets which repositories (`owner/name`) GitHub cannot serve at the moment; like the workflow runs,
+    /// that follows from the world's time.
+    pub fn set_unreachable<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.lock().state.unreachable = names.into_iter().map(str::to_lowercase).collect();
+    }
+
     /// How often each call was made, by method and path of GitHub's description, such as
     /// `GET /repos/{owner}/{repo}/pulls`.
     pub fn requests(&self) -> BTreeMap<String, u64> {

@@ -16,6 +16,8 @@ pub struct GitHubState {
     pub repositories: BTreeMap<String, Repository>,
     /// How people behave; none where nobody does anything by themselves.
     pub people: Option<People>,
+    /// Repositories (`owner/name` in lower case) that GitHub cannot serve at the moment.
+    pub(super) unreachable: BTreeSet<String>,
     /// Commits that the world makes by itself, ordered by time.
     pub(super) schedule: Vec<ScheduledCommit>,
     /// How many of them it has made.
@@ -246,6 +248,8 @@ pub enum Found<'a> {
     Here(&'a Repository),
     /// The repository that it became.
     Moved(&'a Repository),
+    /// Something that GitHub cannot serve at the moment.
+    Unreachable,
     /// Nothing that the token may see.
     Nothing,
 }
@@ -260,6 +264,11 @@ impl GitHubState {
     pub fn schedule(&mut self, commits: impl IntoIterator<Item = ScheduledCommit>) {
         self.schedule.extend(commits);
         self.schedule.sort_by_key(|commit| commit.at);
+    }
+
+    /// Looks a repository up as a request does: not while an outage hides it.
+    pub(super) fn ask(&self, name: &str) -> Found<'_> {
+        if self.unreachable.contains(&name.to_lowercase()) { Found::Unreachable } else { self.find(name) }
     }
 
     /// Looks a repository up as GitHub does: whatever the case, along renames.
@@ -285,7 +294,7 @@ impl GitHubState {
     pub fn repository(&self, name: &str) -> Option<&Repository> {
         match self.find(name) {
             Found::Here(repository) | Found::Moved(repository) => Some(repository),
-            Found::Nothing => None,
+            Found::Unreachable | Found::Nothing => None,
         }
     }
 

@@ -14,7 +14,7 @@ const FRAME: (f64, f64, f64, f64) = (44.0, 12.0, 12.0, 28.0);
 /// One line of a chart.
 pub struct Series {
     /// Its name, for the legend.
-    pub name: &'static str,
+    pub name: String,
     /// The class that gives its colour.
     pub class: &'static str,
     /// A value for each day of the chart; none where nothing was known.
@@ -52,13 +52,14 @@ pub fn draw(days: &[Date], series: &[Series], marks: &[Mark]) -> String {
     for mark in marks {
         let Some(index) = days.iter().position(|day| *day == mark.day) else { continue };
         let x = scale.x(index);
+        // A label that would run over the right edge stands on the left of its line.
+        let (at, anchor) = if x > WIDTH * 0.85 { (x - 4.0, "end") } else { (x + 4.0, "start") };
         let _ = writeln!(
             svg,
             "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>\
-             <text class=\"axis\" x=\"{:.1}\" y=\"{}\">{}</text>",
+             <text class=\"axis\" x=\"{at:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             FRAME.2,
             HEIGHT - FRAME.3,
-            x + 4.0,
             HEIGHT - 10.0,
             mark.name,
         );

@@ -21,7 +21,7 @@ struct Report<'a> {
     start: Date,
     end: Date,
     chart: String,
-    legend: Vec<(&'static str, &'static str)>,
+    legend: Vec<(&'static str, String)>,
     summary: &'a Summary,
     pull_requests: Vec<PullRequestRow<'a>>,
 }
@@ -51,7 +51,7 @@ pub async fn render(
         start: days.first().copied().unwrap_or_default(),
         end: days.last().copied().unwrap_or_default(),
         chart: chart::draw(&days, &series, &marks(distribution, &days)),
-        legend: series.iter().map(|series| (series.class, series.name)).collect(),
+        legend: series.iter().map(|series| (series.class, series.name.clone())).collect(),
         summary,
         pull_requests: pull_requests.iter().map(|(_, pull)| row(pull)).collect(),
     };
@@ -105,12 +105,8 @@ async fn series(store: &Store, distribution: &Distribution, days: &[Date]) -> an
                 status.packages.values().filter(|known| known.evidence == Evidence::Passing).count()
             }));
         }
-        let names = match class {
-            ["line-a", _] => ("community: built", "community: passing"),
-            _ => ("staging: built", "staging: passing"),
-        };
-        series.push(Series { name: names.0, class: class[0], values: built });
-        series.push(Series { name: names.1, class: class[1], values: passing });
+        series.push(Series { name: format!("{}: built", channel.name), class: class[0], values: built });
+        series.push(Series { name: format!("{}: passing", channel.name), class: class[1], values: passing });
     }
     Ok(series)
 }

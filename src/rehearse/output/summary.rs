@@ -88,7 +88,8 @@ pub async fn collect(
                 let folder = out.join("published").join(distribution).join(row.date.to_string());
                 summary.snapshots.push(published(&folder)?);
             } else {
-                let reason = row.reason.unwrap_or_else(|| "it was not finished".to_owned());
+                let reason =
+                    row.reason.unwrap_or_else(|| "It was begun and could not be finished yet.".to_owned());
                 summary.held_snapshots.push(HeldSnapshot { date: row.date, reason });
             }
         }

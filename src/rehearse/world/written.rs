@@ -1,5 +1,5 @@
 //! A world's files as they are written: one struct per table, object or row. Unknown keys are
-//! refused here; what takes more than one value to judge is judged in `reading`.
+//! refused here; what takes more than one value to judge is judged in `settings` and `semantics`.
 
 use serde::Deserialize;
 use toml::Spanned;

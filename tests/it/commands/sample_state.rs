@@ -72,6 +72,7 @@ fn status(fails: &[&str]) -> ChannelStatus {
             evidence: if issues.is_empty() { Evidence::Passing } else { Evidence::Failing },
             settled: None,
             issues,
+            failed_build: None,
             unknown: Vec::new(),
         }
     };

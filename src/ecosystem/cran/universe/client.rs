@@ -44,9 +44,15 @@ impl UniverseClient {
     /// limits and answers that are cut off are transient; other refusals and answers that are not
     /// JSON are permanent. An answer without packages is no error here: see [`UniverseAnswer::is_empty`].
     pub async fn packages(&self) -> Result<UniverseAnswer, Failure> {
+        UniverseAnswer::read(self.packages_url()?.as_str(), &self.packages_text().await?)
+    }
+
+    /// The same as the universe sent it, for [`UniverseAnswer::read`]: who has seen these bytes before
+    /// need not read them again.
+    pub async fn packages_text(&self) -> Result<Vec<u8>, Failure> {
         let url = self.packages_url()?;
         match fetch::bytes(&self.http, &url, &self.limits).await? {
-            Fetched::Found(bytes) => UniverseAnswer::read(url.as_str(), &bytes),
+            Fetched::Found(bytes) => Ok(bytes),
             Fetched::Missing => {
                 Err(Failure::permanent(format!("GET {url}: there is no such universe (404)")))
             }

@@ -185,10 +185,14 @@ impl Node<'_, '_> {
                 let part = |name: &str| arguments.text(name).unwrap_or_default();
                 let asked = format!("{}/{}", part("owner"), part("name"));
                 let inner = self.scope.inner.borrow();
-                match inner.state.find(&asked) {
+                match inner.state.ask(&asked) {
                     Found::Here(found) => Ok(Resolved::Object(Kind::Repository(found.name.clone()))),
                     Found::Moved(found) if arguments.0["followRenames"] != false => {
                         Ok(Resolved::Object(Kind::Repository(found.name.clone())))
+                    }
+                    Found::Unreachable => {
+                        let message = "Something went wrong while executing your query.";
+                        Err(Refused::status(200, "INTERNAL", message))
                     }
                     Found::Moved(_) | Found::Nothing => Err(unknown_repository(&asked)),
                 }

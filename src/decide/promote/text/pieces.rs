@@ -1,0 +1,209 @@
+//! The pieces of a pull request's text that hold what comes from outside: tables, links and evidence.
+//!
+//! Names and versions become code, sentences are escaped, links lead to addresses that were checked.
+//! Everything is limited, since GitHub takes no text above 65,536 characters.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use url::Url;
+
+use super::short;
+use crate::decide::promote::index::Index;
+use crate::decide::standing::Standing;
+use crate::decide::words::{counted, issue_in_words};
+use crate::domain::{Evidence, Issue, Move, PackageName, is_commit};
+use crate::github::RepositoryName;
+use crate::github::markdown::{code, code_in_table, escape};
+
+/// Tables, evidence and other lists stop before they grow beyond this many bytes.
+const TABLE: usize = 24_000;
+const EVIDENCE: usize = 12_000;
+const LIST: usize = 6_000;
+/// How many results and addresses the evidence on one package shows.
+const LOGS: usize = 10;
+/// The longest name or version that is shown whole, and the longest sentence.
+const NAME: usize = 60;
+const SENTENCE: usize = 600;
+
+/// A name or version.
+pub fn name(text: &str) -> String {
+    code(&clipped(text, NAME))
+}
+
+/// A sentence or clause from outside.
+pub fn quoted(text: &str) -> String {
+    escape(&clipped(text, SENTENCE))
+}
+
+fn clipped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A list of lines, as long as there is room; the rest is counted.
+pub fn list(lines: impl Iterator<Item = String>) -> String {
+    match fitting(lines, LIST) {
+        (lines, 0) => lines,
+        (lines, more) => format!("{lines}- and {more} more\n"),
+    }
+}
+
+/// Lines until `room` bytes are full, and how many did not fit.
+fn fitting(lines: impl Iterator<Item = String>, room: usize) -> (String, usize) {
+    let (mut text, mut left) = (String::new(), 0);
+    for line in lines {
+        if left > 0 || text.len() + line.len() > room {
+            left += 1;
+        } else {
+            text.push_str(&line);
+        }
+    }
+    (text, left)
+}
+
+/// The table of moves: what the channel holds now, and what it would hold.
+pub fn table(index: &Index<'_>, moves: &[Move]) -> String {
+    let row = |moved: &Move| {
+        format!(
+            "| {} | {} | {} | {} |\n",
+            cell(&moved.package),
+            held(index, moved),
+            cell(&moved.to_version),
+            commit(moved)
+        )
+    };
+    let (rows, more) = fitting(moves.iter().map(row), TABLE);
+    finished(format!("| package | from | to | commit |\n| --- | --- | --- | --- |\n{rows}"), more)
+}
+
+/// The table of pins: packages that stay at the commit they are at.
+pub fn pins(moves: &[Move]) -> String {
+    let row = |moved: &Move| {
+        format!("| {} | {} | {} |\n", cell(&moved.package), cell(&moved.to_version), commit(moved))
+    };
+    let (rows, more) = fitting(moves.iter().map(row), TABLE);
+    finished(format!("| package | version | commit |\n| --- | --- | --- |\n{rows}"), more)
+}
+
+fn finished(mut table: String, more: usize) -> String {
+    if more > 0 {
+        let _ = writeln!(table, "\nand {more} more: see the changes of `packages.json`.");
+    }
+    table
+}
+
+fn cell(text: &str) -> String {
+    code_in_table(&clipped(text, NAME))
+}
+
+/// What the channel holds of a package now, for a table.
+fn held(index: &Index<'_>, moved: &Move) -> String {
+    match (&moved.from_version, index.held(&moved.package), index.pin(&moved.package)) {
+        (Some(version), _, _) => cell(version),
+        (None, None, _) => "new".to_owned(),
+        (None, Some(_), Some(pin)) => format!("commit `{}`", short(pin)),
+        (None, Some(_), None) => "not pinned".to_owned(),
+    }
+}
+
+fn commit(moved: &Move) -> String {
+    let shown = cell(short(&moved.to_commit));
+    match RepositoryName::from_url(&moved.url) {
+        Ok(repository) if is_commit(&moved.to_commit) => {
+            format!("[{shown}](https://github.com/{repository}/commit/{})", moved.to_commit)
+        }
+        _ => shown,
+    }
+}
+
+/// What is known of the versions that the channel holds now, and of the packages at fault.
+pub fn evidence(index: &Index<'_>, moves: &[Move]) -> String {
+    let moving: BTreeSet<&str> = moves.iter().map(|moved| moved.package.as_str()).collect();
+    let causes: BTreeSet<PackageName> =
+        moving.iter().flat_map(|package| index.standing(package).root_causes()).collect();
+    let causes = causes.iter().map(String::as_str).filter(|cause| !moving.contains(cause));
+    let lines = moving.iter().copied().chain(causes).map(|package| evidence_line(index, package));
+    match fitting(lines, EVIDENCE) {
+        (lines, 0) => lines,
+        (lines, more) => format!("{lines}- and {}\n", counted(more, "more package")),
+    }
+}
+
+fn evidence_line(index: &Index<'_>, package: &str) -> String {
+    let (to, shown) = (&index.facts.to, name(package));
+    if index.held(package).is_none() {
+        return format!("- {shown} is new to {to}: nothing is known of it there yet.\n");
+    }
+    let standing = index.standing(package);
+    let built = match standing {
+        Standing::Assessed(assessment) => assessment.version.as_deref(),
+        _ => None,
+    };
+    let held = built.or_else(|| index.held_version(package));
+    let held = held.map_or_else(|| "what is there".to_owned(), name);
+    let words = || quoted(&standing.in_words());
+    match (standing.evidence(), standing) {
+        (Evidence::Passing, _) => format!("- {shown}: {held} passes in {to}.\n"),
+        (Evidence::Pending, _) => {
+            format!("- {shown}: nothing is decided yet on {held} in {to}: {}.\n", words())
+        }
+        (Evidence::Unknown, _) => {
+            format!("- {shown}: nobody can tell now whether {held} passes: {}.\n", words())
+        }
+        (Evidence::Failing, Standing::Assessed(assessment)) => {
+            let issues = assessment.issues.iter().map(issue_lines);
+            format!("- {shown}: {held} fails in {to}:\n{}", issues.collect::<String>())
+        }
+        (Evidence::Failing, _) => format!("- {shown}: {held} fails in {to}: {}.\n", words()),
+    }
+}
+
+/// A line for an issue; or one for each of its checks or advisories, with its address where that can
+/// be followed safely.
+fn issue_lines(issue: &Issue) -> String {
+    let mut lines = String::new();
+    match issue {
+        Issue::RCmdCheck(checks) => {
+            for check in checks.iter().take(LOGS) {
+                let what = format!("R CMD check: {} on {} with R {}", check.check, check.config, check.r);
+                let log = link("log", &check.url).unwrap_or_else(|| "no log".to_owned());
+                let _ = writeln!(lines, "  - {} ({log})", quoted(&what));
+            }
+            left_out(&mut lines, checks.len());
+        }
+        Issue::Advisories(addresses) => {
+            for address in addresses.iter().take(LOGS) {
+                let shown = link("the advisory", address).unwrap_or_else(|| name(address));
+                let _ = writeln!(lines, "  - a security advisory names this version: {shown}");
+            }
+            left_out(&mut lines, addresses.len());
+        }
+        other => {
+            let _ = writeln!(lines, "  - {}", quoted(&issue_in_words(other)));
+        }
+    }
+    lines
+}
+
+fn left_out(lines: &mut String, all: usize) {
+    if all > LOGS {
+        let _ = writeln!(lines, "  - and {} more of these", all - LOGS);
+    }
+}
+
+/// A link to an address from outside: only https, to a named host, and with nothing in it that ends
+/// the link or hides where it leads.
+fn link(text: &str, address: &str) -> Option<String> {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'*+,;=%".contains(&byte);
+    let url = Url::parse(address).ok()?;
+    let safe = address.len() <= 500
+        && address.starts_with("https://")
+        && address.bytes().all(harmless)
+        && url.domain().is_some()
+        && url.username().is_empty()
+        && url.password().is_none();
+    safe.then(|| format!("[{text}]({address})"))
+}

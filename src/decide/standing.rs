@@ -1,0 +1,84 @@
+//! The evidence on what a channel holds.
+//!
+//! A channel's universe says what it has built, which is not always what the channel's list pins:
+//! just after a move the old version is still there, and it stays there where the new one does not
+//! build. What speaks for the old version then says nothing of the pinned one.
+
+use crate::decide::words;
+use crate::domain::{Assessment, Evidence, Issue, IssueKind, PackageName};
+
+/// What is known of the revision that the channel holds of a package.
+#[derive(Clone, Copy)]
+pub enum Standing<'a> {
+    /// The universe built it, and this is what it says.
+    Assessed(&'a Assessment),
+    /// The universe has not built the pinned commit yet.
+    NotBuilt,
+    /// The build failed.
+    BuildFailed,
+    /// The channel's universe does not list the package.
+    NotListed,
+    /// The channel's status itself is unknown.
+    Unknown(&'a str),
+}
+
+impl<'a> Standing<'a> {
+    /// From what the universe says of a package, and the commit that the list pins.
+    pub fn of(assessment: Option<&'a Assessment>, pin: Option<&str>) -> Self {
+        let Some(assessment) = assessment else { return Self::NotListed };
+        let wanted = pin.or(assessment.commit.as_deref());
+        if wanted.is_some() && assessment.failed_build.as_deref() == wanted {
+            return Self::BuildFailed;
+        }
+        if wanted.is_some() && assessment.commit.as_deref() != wanted {
+            return Self::NotBuilt;
+        }
+        Self::Assessed(assessment)
+    }
+
+    /// The four states.
+    pub fn evidence(self) -> Evidence {
+        match self {
+            Self::Assessed(assessment) => assessment.evidence,
+            Self::NotBuilt => Evidence::Pending,
+            Self::BuildFailed => Evidence::Failing,
+            Self::NotListed | Self::Unknown(_) => Evidence::Unknown,
+        }
+    }
+
+    /// What speaks against it: one clause.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Assessed(assessment) if assessment.evidence == Evidence::Unknown => {
+                assessment.unknown.join("; ")
+            }
+            Self::Assessed(assessment) => words::issues_in_words(assessment),
+            Self::NotBuilt => "the commit it is pinned to is not built yet".to_owned(),
+            Self::BuildFailed => "its build failed".to_owned(),
+            Self::NotListed => "its universe does not list it, or not yet".to_owned(),
+            Self::Unknown(why) => why.to_owned(),
+        }
+    }
+
+    /// The packages whose issues reach this one.
+    pub fn root_causes(self) -> Vec<PackageName> {
+        let Self::Assessed(assessment) = self else { return Vec::new() };
+        let causes = assessment.issues.iter().find_map(|issue| match issue {
+            Issue::Dependencies(causes) => Some(causes.keys().cloned().collect()),
+            _ => None,
+        });
+        causes.unwrap_or_default()
+    }
+
+    /// True where something speaks against the package itself, and not only against what it needs.
+    pub fn fails_by_itself(self) -> bool {
+        match self {
+            Self::BuildFailed => true,
+            Self::Assessed(assessment) => assessment
+                .issues
+                .iter()
+                .any(|issue| !matches!(issue.kind(), IssueKind::Dependencies | IssueKind::Synchronization)),
+            Self::NotBuilt | Self::NotListed | Self::Unknown(_) => false,
+        }
+    }
+}

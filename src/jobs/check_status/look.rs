@@ -1,0 +1,132 @@
+//! One look at all sources of a channel, as they answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::CheckStatus;
+use super::seen::read_universe;
+use crate::calendar::Targets;
+use crate::daemon::RunError;
+use crate::domain::{PackageName, StagingModel};
+use crate::ecosystem::cran::cran_index::read_index;
+use crate::failure::Failure;
+use crate::github::WorkflowRun;
+use crate::jobs::sources::names;
+use crate::jobs::universes::{cran_client, universe_client, universe_of};
+
+/// A run that waits for longer than this will never start (upstream's rule).
+const LOST_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
+/// The workflow that builds packages in a universe's repository.
+const BUILD_WORKFLOW: &str = "build.yml";
+
+/// What all sources said, or how they failed.
+pub(super) struct Look {
+    universe: Result<Vec<u8>, Failure>,
+    cran: Result<Vec<u8>, Failure>,
+    builds: Result<BTreeMap<PackageName, String>, Failure>,
+    /// Packages that the channel holds and whose issues stay with them.
+    pub(super) staged: BTreeSet<PackageName>,
+}
+
+impl CheckStatus {
+    /// Asks every source.
+    pub(super) async fn look(&self, targets: &Targets, now: Timestamp) -> Result<Look, RunError> {
+        let universe = universe_of(&self.distribution, &self.settings.channel)?;
+        let runs = self.services.github.unfinished_runs(&universe.builds, BUILD_WORKFLOW).await;
+        Ok(Look {
+            universe: universe_client(&self.services, universe)?.packages_text().await,
+            cran: cran_client(&self.services, universe, targets)?.index().await,
+            builds: runs.map(|runs| alive(runs, now)),
+            staged: self.staged(now).await?,
+        })
+    }
+
+    /// Under `follow`, issues of packages that are staged already do not reach their dependents.
+    async fn staged(&self, now: Timestamp) -> anyhow::Result<BTreeSet<PackageName>> {
+        if self.distribution.policy.staging == StagingModel::Pinned {
+            return Ok(BTreeSet::new());
+        }
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
+        let held = self.services.store.channel_at(distribution, channel, now).await?;
+        Ok(held.into_keys().collect())
+    }
+
+    /// The sources of this job, by the names under which they are stored.
+    pub(super) fn sources(&self, targets: &Targets) -> [String; 3] {
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
+        [
+            names::universe(distribution, channel),
+            names::cran(distribution, channel, targets.dependency_freeze),
+            names::builds(distribution, channel),
+        ]
+    }
+
+    /// Stores what each source said, with its time; a source that failed keeps what it said before.
+    pub(super) async fn store_look(
+        &self,
+        look: &Look,
+        targets: &Targets,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let [universe, cran, builds] = self.sources(targets);
+        let read = match &look.universe {
+            Ok(bytes) => read_universe(bytes).map(|seen| serde_json::to_vec(&seen)),
+            Err(failure) => Err(failure.clone()),
+        };
+        self.store_source(&universe, read, now).await?;
+        let read = match &look.cran {
+            Ok(bytes) => read_index("the CRAN index", bytes).and_then(|versions| match versions.is_empty() {
+                true => Err(Failure::transient("the index is empty")),
+                false => Ok(serde_json::to_vec(&versions)),
+            }),
+            Err(failure) => Err(failure.clone()),
+        };
+        self.store_source(&cran, read, now).await?;
+        let read = look.builds.as_ref().map(serde_json::to_vec).map_err(Failure::clone);
+        self.store_source(&builds, read, now).await
+    }
+
+    async fn store_source(
+        &self,
+        source: &str,
+        said: Result<serde_json::Result<Vec<u8>>, Failure>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        match said {
+            Ok(bytes) => self.services.store.record_seen(source, &bytes?, now).await.map(drop),
+            Err(failure) => self.services.store.record_failed(source, &failure.to_string(), now).await,
+        }
+    }
+}
+
+impl Look {
+    /// The digest of everything that was seen; none where a source failed, since then nobody can say
+    /// that nothing changed.
+    pub(super) fn digest(&self, targets: &Targets) -> Option<String> {
+        let mut digest = Sha256::new();
+        for part in [self.universe.as_ref().ok()?, self.cran.as_ref().ok()?] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let rest = serde_json::json!([self.builds.as_ref().ok()?, self.staged, targets]);
+        digest.update(rest.to_string());
+        Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Packages whose build runs, with its address; a run's title begins with the package.
+fn alive(runs: Vec<WorkflowRun>, now: Timestamp) -> BTreeMap<PackageName, String> {
+    let alive = runs.into_iter().filter(|run| is_alive(run, now));
+    alive
+        .filter_map(|run| Some((run.display_title.split_whitespace().next()?.to_owned(), run.html_url)))
+        .collect()
+}
+
+/// Upstream's rule: a run that is not in progress and began more than a day ago is lost.
+pub fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
+    let began = run.run_started_at.unwrap_or(run.created_at);
+    run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
+}

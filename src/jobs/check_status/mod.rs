@@ -1,0 +1,217 @@
+//! `check-status`: what speaks against each package of a channel.
+//!
+//! Observes the channel's universe, the CRAN index of the frozen date and the builds that run, each
+//! stored with its source and time; keeps the version history; and draws the status from them by
+//! [`crate::decide::status`], past the guard of [`crate::decide::guard`]. Where all sources say the
+//! same as after the last pass that left nothing open, the pass ends there.
+
+mod look;
+mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+pub use look::is_alive;
+pub use seen::{SeenBinary, SeenFile, SeenPackage, SeenUniverse, facts_of, was_just_published};
+
+use super::sources::{fresh_fact, names};
+use super::{Services, point_and_targets};
+use crate::calendar::Targets;
+use crate::config::{CheckStatus as Settings, Distribution};
+use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::guard::{self, GuardMemory, GuardPolicy};
+use crate::decide::{ledger, status};
+use crate::domain::{
+    ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
+};
+use crate::ecosystem::cran::files::LedgerFile;
+use look::Look;
+
+/// The version history that a channel's repository keeps.
+const VERSIONS: &str = "versions.json";
+
+/// The job.
+pub struct CheckStatus {
+    pub services: Arc<Services>,
+    pub distribution: Arc<Distribution>,
+    pub settings: Settings,
+}
+
+impl JobWork for CheckStatus {
+    fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
+        Box::pin(self.check(context))
+    }
+}
+
+impl CheckStatus {
+    async fn check(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+        let now = self.services.clock.now();
+        let store = &self.services.store;
+        let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
+        let look = self.look(&targets, now).await?;
+        let digest = look.digest(&targets);
+        if digest.is_some() && digest == self.settled_digest().await? {
+            let mut sources = self.sources(&targets).to_vec();
+            sources.push(self.status_source());
+            store.still_seen(&sources, now).await?;
+            return Ok(RunOutcome::Unchanged { summary: "every source says what it said before".to_owned() });
+        }
+        self.store_look(&look, &targets, now).await?;
+        let universe = names::universe(&self.distribution.name, &self.settings.channel);
+        let seen: SeenUniverse = match fresh_fact(store, &universe, now, self.max_age()).await? {
+            Fact::Known(seen) => seen,
+            Fact::Unknown { why } => return Ok(RunOutcome::Held { reason: why }),
+        };
+        let facts = self.facts(look, &seen, &targets, now).await?;
+        let status = self.draw(&facts, now).await?;
+        let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
+        let recorded = store.record_seen(&self.status_source(), &bytes, now).await?;
+        let settled = digest.filter(|_| is_settled(&facts, &status));
+        store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
+        let summary = in_numbers(&status);
+        Ok(if recorded.changed { RunOutcome::done(summary) } else { RunOutcome::Unchanged { summary } })
+    }
+
+    fn status_source(&self) -> String {
+        names::status(&self.distribution.name, &self.settings.channel)
+    }
+
+    fn settled_source(&self) -> String {
+        format!("settled-status:{}/{}", self.distribution.name, self.settings.channel)
+    }
+
+    async fn settled_digest(&self) -> anyhow::Result<Option<String>> {
+        let fact = self.services.store.latest_seen(&self.settled_source()).await?;
+        Ok(fact.and_then(|fact| String::from_utf8(fact.bytes).ok()))
+    }
+
+    /// How old an answer may be that still counts. Upstream has no memory: under `faithful` only
+    /// what was read just now counts.
+    fn max_age(&self) -> Duration {
+        match self.distribution.policy.evidence {
+            EvidencePolicy::Faithful => Duration::ZERO,
+            EvidencePolicy::Guarded => self.distribution.policy.max_age.get(),
+        }
+    }
+
+    async fn facts(
+        &self,
+        look: Look,
+        universe: &SeenUniverse,
+        targets: &Targets,
+        now: Timestamp,
+    ) -> Result<StatusFacts, RunError> {
+        let store = &self.services.store;
+        let [_, cran, builds] = self.sources(targets);
+        let packages: BTreeMap<PackageName, PackageFacts> = universe
+            .iter()
+            .map(|(package, seen)| {
+                let just_published = was_just_published(seen.facts.published.as_deref(), now);
+                (package.clone(), PackageFacts { just_published, ..seen.facts.clone() })
+            })
+            .collect();
+        Ok(StatusFacts {
+            cran: fresh_fact(store, &cran, now, self.max_age()).await?,
+            builds: fresh_fact(store, &builds, now, self.max_age()).await?,
+            advisories: BTreeMap::new(),
+            ledger: self.ledger(&packages).await?,
+            staged: look.staged,
+            r_series: targets.r.clone(),
+            frozen_date: targets.dependency_freeze.to_string(),
+            packages,
+        })
+    }
+
+    /// The version history, brought up to date. The first look takes over what the repository's own
+    /// `versions.json` remembers.
+    async fn ledger(&self, packages: &BTreeMap<PackageName, PackageFacts>) -> Result<Ledger, RunError> {
+        let store = &self.services.store;
+        let key = format!("{}/{}", self.distribution.name, self.settings.channel);
+        let mut known = store.ledger(&key).await?;
+        let repository =
+            self.distribution.channel(&self.settings.channel).and_then(|channel| channel.repository());
+        if known.is_empty()
+            && let Some(repository) = repository
+        {
+            let view = self.services.github.view(repository, &[VERSIONS], &[]).await?;
+            if let Some(text) = view.files.get(VERSIONS).and_then(Option::as_deref) {
+                let file = LedgerFile::read(&format!("{repository}/{VERSIONS}"), text.as_bytes());
+                known = file.map_err(anyhow::Error::from)?.into_ledger();
+            }
+        }
+        let updated = ledger::update(&known, packages);
+        if updated != known {
+            store.save_ledger(&key, &updated).await?;
+        }
+        Ok(updated)
+    }
+
+    /// Draws the status, past the guard, and remembers what the guard needs the next time.
+    async fn draw(&self, facts: &StatusFacts, now: Timestamp) -> Result<ChannelStatus, RunError> {
+        let store = &self.services.store;
+        let policy = self.distribution.policy.evidence;
+        let own = status::own_findings(facts, policy);
+        if policy == EvidencePolicy::Faithful {
+            return Ok(status::channel_status(facts, &own, policy));
+        }
+        let memory_source = names::guard(&self.distribution.name, &self.settings.channel);
+        let memory: GuardMemory = read_or_default(store.latest_seen(&memory_source).await?)?;
+        let guard_policy = GuardPolicy {
+            mass_change: self.distribution.policy.mass_change,
+            confirm_after: self.distribution.policy.confirm_after,
+        };
+        let reviewed = guard::review(&memory, now, facts, own, guard_policy);
+        let mut status = status::channel_status(facts, &reviewed.findings, policy);
+        status.held = reviewed.held;
+        let source = names::status(&self.distribution.name, &self.settings.channel);
+        let before: ChannelStatus = read_or_default(store.latest_seen(&source).await?)?;
+        settle(&mut status, &before);
+        let bytes = serde_json::to_vec(&reviewed.memory).map_err(anyhow::Error::from)?;
+        store.record_seen(&memory_source, &bytes, now).await?;
+        Ok(status)
+    }
+}
+
+/// True where another look at the same answers would come to the same status: nothing is held until
+/// it is confirmed, and nothing was published so lately that time alone will change it.
+fn is_settled(facts: &StatusFacts, status: &ChannelStatus) -> bool {
+    status.held.is_empty() && facts.packages.values().all(|package| !package.just_published)
+}
+
+fn read_or_default<T: serde::de::DeserializeOwned + Default>(
+    fact: Option<crate::store::SeenFact>,
+) -> anyhow::Result<T> {
+    Ok(fact.map(|fact| serde_json::from_slice(&fact.bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Keeps what was known of a commit while it is being built again, or while nobody can tell.
+fn settle(status: &mut ChannelStatus, before: &ChannelStatus) {
+    for (package, assessment) in &mut status.packages {
+        if matches!(assessment.evidence, Evidence::Passing | Evidence::Failing) {
+            continue;
+        }
+        let known = before.packages.get(package).filter(|known| known.commit == assessment.commit);
+        assessment.settled = known.and_then(|known| match known.evidence {
+            Evidence::Passing | Evidence::Failing => Some(known.evidence),
+            Evidence::Pending | Evidence::Unknown => known.settled,
+        });
+    }
+}
+
+fn in_numbers(status: &ChannelStatus) -> String {
+    let count = |evidence: Evidence| {
+        status.packages.values().filter(|assessment| assessment.evidence == evidence).count()
+    };
+    format!(
+        "{} packages: {} passing, {} failing, {} pending, {} unknown",
+        status.packages.len(),
+        count(Evidence::Passing),
+        count(Evidence::Failing),
+        count(Evidence::Pending),
+        count(Evidence::Unknown),
+    )
+}

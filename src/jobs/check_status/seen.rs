@@ -1,0 +1,105 @@
+//! What is stored of a universe: what the rules look at, and the files it offers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Checks, PackageFacts, PackageName};
+use crate::ecosystem::cran::universe::{UniverseAnswer, UniversePackage};
+use crate::failure::Failure;
+
+/// Published less than this before a look: dependents may still be rebuilding (upstream's rule).
+const JUST_PUBLISHED: Duration = Duration::from_secs(5 * 60);
+
+/// What a universe says of its packages, as it is stored.
+pub type SeenUniverse = BTreeMap<PackageName, SeenPackage>;
+
+/// What a universe says of one package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenPackage {
+    /// What the rules look at.
+    pub facts: PackageFacts,
+    /// The source package, where there is one.
+    pub source: Option<SeenFile>,
+    /// The binary packages.
+    pub binaries: Vec<SeenBinary>,
+}
+
+/// A source package, as its universe promises it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFile {
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its size in bytes, where the universe says so.
+    pub size: Option<u64>,
+}
+
+/// A binary package, as its universe promises it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenBinary {
+    /// `win`, `mac`, `linux` or `wasm`.
+    pub os: String,
+    /// The architecture; none for a package without compiled code.
+    pub arch: Option<String>,
+    /// The full version of R that built it.
+    pub r: String,
+    /// The package's version.
+    pub version: String,
+    /// The commit that was built.
+    pub commit: Option<String>,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// Reads a universe's answer. A universe always lists something: an empty answer, or one with records
+/// that cannot be read, is a fault of the source.
+pub fn read_universe(bytes: &[u8]) -> Result<SeenUniverse, Failure> {
+    let packages = UniverseAnswer::read("the universe", bytes)?.require_whole("the universe")?;
+    if packages.is_empty() {
+        return Err(Failure::transient("the universe's answer lists no package at all"));
+    }
+    Ok(packages.into_iter().map(seen_package).collect())
+}
+
+/// Turns a record of a universe into what is stored of it.
+fn seen_package(package: UniversePackage) -> (PackageName, SeenPackage) {
+    let facts = facts_of(&package);
+    let source = package.file.map(|file| SeenFile { sha256: file.sha256, size: file.size });
+    let binaries = package.binaries.into_iter().map(|binary| SeenBinary {
+        os: binary.os,
+        arch: binary.arch,
+        r: binary.r,
+        version: binary.version,
+        commit: binary.commit,
+        sha256: binary.sha256,
+    });
+    (package.package, SeenPackage { facts, source, binaries: binaries.collect() })
+}
+
+/// What the rules look at in a record of a universe.
+pub fn facts_of(package: &UniversePackage) -> PackageFacts {
+    PackageFacts {
+        version: Some(package.version.clone()),
+        commit: Some(package.commit.clone()),
+        published: package.published.clone(),
+        just_published: false,
+        license: package.license.clone(),
+        foss: package.foss,
+        remotes: package.remotes.clone(),
+        checks: match &package.issues_r_cmd_check {
+            Some(bad) => Checks::Bad(bad.clone()),
+            None => Checks::All(package.checks.clone()),
+        },
+        dependencies: package.strong_dependencies().into_iter().cloned().collect(),
+        newer_failure: package.failure.as_ref().and_then(|failure| failure.commit.clone()),
+    }
+}
+
+/// True where `published` (as status files print it) lies less than five minutes before `now`.
+pub fn was_just_published(published: Option<&str>, now: Timestamp) -> bool {
+    let text = published.map(|text| text.trim_end_matches(" UTC").replacen(' ', "T", 1) + "Z");
+    let at = text.and_then(|text| text.parse::<Timestamp>().ok());
+    at.is_some_and(|at| now.duration_since(at).unsigned_abs() < JUST_PUBLISHED)
+}

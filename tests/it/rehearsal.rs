@@ -1,0 +1,9 @@
+//! Rehearsals: the jobs against whole worlds, recorded and made up, undisturbed and killed.
+
+mod crashes;
+mod dice;
+mod invented;
+mod inventions;
+mod laws;
+mod quarter;
+mod stage;

@@ -1,0 +1,113 @@
+//! The bundled quarter of R-multiverse: what a rehearsal makes of what really happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tidegate::domain::{EvidencePolicy, StagingModel, Via};
+use tidegate::rehearse::world::World;
+
+use super::stage::{Played, Way};
+
+/// Just after the quarter's snapshot.
+const AFTER_THE_SNAPSHOT: &str = "2026-06-15T03:00:00Z";
+
+fn quarter(way: Way) -> Played {
+    let played = Played::of(World::bundled().unwrap(), "*", way, Some(AFTER_THE_SNAPSHOT));
+    let occurrences = &played.outcome.summary.occurrences;
+    assert!(occurrences.keys().all(|state| ["done", "held"].contains(&state.as_str())), "{occurrences:?}");
+    assert_eq!(played.outcome.summary.snapshots.len(), 1);
+    played
+}
+
+fn members(played: &Played) -> BTreeMap<String, String> {
+    let packages = &played.outcome.summary.snapshots[0].packages;
+    packages.iter().map(|package| (package.name.clone(), package.commit.clone())).collect()
+}
+
+fn recorded() -> Value {
+    serde_json::from_str(include_str!("../../data/r-multiverse/worlds/2026-04-to-08.expected.json")).unwrap()
+}
+
+#[test]
+fn as_upstream_played_it_the_snapshot_is_the_recorded_one_but_for_mirai() {
+    let way = Way { staging: StagingModel::Follow, via: Via::Commit, policy: EvidencePolicy::Faithful };
+    let played = quarter(way);
+    let recorded = recorded();
+    let theirs: BTreeMap<String, String> =
+        serde_json::from_value(recorded["snapshots"]["2026-06-15"].clone()).unwrap();
+    let ours = members(&played);
+    assert_eq!(ours.len(), 73);
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    let differing: Vec<&String> = ours.keys().filter(|name| ours[*name] != theirs[*name]).collect();
+    assert_eq!(differing, ["mirai"]);
+    every_recorded_staging_is_played_within_five_hours(&played, &recorded);
+}
+
+fn every_recorded_staging_is_played_within_five_hours(played: &Played, recorded: &Value) {
+    let mut ours: BTreeMap<(String, String), Timestamp> = BTreeMap::new();
+    for event in played.left.events("staged") {
+        let key = (text(&event["package"]), text(&event["commit"]));
+        ours.entry(key).or_insert(time(&event["at"]));
+    }
+    let end: Timestamp = AFTER_THE_SNAPSHOT.parse().unwrap();
+    let theirs: Vec<&Value> =
+        recorded["staged"].as_array().unwrap().iter().filter(|row| time(&row["at"]) < end).collect();
+    assert!(theirs.len() >= 73, "{} stagings are recorded", theirs.len());
+    for row in theirs.into_iter().filter(|row| row["package"] != "mirai") {
+        let at = ours.get(&(text(&row["package"]), text(&row["commit"])));
+        let at = at.unwrap_or_else(|| panic!("never staged: {row}"));
+        let apart = at.duration_since(time(&row["at"])).abs();
+        assert!(apart <= SignedDuration::from_hours(5), "staged at {at}: {row}");
+    }
+}
+
+#[test]
+fn guarded_what_upstream_staged_by_mistake_stays_out_of_the_snapshot() {
+    let way = Way { staging: StagingModel::Follow, via: Via::Commit, policy: EvidencePolicy::Guarded };
+    let members = members(&quarter(way));
+    for package in ["IMD", "asylum", "adbcbigquery", "adbcdrivermanager", "adbcflightsql", "adbcsnowflake"] {
+        assert!(!members.contains_key(package), "{package} is in");
+    }
+    assert!(members.len() > 60, "{} are in", members.len());
+}
+
+#[test]
+fn as_shipped_the_quarter_takes_twenty_pull_requests() {
+    let played = quarter(Way::SHIPPED);
+    let opened = played.left.pull_requests("opened");
+    let in_phase = |from: &str, to: &str| -> Vec<&Value> {
+        opened.iter().filter(|event| (from..to).contains(&event["at"].as_str().unwrap())).collect()
+    };
+    let first_day = in_phase("2026-04-15", "2026-04-16");
+    assert_eq!(first_day.len(), 1);
+    assert_eq!(first_day[0]["key"], "staging/freeze-2026-04-15");
+    let rest = in_phase("2026-04-16", "2026-05-15").len();
+    assert!((15..=16).contains(&rest), "{rest} in the rest of the dependency freeze");
+    let candidates: BTreeSet<(String, String)> = in_phase("2026-05-15", "2026-06-15")
+        .iter()
+        .map(|event| (text(&event["package"]), text(&event["version"])))
+        .collect();
+    let expected =
+        [("bedrockbio", "1.4.0"), ("bridgestan", "2.8.0"), ("geoarrow", "0.4.3"), ("polars", "1.12.0")];
+    let expected = expected.map(|(package, version)| (package.to_owned(), version.to_owned()));
+    assert_eq!(candidates, expected.into());
+    assert_eq!(members(&played).len(), 66);
+    assert_eq!(played.left.pages().len(), opened.len());
+    let kinds: BTreeSet<String> = played.left.timeline().iter().map(|event| text(&event["kind"])).collect();
+    assert_eq!(kinds, ["pull-request", "release", "snapshot", "staged"].map(str::to_owned).into());
+    insta::assert_snapshot!("the_grouped_pull_request", played.left.page(1));
+    insta::assert_snapshot!("a_newer_release_in_the_dependency_freeze", played.left.page(2));
+    insta::assert_snapshot!(
+        "a_failing_package_in_the_candidate_freeze",
+        played.left.page(opened.len() as u64)
+    );
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn time(value: &Value) -> Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}

@@ -1,0 +1,13 @@
+//! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
+//! matters to it; `facts` fills in the rest.
+
+mod facts;
+mod follow;
+mod guard;
+mod ledger;
+mod pinned;
+mod properties;
+mod proposals;
+mod snapshot;
+mod status;
+mod texts;
