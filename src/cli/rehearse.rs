@@ -79,6 +79,12 @@ impl Rehearse {
         };
         let world = world.map_err(|problem| CommandError::invalid(problem.to_string()))?;
         let settings = self.settings(bundled)?;
+        if let Some(to) = settings.to.filter(|to| *to < world.start) {
+            let begins = world.start;
+            return Err(CommandError::invalid(format!(
+                "--to {to} lies before the world begins, at {begins}; give a later time"
+            )));
+        }
         let configuration = configuration(context)?;
         // One thread: the simulated services answer in the same process, one request at a time.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -43,8 +43,8 @@ pub struct GitHub {
     #[serde(default = "default_api")]
     #[schemars(extend("format" = "uri"))]
     pub api: String,
-    /// Where the token is read from. Jobs need one, since GitHub answers no GraphQL queries without; commands
-    /// that only read the configuration or the state do not.
+    /// Where the token is read from. No job runs without one: GitHub's GraphQL API answers nobody who
+    /// brings no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenSource>,
     /// How long one request may take. Default: `30s`.

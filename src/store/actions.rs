@@ -168,6 +168,20 @@ impl Store {
             .with_context(|| format!("cannot read the actions of run {run}"))
     }
 
+    /// The actions that were done by `run` or an earlier attempt at the same occurrence, in the order in
+    /// which they were intended.
+    pub async fn done_for_occurrence_of(&self, run: RunId) -> anyhow::Result<Vec<Action>> {
+        sqlx::query_as(
+            "SELECT action.* FROM action JOIN run ON run.id = action.run_id WHERE action.state = 'done' \
+                 AND run.occurrence_id = (SELECT occurrence_id FROM run WHERE id = ?) \
+             ORDER BY intended_at, key",
+        )
+        .bind(run)
+        .fetch_all(&self.pool)
+        .await
+        .with_context(|| format!("cannot read what was done for the occurrence of run {run}"))
+    }
+
     /// The action with the key `key`.
     pub async fn action(&self, key: &str) -> anyhow::Result<Option<Action>> {
         sqlx::query_as("SELECT * FROM action WHERE key = ?")

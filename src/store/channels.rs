@@ -8,6 +8,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::Store;
 use super::columns::Micros;
+use super::events::{NewEvent, insert_event};
 
 /// Who put a revision into a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize)]
@@ -56,15 +57,16 @@ struct Row {
 }
 
 impl Store {
-    /// Makes the store agree with what a channel holds at `at`, and returns what changed, by
-    /// package. A version that becomes known for the same commit is filled in, not a change, and a
-    /// row that stays keeps its origin.
+    /// Makes the store agree with what a channel holds at `at`, writes down with it what `tell` tells
+    /// of each change, and returns what changed, by package. A version that becomes known for the same
+    /// commit is filled in, not a change, and a row that stays keeps its origin.
     pub async fn sync_channel(
         &self,
         distribution: &str,
         channel: &str,
         entries: &[ChannelEntry],
         at: Timestamp,
+        tell: &(dyn Fn(&ChannelChange) -> Option<NewEvent> + Sync),
     ) -> anyhow::Result<Vec<ChannelChange>> {
         let mut wanted = BTreeMap::new();
         for entry in entries {
@@ -101,6 +103,9 @@ impl Store {
             open(&mut write, (distribution, channel), entry, at).await?;
             let change = ChannelChange { package: package.into(), before: None, after: Some(entry.clone()) };
             changes.insert(package.into(), change);
+        }
+        for event in changes.values().filter_map(tell) {
+            insert_event(&mut write, &event).await?;
         }
         write.commit().await?;
         Ok(changes.into_values().collect())

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::Store;
 use super::columns::{JsonText, Micros};
@@ -48,21 +48,9 @@ impl Store {
     /// Adds an event to the timeline. False where one with the same key is there already.
     pub async fn add_event(&self, event: &NewEvent) -> anyhow::Result<bool> {
         let mut write = self.write().await?;
-        let added = sqlx::query(
-            "INSERT INTO event (at, kind, job, package, body, dedup_key) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (dedup_key) DO NOTHING",
-        )
-        .bind(Micros(event.at))
-        .bind(&event.kind)
-        .bind(&event.job)
-        .bind(&event.package)
-        .bind(JsonText(event.body.clone()))
-        .bind(&event.dedup_key)
-        .execute(&mut *write)
-        .await
-        .with_context(|| format!("cannot record the event {}", event.dedup_key))?;
+        let added = insert_event(&mut write, event).await?;
         write.commit().await?;
-        Ok(added.rows_affected() == 1)
+        Ok(added)
     }
 
     /// At most `limit` events after the one with the id `after` (0: from the beginning), oldest
@@ -75,4 +63,25 @@ impl Store {
             .await
             .context("cannot read the timeline")
     }
+}
+
+/// Adds an event in a transaction of whatever it tells of. False where it is there already.
+pub(super) async fn insert_event(
+    write: &mut Transaction<'_, Sqlite>,
+    event: &NewEvent,
+) -> anyhow::Result<bool> {
+    let added = sqlx::query(
+        "INSERT INTO event (at, kind, job, package, body, dedup_key) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (dedup_key) DO NOTHING",
+    )
+    .bind(Micros(event.at))
+    .bind(&event.kind)
+    .bind(&event.job)
+    .bind(&event.package)
+    .bind(JsonText(event.body.clone()))
+    .bind(&event.dedup_key)
+    .execute(&mut **write)
+    .await
+    .with_context(|| format!("cannot record the event {}", event.dedup_key))?;
+    Ok(added.rows_affected() == 1)
 }

@@ -2,8 +2,11 @@
 
 mod crashes;
 mod dice;
+mod faults;
+mod installs;
 mod invented;
 mod inventions;
 mod laws;
 mod quarter;
+mod refusals;
 mod stage;

@@ -113,11 +113,11 @@ fn entry(package: &str, version: Option<&str>, commit: char, origin: Origin) -> 
 async fn a_channel_remembers_what_it_held_and_reports_what_changed() {
     let Home { store, folder: _folder } = home().await;
     let first = [entry("a", Some("1"), 'a', Origin::Import), entry("b", None, 'b', Origin::Import)];
-    assert_eq!(store.sync_channel("r", "staging", &first, hour(1)).await.unwrap().len(), 2);
-    assert!(store.sync_channel("r", "staging", &first, hour(2)).await.unwrap().is_empty());
+    assert_eq!(store.sync_channel("r", "staging", &first, hour(1), &|_| None).await.unwrap().len(), 2);
+    assert!(store.sync_channel("r", "staging", &first, hour(2), &|_| None).await.unwrap().is_empty());
 
     let second = [entry("b", Some("2"), 'b', Origin::Person), entry("c", Some("1"), 'c', Origin::Tidegate)];
-    let changes = store.sync_channel("r", "staging", &second, hour(3)).await.unwrap();
+    let changes = store.sync_channel("r", "staging", &second, hour(3), &|_| None).await.unwrap();
     let shown: Vec<_> = changes
         .iter()
         .map(|change| (change.package.as_str(), change.before.is_some(), change.after.is_some()))
@@ -137,7 +137,7 @@ async fn a_channel_remembers_what_it_held_and_reports_what_changed() {
 async fn a_channel_that_lists_a_package_twice_is_refused() {
     let Home { store, folder: _folder } = home().await;
     let twice = [entry("a", None, 'a', Origin::Import), entry("a", None, 'b', Origin::Import)];
-    let error = store.sync_channel("r", "staging", &twice, hour(1)).await.unwrap_err();
+    let error = store.sync_channel("r", "staging", &twice, hour(1), &|_| None).await.unwrap_err();
     assert_eq!(error.to_string(), "r/staging lists a twice");
 }
 

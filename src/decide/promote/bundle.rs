@@ -64,11 +64,14 @@ pub fn decide(index: &Index<'_>, wanted: BTreeMap<PackageName, Move>, plan: &mut
 }
 
 /// Closes pull requests that ask for nothing any more: the channel holds each of their commits, or
-/// the newest release instead. One that a person took over is theirs to close.
+/// the newest release instead. One that a person took over is theirs to close, and the one that
+/// begins this cycle's freeze asks for its dates too.
 fn superseded<'a>(index: &'a Index<'_>, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = Action> + 'a {
-    let dated = index.facts.head.targets.as_ref() == Some(&index.facts.targets);
-    let idle =
-        index.open_proposals().filter(move |seen| !seen.touched && dated && !wanted.contains(&seen.key));
+    let dates_wait = index.facts.head.targets.as_ref() != Some(&index.facts.targets);
+    let freeze_key = freeze_key(index);
+    let asks =
+        move |seen: &&ProposalSeen| wanted.contains(&seen.key) || (dates_wait && seen.key == freeze_key);
+    let idle = index.open_proposals().filter(move |seen| !seen.touched && !asks(seen));
     let held = |seen: &&ProposalSeen| {
         let arrived = |(package, commit): (&PackageName, &String)| {
             index.pin(package).is_some_and(|pin| pin == commit || index.newest_commit(package) == Some(pin))
@@ -83,9 +86,13 @@ fn superseded<'a>(index: &'a Index<'_>, wanted: &'a BTreeSet<String>) -> impl It
     })
 }
 
+fn freeze_key(index: &Index<'_>) -> String {
+    format!("{}/freeze-{}", index.facts.to, index.facts.point.cycle_start)
+}
+
 fn bundles(index: &Index<'_>, moves: Vec<Move>) -> Vec<Bundle> {
     let facts = index.facts;
-    let freeze_key = format!("{}/freeze-{}", facts.to, facts.point.cycle_start);
+    let freeze_key = freeze_key(index);
     let settled = |seen: &&ProposalSeen| seen.state != ProposalState::Open;
     let begun = facts.proposals.iter().filter(settled).any(|seen| seen.key == freeze_key)
         || (facts.via == Via::Commit && facts.head.targets.as_ref() == Some(&facts.targets));

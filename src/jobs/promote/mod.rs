@@ -53,6 +53,11 @@ impl Promote {
         }
         for _ in 0..RACES {
             let seen = self.observe(&context, now).await?;
+            // The commit is the last thing that a pass does, and its verdicts are stored.
+            if self.has_committed(&context).await? {
+                self.remember_settled("", now).await?;
+                return Ok(RunOutcome::done("took over the commit of an interrupted pass"));
+            }
             if self.pass == Pass::Full && self.is_settled(&seen.digest).await? {
                 return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
             }
@@ -67,7 +72,9 @@ impl Promote {
                 continue;
             }
             self.abandon_interrupted(&seen.repository, now).await?;
-            self.remember_settled(&seen.digest, &plan, now).await?;
+            // A pass that changed something outside is looked at once more before it counts as settled.
+            let settled = if plan.actions.is_empty() { seen.digest.as_str() } else { "" };
+            self.remember_settled(settled, now).await?;
             return Ok(outcome(&plan, input_digest, plan_digest));
         }
         Err(RunError::Transient(anyhow::anyhow!("{} moved under every attempt", self.settings.to), None))
@@ -94,10 +101,15 @@ impl Promote {
         Ok(settled.is_some_and(|fact| fact.bytes == digest.as_bytes()))
     }
 
-    /// A pass that changed something outside is looked at once more before it counts as settled.
-    async fn remember_settled(&self, digest: &str, plan: &Plan, now: jiff::Timestamp) -> anyhow::Result<()> {
-        let digest = if plan.actions.is_empty() { digest } else { "" };
+    async fn remember_settled(&self, digest: &str, now: jiff::Timestamp) -> anyhow::Result<()> {
         self.services.store.record_seen(&self.settled_source(), digest.as_bytes(), now).await.map(drop)
+    }
+
+    /// True where this occurrence's commit was made already, by an attempt that did not come to its end
+    /// or did not get the answer.
+    async fn has_committed(&self, context: &RunContext) -> anyhow::Result<bool> {
+        let done = self.services.store.done_for_occurrence_of(context.run_id).await?;
+        Ok(done.iter().any(|action| action.kind == recovery::COMMIT))
     }
 
     fn settled_source(&self) -> String {

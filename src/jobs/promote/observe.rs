@@ -220,24 +220,23 @@ impl Promote {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         let (distribution, channel) = (&self.distribution.name, &self.settings.to);
-        let changes = self.services.store.sync_channel(distribution, channel, entries, now).await?;
-        for ChannelChange { package, before, after } in changes {
-            let Some(after) = after else { continue };
-            let same = before.is_some_and(|before| before.commit_sha == after.commit_sha);
+        let tell = |change: &ChannelChange| {
+            let after = change.after.as_ref()?;
+            let same = change.before.as_ref().is_some_and(|before| before.commit_sha == after.commit_sha);
             if same || after.origin == Origin::Import {
-                continue;
+                return None;
             }
-            let event = NewEvent {
+            let package = &change.package;
+            Some(NewEvent {
                 at: now,
                 kind: "staged".to_owned(),
                 job: context.job.clone(),
                 package: Some(package.clone()),
                 body: serde_json::json!({ "commit": after.commit_sha, "version": after.version, "channel": channel }),
                 dedup_key: format!("staged/{distribution}/{channel}/{package}/{}/{now}", after.commit_sha),
-            };
-            self.services.store.add_event(&event).await?;
-        }
-        Ok(())
+            })
+        };
+        self.services.store.sync_channel(distribution, channel, entries, now, &tell).await.map(drop)
     }
 
     /// The repository of the channel that packages move into.

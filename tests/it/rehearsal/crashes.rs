@@ -107,8 +107,8 @@ fn play_with_kills(place: &Place, out: &Path, more: &[&str], seed: u64) -> (Left
     loop {
         let moment = match kills % 4 {
             0 => Moment::After(Duration::from_millis(dice.between(1, 50))),
-            1 => Moment::OnceTimePassed(dice.between(1, 120) as usize),
-            _ => Moment::OnceGitHubChanged(dice.between(1, 4) as usize),
+            1 => Moment::OnceTimePassed(dice.between(1, 60) as usize),
+            _ => Moment::OnceGitHubChanged(dice.between(1, 3) as usize),
         };
         let child = place.rehearse(out, more).spawn().unwrap();
         if kill(child, moment, &journal) {

@@ -91,7 +91,7 @@ pub fn body(index: &Index<'_>, change: &Change) -> String {
 fn summary(index: &Index<'_>, moves: &[Move]) -> String {
     let to = &index.facts.to;
     match moves {
-        [one] => format!("{}, because {}.\n", step(index, one), quoted(&one.why)),
+        [one] => format!("{}, because {}.\n", in_short(index, one), quoted(&one.why)),
         [first, rest @ ..] if rest.iter().all(|moved| moved.why == first.why) => {
             format!(
                 "{} move in {to} together, because {}.\n",
@@ -100,7 +100,8 @@ fn summary(index: &Index<'_>, moves: &[Move]) -> String {
             )
         }
         _ => {
-            let line = |moved: &Move| format!("- {}, because {}.\n", step(index, moved), quoted(&moved.why));
+            let line =
+                |moved: &Move| format!("- {}, because {}.\n", in_short(index, moved), quoted(&moved.why));
             format!(
                 "{} move in {to} together:\n\n{}",
                 counted(moves.len(), "package"),
@@ -110,7 +111,7 @@ fn summary(index: &Index<'_>, moves: &[Move]) -> String {
     }
 }
 
-fn step(index: &Index<'_>, moved: &Move) -> String {
+fn in_short(index: &Index<'_>, moved: &Move) -> String {
     let (to, package, version) = (&index.facts.to, name(&moved.package), name(&moved.to_version));
     match (&moved.from_version, index.held(&moved.package)) {
         (_, None) => format!("{package} enters {to} at {version}"),
