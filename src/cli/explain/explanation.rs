@@ -210,7 +210,7 @@ async fn explained(
 /// What happens next with a package of a snapshot that is not published; none where it is.
 fn next_of(snapshot: &store::Snapshot) -> Option<String> {
     match snapshot.state {
-        SnapshotState::Preparing => Some("The snapshot is being prepared".to_owned()),
+        SnapshotState::Preparing => Some("The snapshot is being prepared.".to_owned()),
         SnapshotState::Held => {
             let why = snapshot.reason.as_deref().unwrap_or("no reason was kept");
             Some(format!("Nothing is published yet. {why}"))
@@ -222,9 +222,11 @@ fn next_of(snapshot: &store::Snapshot) -> Option<String> {
 /// A member of a snapshot in the words of a channel's verdict.
 fn included(member: Member) -> Verdict {
     let reason = match (member.caveat, member.evidence) {
-        (Some(caveat), _) => format!("It was staged, though this speaks against it: {caveat}"),
-        (None, Evidence::Passing) => "It passed on the day".to_owned(),
-        (None, evidence) => format!("It was staged; its evidence on the day was {}", word(evidence)),
+        (Some(caveat), _) => {
+            format!("It was staged, though this speaks against it: {}.", caveat.trim_end_matches('.'))
+        }
+        (None, Evidence::Passing) => "It passed on the day.".to_owned(),
+        (None, evidence) => format!("It was staged; its evidence on the day was {}.", word(evidence)),
     };
     Verdict {
         kind: VerdictKind::Included,
@@ -232,7 +234,7 @@ fn included(member: Member) -> Verdict {
         commit: Some(member.commit),
         reason,
         root_causes: Vec::new(),
-        next: "Published snapshots never change".to_owned(),
+        next: "Published snapshots never change.".to_owned(),
         actor: Actor::Nobody,
     }
 }
@@ -247,9 +249,9 @@ fn not_included(left_out: LeftOut) -> Verdict {
         kind,
         version: left_out.version,
         commit: None,
-        reason: left_out.reason.trim_end_matches('.').to_owned(),
+        reason: left_out.reason,
         root_causes: left_out.root_causes,
-        next: "Published snapshots never change; the next one decides anew".to_owned(),
+        next: "Published snapshots never change; the next one decides anew.".to_owned(),
         actor,
     }
 }

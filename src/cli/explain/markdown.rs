@@ -33,16 +33,15 @@ fn one(package: &str, verdict: &Explained) -> String {
         Some(date) => format!("the snapshot {date} of {}", escape(&verdict.distribution)),
         None => format!("{}, {}", escape(&verdict.distribution), escape(&verdict.scope)),
     };
-    let reason = escape(verdict.reason.trim_end_matches('.'));
-    let next = escape(verdict.next.trim_end_matches('.'));
-    let mut text = format!("### {} in {place}\n\n**{}**\n\n{reason}.\n\n", code(package), verdict.sentence);
+    let (reason, next) = (escape(&verdict.reason), escape(&verdict.next));
+    let mut text = format!("### {} in {place}\n\n**{}**\n\n{reason}\n\n", code(package), verdict.sentence);
     if !verdict.root_causes.is_empty() {
         text += "Behind it:\n\n";
         text += &verdict.root_causes.iter().map(|cause| root_cause(cause, 0)).collect::<String>();
         text.push('\n');
     }
     let input = verdict.input_digest.as_deref().map_or_else(|| "not kept".to_owned(), code);
-    text += &format!("- Since: {}\n- Next: {next}.\n- Who acts: {}\n", verdict.since, who(verdict.actor));
+    text += &format!("- Since: {}\n- Next: {next}\n- Who acts: {}\n", verdict.since, who(verdict.actor));
     text += &format!(
         "- Version: {}\n- Decided by run {} from input {input}\n",
         code(&which(verdict)),

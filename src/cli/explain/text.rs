@@ -70,9 +70,9 @@ fn one(package: &str, verdict: &Explained) -> String {
         |digest| format!("sha256 {digest}"),
     );
     text += &rows([
-        ("why", format!("{}.", plain(&verdict.reason).trim_end_matches('.'))),
+        ("why", plain(&verdict.reason)),
         ("since", verdict.since.to_string()),
-        ("next", format!("{}.", plain(&verdict.next).trim_end_matches('.'))),
+        ("next", plain(&verdict.next)),
         ("who acts", who(verdict.actor).to_owned()),
         ("version", plain(&which(verdict))),
         ("decided by", format!("run {}", verdict.run)),

@@ -8,18 +8,18 @@ fn a_package_is_explained_in_every_channel_and_snapshot() {
     let state = SampleState::new();
     insta::assert_snapshot!(state.run("explain middle").printed(), @r"
     middle in r-multiverse, staging
-      A package it depends on fails; the maintainers of that package need to act.
+      Something it depends on fails; the maintainers of what is named need to act.
 
       why          It depends on base, which fails.
       since        2026-08-20T10:17:00Z
-      next         It recovers by itself once base do.
+      next         It recovers by itself once that passes: base.
       who acts     the maintainers of the packages behind it
       version      1.0 at 00000000000000000000006d6964646c65312e30
       decided by   run 2
       from input   sha256 DIGEST
 
       behind it
-        base  failing: The licence ` [31mSecret licence` is not a free one
+        base  failing: Its licence is not a free one ( [31mSecret licence).
 
     middle in the snapshot 2026-09-15 of r-multiverse
       It is not part of the snapshot of 2026-09-15.
@@ -33,11 +33,11 @@ fn a_package_is_explained_in_every_channel_and_snapshot() {
       from input   sha256 DIGEST
 
       behind it
-        base  left out: The licence ` [31mSecret licence` is not a free one
+        base  left out: Its licence is not a free one ( [31mSecret licence).
     ");
     insta::assert_snapshot!(state.run("explain apart").printed(), @r"
     apart in r-multiverse, staging
-      A newer release waits for the next cycle, since healthy packages are frozen; no action is needed.
+      The freeze keeps it still until the next cycle; no action is needed.
 
       why          It is healthy, and the candidate freeze keeps healthy packages still.
       since        2026-08-20T09:17:00Z
@@ -65,7 +65,7 @@ fn what_was_in_force_at_a_time_is_told_as_it_was() {
     let state = SampleState::new();
     insta::assert_snapshot!(state.run("explain base --at 2026-08-20T10:00:00Z").printed(), @r"
     base in r-multiverse, staging
-      The channel holds its newest release; no action is needed.
+      The channel holds its newest admissible release; no action is needed.
 
       why          Nothing speaks against it.
       since        2026-08-20T09:17:00Z
@@ -97,18 +97,18 @@ fn the_chain_of_causes_can_be_followed_to_its_end() {
     let shown = state.run("explain top --chain").printed();
     insta::assert_snapshot!(shown, @r"
     top in r-multiverse, staging
-      A package it depends on fails; the maintainers of that package need to act.
+      Something it depends on fails; the maintainers of what is named need to act.
 
       why          It depends on base, which fails.
       since        2026-08-20T10:17:00Z
-      next         It recovers by itself once base do.
+      next         It recovers by itself once that passes: base.
       who acts     the maintainers of the packages behind it
       version      1.0 at 0000000000000000000000000000746f70312e30
       decided by   run 2
       from input   sha256 DIGEST
 
       behind it
-        base  failing: The licence ` [31mSecret licence` is not a free one
+        base  failing: Its licence is not a free one ( [31mSecret licence).
 
     top in the snapshot 2026-09-15 of r-multiverse
       It is not part of the snapshot of 2026-09-15.
@@ -122,7 +122,7 @@ fn the_chain_of_causes_can_be_followed_to_its_end() {
       from input   sha256 DIGEST
 
       behind it
-        base  left out: The licence ` [31mSecret licence` is not a free one
+        base  left out: Its licence is not a free one ( [31mSecret licence).
     ");
 }
 
@@ -133,9 +133,9 @@ fn every_change_is_kept() {
     let history = &shown[shown.find("\nhistory").unwrap()..];
     insta::assert_snapshot!(history, @r"
     history
-      2026-08-20T09:17:00Z to 2026-08-20T10:17:00Z  r-multiverse/staging  current  1.0  Nothing speaks against it
-      2026-08-20T10:17:00Z to now  r-multiverse/staging  failing  1.0  The licence ` [31mSecret licence` is not a free one
-      2026-09-15T02:00:00Z to now  r-multiverse/snapshot  left-out  1.0  The licence ` [31mSecret licence` is not a free one
+      2026-08-20T09:17:00Z to 2026-08-20T10:17:00Z  r-multiverse/staging  current  1.0  Nothing speaks against it.
+      2026-08-20T10:17:00Z to now  r-multiverse/staging  failing  1.0  Its licence is not a free one ( [31mSecret licence).
+      2026-09-15T02:00:00Z to now  r-multiverse/snapshot  left-out  1.0  Its licence is not a free one ( [31mSecret licence).
     ");
 }
 
@@ -145,16 +145,16 @@ fn markdown_is_for_an_issue() {
     insta::assert_snapshot!(state.run("explain middle --markdown --history").printed(), @r"
     ### `middle` in r-multiverse, staging
 
-    **A package it depends on fails; the maintainers of that package need to act.**
+    **Something it depends on fails; the maintainers of what is named need to act.**
 
     It depends on base, which fails.
 
     Behind it:
 
-    - `base` failing: The licence &#96; &#91;31mSecret licence&#96; is not a free one
+    - `base` failing: Its licence is not a free one ( &#91;31mSecret licence).
 
     - Since: 2026-08-20T10:17:00Z
-    - Next: It recovers by itself once base do.
+    - Next: It recovers by itself once that passes: base.
     - Who acts: the maintainers of the packages behind it
     - Version: `1.0 at 00000000000000000000006d6964646c65312e30`
     - Decided by run 2 from input `DIGEST`
@@ -167,7 +167,7 @@ fn markdown_is_for_an_issue() {
 
     Behind it:
 
-    - `base` left out: The licence &#96; &#91;31mSecret licence&#96; is not a free one
+    - `base` left out: Its licence is not a free one ( &#91;31mSecret licence).
 
     - Since: 2026-09-15T02:00:00Z
     - Next: Published snapshots never change; the next one decides anew.
@@ -179,9 +179,9 @@ fn markdown_is_for_an_issue() {
 
     | since | until | where | decision | version | why |
     | --- | --- | --- | --- | --- | --- |
-    | 2026-08-20T09:17:00Z | 2026-08-20T10:17:00Z | staging | current | `1.0` | Nothing speaks against it |
-    | 2026-08-20T10:17:00Z | now | staging | blocked-by-dependency | `1.0` | It depends on base, which fails |
-    | 2026-09-15T02:00:00Z | now | snapshot | left-out | `1.0` | It depends on base, which fails |
+    | 2026-08-20T09:17:00Z | 2026-08-20T10:17:00Z | staging | current | `1.0` | Nothing speaks against it. |
+    | 2026-08-20T10:17:00Z | now | staging | blocked-by-dependency | `1.0` | It depends on base, which fails. |
+    | 2026-09-15T02:00:00Z | now | snapshot | left-out | `1.0` | It depends on base, which fails. |
     ");
 }
 

@@ -115,7 +115,7 @@ fn a_plan_that_does_not_follow_from_its_input_is_shown_with_the_difference() {
         let run = begin(store, PROMOTION, now).await;
         let facts = promotion_facts(at("2026-08-20T10:17:00Z"), &["base"]);
         let mut plan = tidegate::decide::promote::promote(&facts);
-        plan.verdicts.get_mut("apart").unwrap().reason = "It was written by another version".into();
+        plan.verdicts.get_mut("apart").unwrap().reason = "It was written by another version.".into();
         let input = store.put_blob(&serde_json::to_vec(&facts).unwrap(), now).await.unwrap();
         let plan = store.put_blob(&serde_json::to_vec(&plan).unwrap(), now).await.unwrap();
         let end = RunEnd::Done { summary: "x".into(), input_digest: Some(input), plan_digest: Some(plan) };
@@ -130,9 +130,9 @@ fn a_plan_that_does_not_follow_from_its_input_is_shown_with_the_difference() {
            "kind": "frozen",
            "version": "1.1",
            "commit": "0000000000000000000000006170617274312e31",
-    -      "reason": "It was written by another version",
-    +      "reason": "It is healthy, and the candidate freeze keeps healthy packages still",
-           "next": "It is considered again on 2026-10-15",
+    -      "reason": "It was written by another version.",
+    +      "reason": "It is healthy, and the candidate freeze keeps healthy packages still.",
+           "next": "It is considered again on 2026-10-15.",
            "actor": "nobody"
          },
     "#);

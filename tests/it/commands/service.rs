@@ -195,11 +195,11 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     run 1 of r-multiverse-staging: done: planned only: 1 packages, 1 action
 
     would do
-      open a pull request: Begin the dependency freeze of 2026-07-15: 1 package
-        apart: new to 1.1 at bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, because newer admissible releases are promoted until the candidate freeze
+      open a pull request: Begin the dependency freeze of 2026-07-15: pin 1 package
+        apart: new to 1.1 at bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, because every newer admissible release is promoted until the candidate freeze begins on 2026-08-15
 
     decisions
-      apart  proposed  Newer admissible releases are promoted until the candidate freeze
+      apart  proposed  Every newer admissible release is promoted until the candidate freeze begins on 2026-08-15.
     ");
     assert_eq!(simulated.pull_requests(), 0);
     let ran = place.run(["explain", "apart"]);
