@@ -99,7 +99,7 @@ fn check_findings(package: &PackageFacts, r_series: &str, policy: EvidencePolicy
     let (bad, checked): (Vec<Check>, bool) = match &package.checks {
         Checks::Bad(bad) => (bad.clone(), true),
         Checks::All(all) => {
-            let targeted = || all.iter().filter(|check| series_of(&check.r) == r_series);
+            let targeted = || all.iter().filter(|check| is_of_series(&check.r, r_series));
             (targeted().filter(counts).cloned().collect(), targeted().next().is_some())
         }
     };
@@ -110,9 +110,9 @@ fn check_findings(package: &PackageFacts, r_series: &str, policy: EvidencePolicy
     }
 }
 
-/// `major.minor` of a version of R; the text itself where it has no such fields.
-fn series_of(r: &str) -> String {
-    RVersion::parse(r).map_or_else(|_| r.to_owned(), |version| version.minor_series())
+/// True for a version of R that begins with these numbers: `4.5.3` and `4.5` are of `4.5`, `4.50` is not.
+fn is_of_series(r: &str, series: &str) -> bool {
+    r.strip_prefix(series).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
 /// The CRAN conflict, where CRAN's version is strictly higher. What is not a version never conflicts.

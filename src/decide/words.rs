@@ -9,8 +9,9 @@ const NAMED: usize = 5;
 /// A clause as a sentence: its first letter in upper case, a full stop at its end.
 pub fn sentence(clause: &str) -> String {
     let mut letters = clause.trim().chars();
-    let mut text: String =
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+    let mut text = String::with_capacity(clause.len() + 1);
+    text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+    text.push_str(letters.as_str());
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }

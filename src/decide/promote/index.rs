@@ -1,41 +1,47 @@
 //! What a promotion looks at, indexed once: no rule scans a list for each package.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::decide::standing::Standing;
 use crate::domain::{
-    Change, Fact, FreezeException, Listing, PackageName, PromotionFacts, ProposalSeen, ProposalState, Release,
+    Assessment, Change, Fact, FreezeException, Listing, PackageName, PromotionFacts, ProposalSeen,
+    ProposalState, Release,
 };
 use crate::github::RepositoryName;
 
 /// The facts of a promotion, by what the rules ask for.
 pub struct Index<'a> {
     pub facts: &'a PromotionFacts,
-    source: BTreeMap<&'a str, &'a Listing>,
-    held: BTreeMap<&'a str, &'a Listing>,
+    // Only ever asked for one name: its own order is not seen.
+    rows: HashMap<&'a str, Row<'a>>,
     exceptions: BTreeMap<(&'a str, &'a str), &'a FreezeException>,
     open: BTreeMap<&'a str, &'a ProposalSeen>,
     proposed: BTreeMap<(&'a str, &'a str), &'a ProposalSeen>,
     refused: BTreeMap<(&'a str, &'a str), u64>,
-    packages_in: BTreeMap<String, usize>,
+    packages_in: HashMap<String, usize>,
+}
+
+/// What the facts say of one package.
+#[derive(Clone, Copy, Default)]
+struct Row<'a> {
+    source: Option<&'a Listing>,
+    held: Option<&'a Listing>,
+    release: Option<&'a Fact<Option<Release>>>,
+    assessment: Option<&'a Assessment>,
 }
 
 impl<'a> Index<'a> {
     pub fn new(facts: &'a PromotionFacts) -> Self {
-        let by_name = |listings: &'a [Listing]| {
-            listings.iter().map(|listing| (listing.package.as_str(), listing)).collect()
-        };
         let mut index = Self {
             facts,
-            source: by_name(&facts.source),
-            held: by_name(&facts.head.listings),
+            rows: rows(facts),
             exceptions: BTreeMap::new(),
             open: BTreeMap::new(),
             proposed: BTreeMap::new(),
             refused: BTreeMap::new(),
-            packages_in: BTreeMap::new(),
+            packages_in: HashMap::new(),
         };
         for exception in &facts.exceptions {
             let place = index.exceptions.entry((&exception.package, &exception.version)).or_insert(exception);
@@ -44,7 +50,7 @@ impl<'a> Index<'a> {
             }
         }
         for listing in &facts.source {
-            *index.packages_in.entry(repository_key(&listing.url)).or_default() += 1;
+            *index.packages_in.entry(plain_address(&listing.url)).or_default() += 1;
         }
         let mut proposals: Vec<&ProposalSeen> = facts.proposals.iter().collect();
         proposals.sort_by_key(|seen| seen.number);
@@ -68,18 +74,30 @@ impl<'a> Index<'a> {
     }
 
     /// Every package of either channel, by name.
-    pub fn packages(&self) -> BTreeSet<&'a str> {
-        self.source.keys().chain(self.held.keys()).copied().collect()
+    pub fn packages(&self) -> Vec<&'a str> {
+        let listed = self.rows.iter().filter(|(_, row)| row.source.is_some() || row.held.is_some());
+        let mut packages: Vec<&str> = listed.map(|(package, _)| *package).collect();
+        packages.sort_unstable();
+        packages
+    }
+
+    fn row(&self, package: &str) -> Row<'a> {
+        self.rows.get(package).copied().unwrap_or_default()
     }
 
     /// The source channel's row of a package.
     pub fn source(&self, package: &str) -> Option<&'a Listing> {
-        self.source.get(package).copied()
+        self.row(package).source
     }
 
     /// The row by which the channel holds a package.
     pub fn held(&self, package: &str) -> Option<&'a Listing> {
-        self.held.get(package).copied()
+        self.row(package).held
+    }
+
+    /// The newest release of a package; `None` where it was never looked up.
+    pub fn release(&self, package: &str) -> Option<&'a Fact<Option<Release>>> {
+        self.row(package).release
     }
 
     /// The commit at which the channel pins a package.
@@ -94,8 +112,8 @@ impl<'a> Index<'a> {
 
     /// Packages that the channel holds though the source lists them no more.
     pub fn leaving(&self) -> Vec<PackageName> {
-        let held = self.held.keys().filter(|package| !self.source.contains_key(*package));
-        held.map(|package| (*package).to_owned()).collect()
+        let leaves = |package: &&str| self.source(package).is_none();
+        self.packages().into_iter().filter(leaves).map(str::to_owned).collect()
     }
 
     /// Leave for exactly this release to pass a freeze.
@@ -115,7 +133,7 @@ impl<'a> Index<'a> {
 
     /// The commit of a package's newest release, where it is known.
     pub fn newest_commit(&self, package: &str) -> Option<&'a str> {
-        self.facts.releases.get(package)?.known()?.as_ref().map(|release| release.commit.as_str())
+        self.release(package)?.known()?.as_ref().map(|release| release.commit.as_str())
     }
 
     /// How many proposals are open.
@@ -144,7 +162,10 @@ impl<'a> Index<'a> {
     pub fn standing(&self, package: &str) -> Standing<'a> {
         match &self.facts.status {
             Fact::Unknown { why } => Standing::Unknown(why),
-            Fact::Known(status) => Standing::of(status.packages.get(package), self.pin(package)),
+            Fact::Known(_) => {
+                let row = self.row(package);
+                Standing::of(row.assessment, row.held.and_then(Listing::pin))
+            }
         }
     }
 
@@ -152,12 +173,34 @@ impl<'a> Index<'a> {
     /// that holds several packages, since one release carries them all. No package's name has a
     /// hyphen, so the two never meet.
     pub fn proposal_key(&self, package: &str, url: &str) -> String {
-        let repository = repository_key(url);
-        match self.packages_in.get(&repository) {
-            Some(2..) => format!("{}/{repository}", self.facts.to),
+        match self.packages_in.get(&plain_address(url)) {
+            Some(2..) => format!("{}/{}", self.facts.to, repository_key(url)),
             _ => format!("{}/{package}", self.facts.to),
         }
     }
+}
+
+fn rows(facts: &PromotionFacts) -> HashMap<&str, Row<'_>> {
+    let mut rows: HashMap<&str, Row<'_>> = HashMap::with_capacity(facts.source.len());
+    for listing in &facts.source {
+        rows.entry(&listing.package).or_default().source = Some(listing);
+    }
+    for listing in &facts.head.listings {
+        rows.entry(&listing.package).or_default().held = Some(listing);
+    }
+    for (package, release) in &facts.releases {
+        rows.entry(package).or_default().release = Some(release);
+    }
+    for (package, assessment) in facts.status.known().into_iter().flat_map(|status| &status.packages) {
+        rows.entry(package).or_default().assessment = Some(assessment);
+    }
+    rows
+}
+
+/// An address as far as it tells repositories apart.
+fn plain_address(url: &str) -> String {
+    let address = url.trim_end_matches('/').trim_end_matches(".git");
+    address.replace("://www.", "://").to_ascii_lowercase()
 }
 
 /// A repository as part of a branch's name: always the same for the same repository.
@@ -166,8 +209,7 @@ fn repository_key(url: &str) -> String {
         Ok(name) => format!("{}--{}", name.owner(), name.name()).to_ascii_lowercase(),
         // Other hosts' paths may hold what a branch's name cannot.
         Err(_) => {
-            let address = url.trim_end_matches('/').trim_end_matches(".git");
-            let digest = Sha256::digest(address);
+            let digest = Sha256::digest(plain_address(url));
             let digits: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
             format!("repository-{digits}")
         }

@@ -65,7 +65,7 @@ fn consider(index: &Index<'_>, package: &str) -> Result<Move, Box<Verdict>> {
 }
 
 fn newest_release<'a>(index: &Index<'a>, package: &str) -> Result<&'a Release, Box<Verdict>> {
-    let ruling = match index.facts.releases.get(package) {
+    let ruling = match index.release(package) {
         Some(Fact::Known(Some(release))) => return Ok(release),
         Some(Fact::Known(None)) => Ruling::new(
             VerdictKind::Inadmissible,

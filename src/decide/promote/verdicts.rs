@@ -37,7 +37,11 @@ impl Ruling {
 
     /// About what the channel holds; where it pins nothing, about what its universe has.
     pub fn on_held(self, index: &Index<'_>, package: &str) -> Verdict {
-        let built = match index.standing(package) {
+        self.on_standing(index, package, index.standing(package))
+    }
+
+    fn on_standing(self, index: &Index<'_>, package: &str, standing: Standing<'_>) -> Verdict {
+        let built = match standing {
             Standing::Assessed(assessment) => Some(assessment),
             _ => None,
         };
@@ -80,7 +84,7 @@ pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdic
                 .caused_by(causes)
         }
     };
-    ruling.on_held(index, package)
+    ruling.on_standing(index, package, standing)
 }
 
 /// A package that stays because nobody can tell.
