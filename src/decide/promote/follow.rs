@@ -82,7 +82,16 @@ fn pinnable(facts: &PromotionFacts) -> BTreeMap<PackageName, String> {
             _ => assessment.success(),
         })
         .filter_map(|(package, assessment)| Some((package.clone(), assessment.commit.clone()?)))
+        .filter(|(package, commit)| verdicts::refused_in(facts, package, commit).is_none())
         .collect()
+}
+
+/// Why a package that could be pinned is not: a person closed a proposal of this very commit.
+fn refused(facts: &PromotionFacts, package: &str) -> Option<Verdict> {
+    let assessment = facts.status.known()?.packages.get(package)?;
+    let (version, commit) = (assessment.version.as_deref()?, assessment.commit.as_deref()?);
+    let number = verdicts::refused_in(facts, package, commit)?;
+    Some(verdicts::refusal(facts, package, version, commit, number))
 }
 
 fn moves(facts: &PromotionFacts, listings: &[Listing]) -> Vec<Move> {
@@ -125,7 +134,9 @@ fn verdict(facts: &PromotionFacts, package: &str, change: Option<&Change>) -> Ve
             actor: Actor::Nobody,
             ..verdicts::staying(facts, package, VerdictKind::Staged)
         },
-        Promote::FailingOnly => verdicts::staying(facts, package, VerdictKind::Current),
+        Promote::FailingOnly => {
+            refused(facts, package).unwrap_or_else(|| verdicts::staying(facts, package, VerdictKind::Current))
+        }
         Promote::None => Verdict {
             kind: VerdictKind::Frozen,
             next: format!("It is considered again from {} on", facts.point.next_cycle),
@@ -161,7 +172,14 @@ fn action(facts: &PromotionFacts, change: Change) -> Option<Action> {
     let open = facts.proposals.iter().find(|seen| seen.key == key && seen.state == ProposalState::Open);
     let fingerprint = change.fingerprint(&facts.source);
     let body = text::rolling_body(facts, &change);
+    let newest = facts.proposals.iter().rev().find(|seen| seen.key == key);
     match open {
+        // The same change was refused: it is proposed again once there is something new in it.
+        None if newest
+            .is_some_and(|seen| seen.state == ProposalState::Closed && seen.fingerprint == fingerprint) =>
+        {
+            None
+        }
         Some(seen) if seen.touched => None,
         Some(seen) if seen.fingerprint == fingerprint && !seen.conflicting => {
             let digest = super::text_digest(&change.title, &body);

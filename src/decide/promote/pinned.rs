@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::verdicts::{Standing, about_release, staying};
+use super::verdicts::{Standing, about_release, refusal, refused_in, staying};
 use super::{text, text_digest};
 use crate::calendar::Promote;
 use crate::decide::{ledger, stage};
@@ -63,6 +63,9 @@ fn consider(facts: &PromotionFacts, package: &str) -> Considered {
     if facts.pinned_by_person.contains(package) && facts.point.phase.promote != Promote::All {
         return stays(hands_off(release, "a person's merged pull request set the pin".to_owned()));
     }
+    if let Some(seen) = taken_over_by_person(facts, package) {
+        return stays(hands_off(release, format!("a person committed to the branch of #{}", seen.number)));
+    }
     match may_move(facts, package, held, release) {
         Ok(why) => Considered::Moves(Move {
             package: package.to_owned(),
@@ -74,6 +77,13 @@ fn consider(facts: &PromotionFacts, package: &str) -> Considered {
         }),
         Err(verdict) => stays(*verdict),
     }
+}
+
+/// The open proposal of a package on whose branch a person works. Nothing else may move the package
+/// meanwhile, or their work would end in a conflict.
+fn taken_over_by_person<'a>(facts: &'a PromotionFacts, package: &str) -> Option<&'a ProposalSeen> {
+    let touched = |seen: &&ProposalSeen| seen.state == ProposalState::Open && seen.touched;
+    facts.proposals.iter().filter(touched).find(|seen| seen.commits.contains_key(package))
 }
 
 /// The light checks: a valid DESCRIPTION without `Remotes`, and a version that rises.
@@ -271,7 +281,8 @@ impl Bundle {
         .then(|| facts.targets.clone());
         let (moves, refused) = self.without_refused(facts);
         for (moved, number) in refused {
-            plan.verdicts.insert(moved.package.clone(), refusal(facts, &moved, number));
+            let verdict = refusal(facts, &moved.package, &moved.to_version, &moved.to_commit, number);
+            plan.verdicts.insert(moved.package, verdict);
         }
         if moves.is_empty() && self.leaving.is_empty() && targets.is_none() {
             return;
@@ -291,12 +302,8 @@ impl Bundle {
     fn without_refused(&self, facts: &PromotionFacts) -> (Vec<Move>, Vec<(Move, u64)>) {
         let (mut moves, mut refused) = (Vec::new(), Vec::new());
         for moved in &self.moves {
-            let closed = facts.proposals.iter().rev().find(|seen| {
-                seen.state == ProposalState::Closed
-                    && seen.commits.get(&moved.package) == Some(&moved.to_commit)
-            });
-            match closed {
-                Some(seen) => refused.push((moved.clone(), seen.number)),
+            match refused_in(facts, &moved.package, &moved.to_commit) {
+                Some(number) => refused.push((moved.clone(), number)),
                 None => moves.push(moved.clone()),
             }
         }
@@ -390,18 +397,5 @@ fn moving(facts: &PromotionFacts, moved: &Move, kind: VerdictKind) -> Verdict {
         root_causes: Standing::of(facts, &moved.package).root_causes(),
         next,
         actor,
-    }
-}
-
-fn refusal(facts: &PromotionFacts, moved: &Move, number: u64) -> Verdict {
-    Verdict {
-        kind: VerdictKind::Refused,
-        version: Some(moved.to_version.clone()),
-        commit: Some(moved.to_commit.clone()),
-        reason: format!("Pull request #{number} was closed without being merged"),
-        root_causes: Standing::of(facts, &moved.package).root_causes(),
-        next: "It is proposed again with its next version, or when somebody reopens that pull request"
-            .to_owned(),
-        actor: Actor::Moderators,
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::calendar::Promote;
 use crate::domain::{
-    Actor, Assessment, Evidence, Issue, IssueKind, PromotionFacts, Release, Verdict, VerdictKind,
+    Actor, Assessment, Evidence, Issue, IssueKind, PromotionFacts, ProposalState, Release, Verdict,
+    VerdictKind,
 };
 
 /// The evidence on a package in the channel it would move into, and what is behind it.
@@ -164,6 +165,29 @@ pub fn about_release(
         root_causes: Vec::new(),
         next,
         actor,
+    }
+}
+
+/// The newest proposal of `package` at `commit` that a person closed without merging it: a no, for this
+/// version, whatever else it proposed.
+pub fn refused_in(facts: &PromotionFacts, package: &str, commit: &str) -> Option<u64> {
+    let refused = facts.proposals.iter().rev().find(|seen| {
+        seen.state == ProposalState::Closed && seen.commits.get(package).is_some_and(|known| known == commit)
+    });
+    refused.map(|seen| seen.number)
+}
+
+/// The verdict on a version whose proposal `number` was closed unmerged.
+pub fn refusal(facts: &PromotionFacts, package: &str, version: &str, commit: &str, number: u64) -> Verdict {
+    Verdict {
+        kind: VerdictKind::Refused,
+        version: Some(version.to_owned()),
+        commit: Some(commit.to_owned()),
+        reason: format!("Pull request #{number} was closed without being merged"),
+        root_causes: Standing::of(facts, package).root_causes(),
+        next: "It is proposed again with its next version, or when somebody reopens that pull request"
+            .to_owned(),
+        actor: Actor::Moderators,
     }
 }
 

@@ -132,7 +132,7 @@ fn about(event: &Value) -> Vec<String> {
     }
 }
 
-fn a_refused_version_is_not_proposed_again(played: &Played) {
+pub fn a_refused_version_is_not_proposed_again(played: &Played) {
     let mut refused: BTreeSet<(String, String)> = BTreeSet::new();
     for event in played.left.timeline().iter().filter(|event| event["kind"] == "pull-request") {
         let about: Vec<(String, String)> = match event["package"].as_str() {
