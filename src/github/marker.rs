@@ -6,8 +6,9 @@ use serde_json::Value;
 const OPENING: &str = "<!-- tidegate: ";
 const CLOSING: &str = " -->";
 const TRAILER: &str = "Tidegate-Key: ";
-/// Longer markers are not ours.
-const LONGEST: usize = 16 * 1024;
+/// Longer markers are not ours: this is as much as GitHub takes for a whole body, so that one of our own with
+/// hundreds of packages is still known again.
+const LONGEST: usize = 64 * 1024;
 
 /// A comment in HTML that GitHub does not show, with `facts` in it. The JSON cannot end the comment:
 /// `>` is written as its escape.

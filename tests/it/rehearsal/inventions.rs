@@ -21,6 +21,15 @@ fn pinned_by_pull_request_keeps_the_laws_among_people_who_refuse() {
 }
 
 #[test]
+fn a_rolling_pull_request_that_is_closed_is_not_opened_again() {
+    let way = Way { staging: StagingModel::Follow, ..Way::SHIPPED };
+    let world = Invented::from_seed(1, Tempers::Contrary).world();
+    let played = Played::of(world, TWICE_A_DAY, way, Some("2026-05-25T00:00:00Z"));
+    assert!(!played.left.pull_requests("closed").is_empty());
+    laws::a_refused_version_is_not_proposed_again(&played);
+}
+
+#[test]
 fn every_way_of_pinning_keeps_the_laws() {
     for way in Way::all(StagingModel::Pinned) {
         eprintln!("{way:?}");

@@ -91,7 +91,7 @@ fn last_word<'a>(world: &'a World, package: &str, commit: &str, at: Timestamp) -
     let in_universe = |universe: &str| {
         let rows = world.evidence.iter().filter(|row| row.universe == universe && row.at <= at);
         let rows = rows.filter(|row| row.package == package).filter_map(|row| row.seen.as_ref());
-        rows.filter(|seen| seen.commit == commit).last()
+        rows.filter(|seen| seen.commit == commit).next_back()
     };
     in_universe("staging").or_else(|| in_universe("community")).unwrap()
 }
@@ -132,7 +132,7 @@ fn about(event: &Value) -> Vec<String> {
     }
 }
 
-fn a_refused_version_is_not_proposed_again(played: &Played) {
+pub fn a_refused_version_is_not_proposed_again(played: &Played) {
     let mut refused: BTreeSet<(String, String)> = BTreeSet::new();
     for event in played.left.timeline().iter().filter(|event| event["kind"] == "pull-request") {
         let about: Vec<(String, String)> = match event["package"].as_str() {
