@@ -90,8 +90,8 @@ fn snapshots_are_closed_and_pass(world: &World, played: &Played) {
 fn last_word<'a>(world: &'a World, package: &str, commit: &str, at: Timestamp) -> &'a Seen {
     let in_universe = |universe: &str| {
         let rows = world.evidence.iter().filter(|row| row.universe == universe && row.at <= at);
-        let rows = rows.filter(|row| row.package == package).filter_map(|row| row.seen.as_ref());
-        rows.filter(|seen| seen.commit == commit).next_back()
+        let mut rows = rows.filter(|row| row.package == package).filter_map(|row| row.seen.as_ref());
+        rows.rfind(|seen| seen.commit == commit)
     };
     in_universe("staging").or_else(|| in_universe("community")).unwrap()
 }
