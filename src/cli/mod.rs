@@ -61,7 +61,7 @@ struct GlobalOptions {
     /// The folder that holds tidegate.toml
     #[arg(long, global = true, value_name = "DIR", default_value = "config")]
     config: PathBuf,
-    /// Read state from here instead of where tidegate.toml says; a rehearsal's output folder will do
+    /// The folder of the state, instead of what tidegate.toml says; a rehearsal's output folder will do
     #[arg(long, global = true, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Print JSON, with times in RFC 3339
