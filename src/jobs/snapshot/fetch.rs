@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -161,6 +162,10 @@ impl Snapshot {
             client.download(&wanted.path, Some(&wanted.sha256), &limits, &mut file).await?;
             file.flush().and_then(|()| file.as_file().sync_all()).context("cannot write a fetched file")?;
             look_into(file.path(), &wanted)?;
+            // A temporary file is for its owner only; what is published is for everybody to read.
+            file.as_file()
+                .set_permissions(fs::Permissions::from_mode(0o644))
+                .context("cannot open a fetched file to readers")?;
             file.persist(&kept).with_context(|| format!("cannot keep {}", kept.display()))?;
         }
         let size = fs::metadata(&kept).with_context(|| format!("cannot read {}", kept.display()))?.len();
