@@ -111,9 +111,9 @@ impl Schedule {
                 let mut from: Zoned = after.to_zoned(timezone.clone());
                 // In a fold, croner may answer with the earlier of two equal wall times, which does
                 // not lie after `after`; searching on from there keeps the result strictly ascending.
-                for _ in 0..4 {
+                for _ in 0..16 {
                     let next = cron.find_next_occurrence(&from, false).ok()?;
-                    if next.timestamp() > after {
+                    if next.timestamp() > after && is_meant(cron, &next) {
                         return Some(next.timestamp());
                     }
                     from = next;
@@ -147,6 +147,27 @@ impl Schedule {
         std::iter::successors(self.next_after(after), |previous| self.next_after(*previous))
             .take_while(move |instant| *instant <= until)
     }
+}
+
+/// True where a time that croner found is one that the expression means: it matches, or a matching
+/// wall time falls into the gap that it lies behind. In zones whose gap is shorter than an hour
+/// (Lord Howe), croner also answers with the end of a gap that nothing fell into.
+fn is_meant(cron: &Cron, found: &Zoned) -> bool {
+    if cron.is_time_matching(found).unwrap_or(false) {
+        return true;
+    }
+    let instant = found.timestamp();
+    let zone = found.time_zone();
+    let Some(transition) = zone.preceding(instant.saturating_add(1.second()).unwrap_or(instant)).next() else {
+        return false;
+    };
+    let at = transition.timestamp();
+    let before = zone.to_offset(at.saturating_sub(1.second()).unwrap_or(at));
+    let (begin, end) = (before.to_datetime(at), transition.offset().to_datetime(at));
+    begin
+        .series(1.minute())
+        .take_while(|wall| *wall < end)
+        .any(|wall| cron.is_time_matching(&wall).unwrap_or(false))
 }
 
 #[cfg(test)]
