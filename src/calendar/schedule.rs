@@ -158,7 +158,8 @@ fn is_meant(cron: &Cron, found: &Zoned) -> bool {
     }
     let instant = found.timestamp();
     let zone = found.time_zone();
-    let Some(transition) = zone.preceding(instant.saturating_add(1.second()).unwrap_or(instant)).next() else {
+    let Some(transition) = zone.preceding(instant.saturating_add(1.second()).unwrap_or(instant)).next()
+    else {
         return false;
     };
     let at = transition.timestamp();

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use tidegate::calendar::{CatchUp, Overlap};
+use tidegate::calendar::{CatchUp, Overlap, Schedule};
 use tidegate::clock::Clock as _;
 use tidegate::daemon::{Job, JobDefinition, new_boot_id};
 use tidegate::store::{Occurrence, OccurrenceState};
@@ -336,4 +337,16 @@ proptest! {
             check(&nominal, &yard.rows("staging").await, &work.calls())
         })?;
     }
+}
+
+#[test]
+fn a_gap_of_half_an_hour_fires_nothing_that_did_not_fall_into_it() {
+    let zone = TimeZone::get("Australia/Lord_Howe").expect("the system knows it");
+    let start: Timestamp = "2026-10-03T10:00:00Z".parse().unwrap();
+    let schedule = Schedule::cron("45 1 * * 7", zone, start).unwrap();
+    let first: Timestamp = "2026-10-03T15:15:00Z".parse().unwrap();
+    assert_eq!(schedule.next_after(start), Some(first));
+    assert_eq!(schedule.next_after(first).map(|at| at.to_string()).as_deref(), Some("2026-10-10T14:45:00Z"));
+    let within = Schedule::cron("15 2 * * 7", TimeZone::get("Australia/Lord_Howe").unwrap(), start).unwrap();
+    assert_eq!(within.next_after(start).map(|at| at.to_string()).as_deref(), Some("2026-10-03T15:30:00Z"));
 }
