@@ -60,6 +60,9 @@ impl CheckStatus {
             store.still_seen(&sources, now).await?;
             return Ok(RunOutcome::Unchanged { summary: "every source says what it said before".to_owned() });
         }
+        // From here on the last settled look is history: a source that fails now and recovers later
+        // has to be stored again, even where it then says what it said before.
+        store.record_seen(&self.settled_source(), b"", now).await?;
         self.store_look(&look, &targets, now).await?;
         let universe = names::universe(&self.distribution.name, &self.settings.channel);
         let seen: SeenUniverse = match fresh_fact(store, &universe, now, self.max_age()).await? {

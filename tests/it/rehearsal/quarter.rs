@@ -96,7 +96,7 @@ fn as_shipped_the_quarter_takes_twenty_pull_requests() {
     assert_eq!(members(&played).len(), 66);
     assert_eq!(played.left.pages().len(), opened.len());
     let kinds: BTreeSet<String> = played.left.timeline().iter().map(|event| text(&event["kind"])).collect();
-    assert_eq!(kinds, ["pull-request", "release", "snapshot", "staged"].map(str::to_owned).into());
+    assert_eq!(kinds, ["phase", "pull-request", "release", "snapshot", "staged"].map(str::to_owned).into());
     insta::assert_snapshot!("the_grouped_pull_request", played.left.page(1));
     insta::assert_snapshot!("a_newer_release_in_the_dependency_freeze", played.left.page(2));
     insta::assert_snapshot!(
