@@ -24,7 +24,7 @@ pub struct Policy {
     #[serde(default = "default_mass_change")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mass_change: f64,
-    /// How many further observations confirm a mass change, or that a package has vanished. Default: 3.
+    /// How many observations in a row, the first included, confirm a sudden change of many packages. Default: 3.
     #[serde(default = "default_confirm_after")]
     #[schemars(range(min = 1, max = 100))]
     pub confirm_after: u32,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::World;
-use crate::domain::{Listing, PackageName};
+use crate::domain::{Listing, PackageName, sort_as_upstream};
 
 /// One commit of the world to the registry's repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +49,6 @@ impl World {
             })
             .collect()
     }
-}
-
-/// Orders rows as R-multiverse writes them: by the lower-cased name.
-pub(super) fn sort_as_upstream(listings: &mut [Listing]) {
-    listings.sort_by_cached_key(|listing| (listing.package.to_lowercase(), listing.package.clone()));
 }
 
 /// The text that R's jsonlite writes with `pretty = TRUE`, which for such rows is also serde's.

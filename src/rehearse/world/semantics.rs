@@ -160,7 +160,7 @@ fn initial_channel(object: InitialObject) -> Initial {
         .into_iter()
         .map(|row| listing(row.package.0, row.url, row.branch, row.subdir))
         .collect();
-    super::registry::sort_as_upstream(&mut packages);
+    crate::domain::sort_as_upstream(&mut packages);
     let versions = object.versions.0.into_iter().map(|row| LedgerEntry {
         package: row.package.0,
         version_current: row.version_current.0,

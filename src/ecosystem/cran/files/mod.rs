@@ -17,7 +17,7 @@ mod status_read;
 pub use by_name::ByName;
 pub use json::MalformedFile;
 pub use ledger::{LedgerFile, LedgerRow};
-pub use packages::{PackagesFile, in_upstream_order};
+pub use packages::PackagesFile;
 pub use snapshot::{
     ConfigFile, NonstandardLicense, SnapshotRecord, read_nonstandard_licenses, read_snapshot, read_snapshots,
     write_nonstandard_licenses, write_snapshot,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::layout::is_package_name;
 use super::json::{self, MalformedFile};
-use crate::domain::{Listing, PackageName};
+use crate::domain::{Listing, PackageName, sort_as_upstream};
 
 /// The longest text a row may hold: addresses and folders are far shorter.
 const MAX_TEXT: usize = 2_000;
@@ -37,7 +37,7 @@ pub struct PackagesFile {
 impl PackagesFile {
     /// A file with these rows, in upstream's order and with upstream's columns of today.
     pub fn new(mut listings: Vec<Listing>) -> Self {
-        in_upstream_order(&mut listings);
+        sort_as_upstream(&mut listings);
         Self { listings, ..Self::default() }
     }
 
@@ -92,11 +92,6 @@ impl PackagesFile {
         row.extend(others.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
         Value::Object(row)
     }
-}
-
-/// Sorts rows as upstream does: by lower-cased name.
-pub fn in_upstream_order(listings: &mut [Listing]) {
-    listings.sort_by_cached_key(|listing| (listing.package.to_lowercase(), listing.package.clone()));
 }
 
 /// One row as read: the listing, and what only the writer needs.
