@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod decide;
 pub mod domain;
 pub mod ecosystem;
+pub mod engine;
 pub mod failure;
 pub mod github;
 pub mod jobs;

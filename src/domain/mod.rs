@@ -1,6 +1,7 @@
 //! The words of a release train as types: packages, revisions, versions, evidence, verdicts, plans.
 //! Pure: no I/O, no clock, no randomness.
 
+mod build;
 mod dependencies;
 mod evidence;
 mod facts;
@@ -8,9 +9,11 @@ mod listing;
 mod policy;
 mod promotion;
 mod r_version;
+mod recheck;
 mod status;
 mod verdict;
 
+pub use build::{Build, Environment, EnvironmentChange};
 pub use dependencies::DependencyGraph;
 pub use evidence::{Check, Evidence, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
@@ -21,5 +24,6 @@ pub use promotion::{
     ProposalState, Release,
 };
 pub use r_version::{MalformedRVersion, RVersion};
+pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 pub use status::{Assessment, ChannelStatus};
 pub use verdict::{Actor, Verdict, VerdictKind};

@@ -1,3 +1,4 @@
 //! What differs between package ecosystems: one room for each.
 
+pub mod conda;
 pub mod cran;

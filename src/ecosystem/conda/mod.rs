@@ -1,0 +1,2 @@
+//! conda: channels, their archives and indexes, solving, installing and testing. The only room that
+//! knows the rattler crates; what leaves it are the words of [`crate::domain`] and own types.
