@@ -3,6 +3,7 @@
 
 mod build;
 mod dependencies;
+mod destructured;
 mod evidence;
 mod facts;
 mod listing;
@@ -15,6 +16,7 @@ mod verdict;
 
 pub use build::{Build, Environment, EnvironmentChange};
 pub use dependencies::DependencyGraph;
+pub use destructured::{Destructured, DestructuredMember, DestructuredPackage};
 pub use evidence::{Check, Evidence, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};

@@ -37,7 +37,7 @@ pub struct Downloaded {
 }
 
 /// The answer to a GET for something that need not be there.
-pub(super) enum Fetched {
+pub(in crate::ecosystem) enum Fetched {
     /// The whole body.
     Found(Vec<u8>),
     /// 404.
@@ -61,7 +61,7 @@ pub(super) fn join(base: &Url, path: &str) -> Result<Url, Failure> {
 }
 
 /// The whole body at `url`.
-pub(super) async fn bytes(
+pub(in crate::ecosystem) async fn bytes(
     http: &reqwest::Client,
     url: &Url,
     limits: &FetchLimits,

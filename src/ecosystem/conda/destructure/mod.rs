@@ -1,0 +1,208 @@
+//! Takes a metapackage of a channel apart into its exact members.
+//!
+//! Two kinds are real. Where every line that names a package of the channel pins an exact build, as tidegate writes
+//! them, the members are looked up. Where lines are `name version.*`, as QIIME 2 has written them since 2021 for all
+//! packages of a solved environment, no line says which build is meant; then the metapackage is solved for
+//! the platform, and the solver's choice is what it holds.
+
+mod holding;
+mod problem;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rattler_conda_types::RepoDataRecord;
+
+use super::channel::{ChannelIndex, build_of};
+use super::platform::VirtualPackages;
+use super::solve::{SolveError, SolveTask, solve};
+use super::spec::{Spec, Unclear, exact_spec};
+use crate::domain::{Build, Destructured, DestructuredMember, DestructuredPackage};
+use holding::{Choice, Holding, name_of};
+pub use problem::{DestructureError, MemberProblem, NothingMatches, PlatformFolder};
+
+/// Which metapackage is to be taken apart, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct DestructureTask<'a> {
+    /// The metapackage's own channel.
+    pub channel: &'a ChannelIndex,
+    /// The other channels that it is installed with, in order of priority.
+    pub externals: &'a [ChannelIndex],
+    /// The platform, such as `linux-64`.
+    pub platform: &'a str,
+    /// A match spec; the newest build that it accepts is taken. Its name may be a pattern (`qiime2-*`) that
+    /// one package fits.
+    pub spec: &'a str,
+    /// What is known of its members.
+    pub declared: Declared,
+    /// What the platform provides; [`VirtualPackages::of`] the platform where absent.
+    pub virtual_packages: Option<VirtualPackages>,
+    /// The longest time for solving it, where it has to be solved.
+    pub timeout: Duration,
+}
+
+/// What a distribution says of the members of its metapackage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// The names of the members. Where absent, every dependency that lies in the metapackage's own channel
+    /// is one.
+    pub members: Option<BTreeSet<String>>,
+    /// Names that are no members although they look like it.
+    pub ignore: BTreeSet<String>,
+    /// Names of members that are metapackages themselves. One of which every line pins an exact build of the
+    /// channel is found without being named here.
+    pub nested: BTreeSet<String>,
+    /// The version that each member has to have, as text.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// The exact members of the metapackage. With what is wrong with each member, where something is.
+pub fn destructure(task: &DestructureTask<'_>) -> Result<Destructured, DestructureError> {
+    let metapackage = metapackage_of(task)?;
+    let holding = |choice| Holding::of(metapackage, task.channel, task.platform, &task.declared, choice);
+    let held = match holding(&Choice::Pinned)? {
+        Some(held) => held,
+        None => {
+            let solved = Choice::Solved(solved(task, &build_of(metapackage))?);
+            holding(&solved)?.ok_or_else(|| no_members(task, metapackage))?
+        }
+    };
+    let members = declared_members(task, held, metapackage)?;
+    if members.is_empty() {
+        return Err(no_members(task, metapackage));
+    }
+    Ok(Destructured {
+        source: task.channel.address().to_string(),
+        platform: Some(task.platform.to_owned()),
+        metapackage: package(build_of(metapackage)),
+        members,
+    })
+}
+
+/// The newest build that the spec accepts.
+fn metapackage_of<'a>(task: &DestructureTask<'a>) -> Result<&'a RepoDataRecord, DestructureError> {
+    let names = task.channel.names(task.platform);
+    let spec = match Spec::of_one(task.spec, &names) {
+        Ok(spec) => spec,
+        Err(Unclear::Malformed(why)) => return Err(why.into()),
+        Err(Unclear::Several(names)) => {
+            let channel = task.channel.address().to_string();
+            return Err(DestructureError::SeveralMatch { spec: task.spec.to_owned(), channel, names });
+        }
+        Err(Unclear::None) => return Err(nothing_matches(task, "")),
+    };
+    let record = task.channel.newest_record(&spec, task.platform);
+    record.ok_or_else(|| nothing_matches(task, spec.name()))
+}
+
+fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
+    let channel = task.channel;
+    let builds = Spec::lenient(name).map(|spec| channel.matching(&spec)).unwrap_or_default();
+    let mut versions: Vec<String> = Vec::new();
+    for build in builds.iter().filter(|build| [task.platform, "noarch"].contains(&build.subdir.as_str())) {
+        if !versions.contains(&build.version) && versions.len() < 5 {
+            versions.push(build.version.clone());
+        }
+    }
+    let refused = channel.refused().filter(|refused| refused.name == name);
+    let there = channel.subdirs().any(|subdir| subdir == task.platform);
+    DestructureError::NothingMatches(NothingMatches {
+        spec: task.spec.to_owned(),
+        channel: channel.address().to_string(),
+        platform: task.platform.to_owned(),
+        nearest: if versions.is_empty() { nearest(name, &channel.names(task.platform)) } else { Vec::new() },
+        versions,
+        refused: refused.map(|refused| format!("{} is left out: {}", refused.file_name, refused.why)).collect(),
+        platform_missing: if there { PlatformFolder::There } else { PlatformFolder::Missing },
+    })
+}
+
+/// The names that are much like this one, the most alike first, three at most.
+fn nearest(name: &str, names: &BTreeSet<&str>) -> Vec<String> {
+    let mut alike: Vec<(f64, &str)> = names
+        .iter()
+        .map(|other| (strsim::jaro_winkler(name, other), *other))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .collect();
+    alike.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    alike.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The environment that installing exactly this build gives.
+fn solved(task: &DestructureTask<'_>, metapackage: &Build) -> Result<super::solution::Solution, DestructureError> {
+    let channels: Vec<ChannelIndex> =
+        std::iter::once(task.channel).chain(task.externals).cloned().collect();
+    let question = SolveTask {
+        virtual_packages: task.virtual_packages.clone(),
+        timeout: task.timeout,
+        ..SolveTask::new(&channels, task.platform)
+    };
+    let question = question.wanting([exact_spec(metapackage)]);
+    solve(&question).map_err(|why: SolveError| DestructureError::Unsatisfiable {
+        package: metapackage.to_string(),
+        platform: task.platform.to_owned(),
+        why,
+    })
+}
+
+/// The members that are meant, each as it has to be.
+fn declared_members(
+    task: &DestructureTask<'_>,
+    held: Holding<'_>,
+    metapackage: &RepoDataRecord,
+) -> Result<Vec<DestructuredMember>, DestructureError> {
+    let Holding { mut members, others, metapackages, mut problems, .. } = held;
+    let declared = &task.declared;
+    if let Some(wanted) = &declared.members {
+        let meant = |name: &String| wanted.contains(name) && !declared.ignore.contains(name);
+        for member in wanted.iter().filter(|name| meant(name) && !members.contains_key(*name)) {
+            let told = problems.iter().any(|problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)));
+            if others.contains(member) {
+                let channel = elsewhere(task, member);
+                problems.push(MemberProblem::Foreign { member: member.clone(), channel });
+            } else if !metapackages.contains(member) && !told {
+                problems.push(MemberProblem::Missing { member: member.clone() });
+            }
+        }
+        members.retain(|name, _| meant(name));
+    }
+    for nested in declared.nested.iter().filter(|nested| !metapackages.contains(*nested)) {
+        problems.push(MemberProblem::Missing { member: nested.clone() });
+    }
+    for (member, (record, _)) in &members {
+        let found = record.package_record.version.as_str();
+        if let Some(expected) = declared.versions.get(member).filter(|expected| *expected != found.as_ref()) {
+            let (member, expected) = (member.clone(), expected.clone());
+            problems.push(MemberProblem::OtherVersion { member, expected, found: found.into_owned() });
+        }
+    }
+    if !problems.is_empty() {
+        problems.sort();
+        return Err(DestructureError::Members { package: build_of(metapackage).to_string(), problems });
+    }
+    let taken = members.into_values();
+    Ok(taken.map(|(record, via)| DestructuredMember { package: package(build_of(&record)), via }).collect())
+}
+
+/// Whether a line of dependencies is about that package.
+fn is_of(line: &str, name: &str) -> bool {
+    Spec::of_record(line).is_ok_and(|spec| spec.name() == name)
+}
+
+/// The channel that a package comes from which is not of the metapackage's own.
+fn elsewhere(task: &DestructureTask<'_>, name: &str) -> String {
+    let from = task.externals.iter().find(|channel| channel.names(task.platform).contains(name));
+    from.map_or("no channel that is read".to_owned(), |channel| channel.address().to_string())
+}
+
+fn no_members(task: &DestructureTask<'_>, metapackage: &RepoDataRecord) -> DestructureError {
+    DestructureError::NoMembers {
+        package: name_of(metapackage).to_owned(),
+        channel: task.channel.address().to_string(),
+    }
+}
+
+fn package(build: Build) -> DestructuredPackage {
+    let Build { name, version, build, sha256, channel, .. } = build;
+    DestructuredPackage { name, version, build, sha256, channel }
+}

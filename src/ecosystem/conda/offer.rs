@@ -1,0 +1,153 @@
+//! What the solver may choose from: the records of the channels in their order of priority, and what is
+//! ruled out beforehand and why.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rattler_conda_types::{GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord};
+use rattler_solve::resolvo::{RepoData, Solver};
+use rattler_solve::{ChannelPriority, SolveStrategy, SolverImpl as _, SolverTask};
+use url::Url;
+
+use super::channel::ChannelIndex;
+use super::spec::Spec;
+
+/// Everything that questions to the solver have in common.
+pub(super) struct Offer<'a> {
+    /// One for each channel and sub-directory, in order of priority.
+    records: Vec<RepoData<'a>>,
+    /// What may not be chosen, by its address, with the reason.
+    excluded: HashMap<Url, Arc<str>>,
+    platform: Vec<GenericVirtualPackage>,
+    constraints: Vec<MatchSpec>,
+}
+
+/// Why the solver has no answer.
+pub(super) enum NoAnswer {
+    /// There is none: its explanation.
+    Impossible(String),
+    /// What it was given cannot be solved at all.
+    Malformed(String),
+    /// It was not found in time.
+    TimedOut,
+}
+
+impl<'a> Offer<'a> {
+    /// What the channels offer for the platform, as far as the specs could ever need it. The order of the records of an
+    /// index never counts: they come by file name.
+    pub(super) fn new(channels: &'a [ChannelIndex], platform: &str, specs: &[Spec]) -> Self {
+        let mut by_name: BTreeMap<&str, Vec<&RepoDataRecord>> = BTreeMap::new();
+        for record in channels.iter().flat_map(|channel| channel.offered(platform)) {
+            by_name.entry(record.package_record.name.as_normalized()).or_default().push(record);
+        }
+        let needed = needed(&by_name, specs);
+        let chosen = |record: &&RepoDataRecord| needed.contains(record.package_record.name.as_normalized());
+        let folders = channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
+        let folders = folders.take(if platform == "noarch" { 1 } else { usize::MAX });
+        let records = folders.map(|records| records.filter(chosen).collect()).collect();
+        let mut excluded = HashMap::new();
+        for spec in specs {
+            let named = by_name.get(spec.name()).into_iter().flatten();
+            excluded.extend(not_meant(spec, named.copied()));
+        }
+        Self { records, excluded, platform: Vec::new(), constraints: Vec::new() }
+    }
+
+    /// The same on a platform that provides these virtual packages.
+    pub(super) fn on(mut self, platform: Vec<GenericVirtualPackage>) -> Self {
+        self.platform = platform;
+        self
+    }
+
+    /// The same where packages that are chosen have to accept these as well.
+    pub(super) fn constrained(mut self, constraints: &[Spec]) -> Self {
+        self.constraints = constraints.iter().map(|spec| spec.as_match_spec().clone()).collect();
+        self
+    }
+
+    /// The same without what appeared after `moment`, and without what does not say when it appeared.
+    pub(super) fn until(mut self, moment: Timestamp) -> Self {
+        for record in self.records.iter().flat_map(|folder| &folder.records) {
+            let package = &record.package_record;
+            let appeared = package.indexed_timestamp.or(package.timestamp).map(|at| at.jiff_timestamp());
+            let why = match appeared {
+                Some(at) if at <= moment => continue,
+                Some(_) => format!("it appeared after {moment}"),
+                None => "it does not say when it appeared".to_owned(),
+            };
+            self.excluded.insert(record.url.clone(), why.into());
+        }
+        self
+    }
+
+    /// Asks for an environment with all of these.
+    pub(super) fn solve<'s>(
+        &self,
+        specs: impl IntoIterator<Item = &'s Spec>,
+        timeout: Duration,
+    ) -> Result<Vec<RepoDataRecord>, NoAnswer> {
+        let task = SolverTask {
+            available_packages: self.records.clone(),
+            locked_packages: Vec::new(),
+            pinned_packages: Vec::new(),
+            virtual_packages: self.platform.clone(),
+            specs: specs.into_iter().map(|spec| spec.as_match_spec().clone()).collect(),
+            constraints: self.constraints.clone(),
+            timeout: Some(timeout),
+            channel_priority: ChannelPriority::Strict,
+            exclude_newer: None,
+            strategy: SolveStrategy::Highest,
+            dependency_overrides: Vec::new(),
+            excluded_candidates: self.excluded.clone(),
+            cancellation_token: None,
+        };
+        // The solver panics on some conditions in a record's dependencies. Those come from outside, and must
+        // not take more down with them than this question.
+        match catch_unwind(AssertUnwindSafe(|| Solver.solve(task))) {
+            Ok(Ok(solved)) => Ok(solved.records),
+            Ok(Err(rattler_solve::SolveError::Unsolvable(explanations))) => {
+                Err(NoAnswer::Impossible(explanations.join("\n")))
+            }
+            Ok(Err(rattler_solve::SolveError::Cancelled)) => Err(NoAnswer::TimedOut),
+            Ok(Err(other)) => Err(NoAnswer::Malformed(other.to_string())),
+            Err(_) => Err(NoAnswer::Malformed("a record has a dependency that the solver cannot read".to_owned())),
+        }
+    }
+}
+
+/// The names that an environment with these specs could hold. A channel such as conda-forge has hundred
+/// times more than any one environment can reach, and every question costs time for each record.
+fn needed<'a>(by_name: &BTreeMap<&'a str, Vec<&'a RepoDataRecord>>, specs: &[Spec]) -> BTreeSet<String> {
+    let mut needed: BTreeSet<String> = specs.iter().map(|spec| spec.name().to_owned()).collect();
+    let mut open: Vec<String> = needed.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        for record in by_name.get(name.as_str()).into_iter().flatten() {
+            let package = &record.package_record;
+            for line in package.depends.iter().chain(package.extra_depends.values().flatten()) {
+                let name = PackageName::normalized_name_from_matchspec_str(line);
+                if !needed.contains(name.as_ref()) {
+                    needed.insert(name.clone().into_owned());
+                    open.push(name.into_owned());
+                }
+            }
+        }
+    }
+    needed
+}
+
+/// What a spec rules out that the solver itself would not see: another place than it names, and the other format of the
+/// exact file that it names (the solver would keep `.conda` alone).
+fn not_meant<'r>(
+    spec: &Spec,
+    named: impl Iterator<Item = &'r RepoDataRecord>,
+) -> impl Iterator<Item = (Url, Arc<str>)> {
+    let written = spec.as_match_spec();
+    let places = written.subdir.is_some() || written.file_name.is_some() || written.url.is_some();
+    let exact = places || written.sha256.is_some() || written.md5.is_some();
+    let why: Arc<str> = format!("it is not what `{spec}` names").into();
+    let other = named.filter(move |record| exact && !spec.accepts(record));
+    other.map(move |record| (record.url.clone(), why.clone())).collect::<Vec<_>>().into_iter()
+}
