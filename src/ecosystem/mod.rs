@@ -2,3 +2,4 @@
 
 pub mod conda;
 pub mod cran;
+pub mod unpack;

@@ -2,15 +2,21 @@
 //! knows the rattler crates; what leaves it are the words of [`crate::domain`] and own types.
 
 pub mod address;
+pub mod archive;
 pub mod channel;
 mod conflict;
 pub mod destructure;
+pub mod index;
 mod index_file;
+pub mod index_json;
 pub mod install;
+pub mod layout;
 mod offer;
 pub mod package_tests;
+pub mod patch;
 pub mod platform;
 pub mod reader;
+pub mod record;
 pub mod solution;
 pub mod solve;
 pub mod spec;

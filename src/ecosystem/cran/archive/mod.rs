@@ -1,7 +1,6 @@
 //! Looking into package archives that strangers made. Nothing is ever unpacked to disk: an archive
 //! is read once from front to back, within limits, and only its DESCRIPTION is kept.
 
-mod guard;
 mod paths;
 mod tarball;
 mod zipped;
@@ -14,33 +13,8 @@ use self::paths::Contents;
 use super::dcf::{DcfError, DcfLimits};
 use super::description::Description;
 use super::layout::ArchiveKind;
-
-/// How much an archive may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArchiveLimits {
-    /// The most bytes of the archive itself.
-    pub compressed: u64,
-    /// The most bytes of all its entries together.
-    pub unpacked: u64,
-    /// The most bytes that one byte of the archive may turn into.
-    pub ratio: u64,
-    /// From how many unpacked bytes on the ratio is looked at: small files of zeros are harmless.
-    pub ratio_from: u64,
-    /// The most entries.
-    pub entries: usize,
-}
-
-impl Default for ArchiveLimits {
-    fn default() -> Self {
-        Self {
-            compressed: 512 * 1024 * 1024,
-            unpacked: 2 * 1024 * 1024 * 1024,
-            ratio: 200,
-            ratio_from: 64 * 1024 * 1024,
-            entries: 200_000,
-        }
-    }
-}
+pub use crate::ecosystem::unpack::UnpackLimits as ArchiveLimits;
+use crate::ecosystem::unpack::UnpackProblem;
 
 /// What an archive holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,43 +30,9 @@ pub struct ArchiveFacts {
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveProblem {
-    /// The archive itself is too large.
-    #[error("the archive has {size} bytes, more than the {limit} allowed")]
-    TooLarge {
-        /// Its size in bytes.
-        size: u64,
-        /// What is allowed.
-        limit: u64,
-    },
-    /// Its content is too large.
-    #[error("the archive unpacks to more than the {limit} bytes allowed")]
-    UnpacksTooLarge {
-        /// What is allowed.
-        limit: u64,
-    },
-    /// Its content is out of all proportion to the archive.
-    #[error("the archive unpacks to more than {ratio} times its size; it looks like a decompression bomb")]
-    Bomb {
-        /// What is allowed.
-        ratio: u64,
-    },
-    /// There are too many entries.
-    #[error("the archive has more than the {limit} entries allowed")]
-    TooManyEntries {
-        /// What is allowed.
-        limit: usize,
-    },
-    /// It ends too early, or its bytes are not what the format promises.
-    #[error("the archive is cut off or damaged: {0}")]
-    Damaged(String),
-    /// An entry's name points outside the package's folder, or is not portable.
-    #[error("the entry `{entry}` is refused: {why}")]
-    Entry {
-        /// The name as written, shortened.
-        entry: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    /// It is too large, damaged, or would leave the folder it is unpacked into.
+    #[error(transparent)]
+    Unpack(#[from] UnpackProblem),
     /// There is no DESCRIPTION in the package's folder.
     #[error("there is no file `{0}/DESCRIPTION` in the archive")]
     NoDescription(String),
@@ -107,9 +47,6 @@ pub enum ArchiveProblem {
         /// The `Package` field.
         package: String,
     },
-    /// The file cannot be opened or read.
-    #[error("the archive cannot be read from disk: {0}")]
-    Disk(std::io::Error),
 }
 
 /// Looks into the archive in the file `path`.
@@ -118,7 +55,7 @@ pub fn inspect_file(
     kind: ArchiveKind,
     limits: &ArchiveLimits,
 ) -> Result<ArchiveFacts, ArchiveProblem> {
-    let file = File::open(path).map_err(ArchiveProblem::Disk)?;
+    let file = File::open(path).map_err(UnpackProblem::Disk)?;
     inspect(BufReader::new(file), kind, limits)
 }
 
@@ -136,11 +73,11 @@ fn inspect<R: Read + Seek>(
     kind: ArchiveKind,
     limits: &ArchiveLimits,
 ) -> Result<ArchiveFacts, ArchiveProblem> {
-    let size = reader.seek(SeekFrom::End(0)).map_err(ArchiveProblem::Disk)?;
+    let size = reader.seek(SeekFrom::End(0)).map_err(UnpackProblem::Disk)?;
     if size > limits.compressed {
-        return Err(ArchiveProblem::TooLarge { size, limit: limits.compressed });
+        return Err(UnpackProblem::TooLarge { size, limit: limits.compressed }.into());
     }
-    reader.seek(SeekFrom::Start(0)).map_err(ArchiveProblem::Disk)?;
+    reader.seek(SeekFrom::Start(0)).map_err(UnpackProblem::Disk)?;
     let contents = match kind {
         ArchiveKind::Source | ArchiveKind::MacBinary => tarball::contents(reader, limits)?,
         ArchiveKind::WindowsBinary => zipped::contents(reader, size, limits)?,
@@ -149,7 +86,7 @@ fn inspect<R: Read + Seek>(
 }
 
 fn facts_of(contents: Contents) -> Result<ArchiveFacts, ArchiveProblem> {
-    let (entries, unpacked) = (contents.entries, contents.unpacked);
+    let (entries, unpacked) = (contents.entries(), contents.unpacked);
     let (folder, description) = contents.into_description()?;
     let description = Description::read(&description)?;
     match &description.package {
@@ -161,7 +98,7 @@ fn facts_of(contents: Contents) -> Result<ArchiveFacts, ArchiveProblem> {
 }
 
 /// The bytes of a DESCRIPTION; more of them than a DESCRIPTION may have are left for its reader to refuse.
-fn description_bytes(reader: &mut impl Read) -> std::io::Result<Vec<u8>> {
+fn description_bytes(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(DcfLimits::DESCRIPTION.bytes as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

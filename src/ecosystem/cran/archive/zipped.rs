@@ -8,9 +8,10 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
-use super::guard::{Allowance, Guarded, problem_of};
-use super::paths::{Contents, refused};
+use super::paths::Contents;
 use super::{ArchiveLimits, ArchiveProblem, description_bytes};
+use crate::ecosystem::unpack::guard::{Allowance, Guarded, problem_of};
+use crate::ecosystem::unpack::{UnpackProblem, refused};
 
 /// The size of the record that ends a zip file, and the most that may follow it (a comment).
 const END_RECORD: usize = 22;
@@ -52,10 +53,10 @@ fn take<R: Read>(file: ZipFile<'_, R>, contents: &mut Contents, guard: Guard) ->
     let place = contents.enter(&name)?;
     let kind = file.unix_mode().unwrap_or_default() & TYPE_BITS;
     if !PLAIN_TYPES.contains(&kind) {
-        return Err(refused(&name, "it is neither a file nor a folder"));
+        return Err(refused(&name, "it is neither a file nor a folder").into());
     }
     if file.is_file() && place.is_top() {
-        return Err(refused(&name, "it is a file where the package's folder should be"));
+        return Err(refused(&name, "it is a file where the package's folder should be").into());
     }
     let is_description = file.is_file() && place.is_description();
     let mut guarded = Guarded::new(file, Rc::clone(guard.compressed), guard.allowance);
@@ -73,30 +74,30 @@ fn check_directory<R: Read + Seek>(
     reader: &mut R,
     size: u64,
     limits: &ArchiveLimits,
-) -> Result<(), ArchiveProblem> {
+) -> Result<(), UnpackProblem> {
     let tail = size.min((END_RECORD + MAX_COMMENT) as u64);
     let mut bytes = Vec::new();
-    reader.seek(SeekFrom::Start(size - tail)).map_err(ArchiveProblem::Disk)?;
-    reader.take(tail).read_to_end(&mut bytes).map_err(ArchiveProblem::Disk)?;
-    reader.seek(SeekFrom::Start(0)).map_err(ArchiveProblem::Disk)?;
+    reader.seek(SeekFrom::Start(size - tail)).map_err(UnpackProblem::Disk)?;
+    reader.take(tail).read_to_end(&mut bytes).map_err(UnpackProblem::Disk)?;
+    reader.seek(SeekFrom::Start(0)).map_err(UnpackProblem::Disk)?;
     let record = bytes.windows(END_RECORD).rev().find(|window| window.starts_with(b"PK\x05\x06"));
     let record = record
-        .ok_or_else(|| ArchiveProblem::Damaged("it has no zip directory; it ends too early".to_owned()))?;
+        .ok_or_else(|| UnpackProblem::Damaged("it has no zip directory; it ends too early".to_owned()))?;
     let entries = u16::from_le_bytes([record[10], record[11]]);
     let directory = u32::from_le_bytes([record[12], record[13], record[14], record[15]]);
     // The highest values stand for the 64-bit form, which no package of a real size needs.
     if entries == u16::MAX || usize::from(entries) > limits.entries {
-        return Err(ArchiveProblem::TooManyEntries { limit: limits.entries.min(usize::from(u16::MAX) - 1) });
+        return Err(UnpackProblem::TooManyEntries { limit: limits.entries.min(usize::from(u16::MAX) - 1) });
     }
     if directory > MAX_DIRECTORY {
-        return Err(ArchiveProblem::Damaged(format!("its list of entries has {directory} bytes")));
+        return Err(UnpackProblem::Damaged(format!("its list of entries has {directory} bytes")));
     }
     Ok(())
 }
 
-fn damaged(error: ZipError) -> ArchiveProblem {
+fn damaged(error: ZipError) -> UnpackProblem {
     match error {
         ZipError::Io(error) => problem_of(error),
-        other => ArchiveProblem::Damaged(other.to_string()),
+        other => UnpackProblem::Damaged(other.to_string()),
     }
 }

@@ -4,16 +4,16 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use super::{ArchiveLimits, ArchiveProblem};
+use super::{UnpackLimits, UnpackProblem};
 
 /// Counts what is read from the archive itself.
-pub(super) struct Counted<R> {
+pub(in crate::ecosystem) struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,
 }
 
 impl<R> Counted<R> {
-    pub(super) fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
+    pub(in crate::ecosystem) fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
         let count = Rc::new(Cell::new(0));
         (Self { inner, count: Rc::clone(&count) }, count)
     }
@@ -28,44 +28,44 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// How much may still be unpacked.
-pub(super) struct Allowance {
-    limits: ArchiveLimits,
+pub(in crate::ecosystem) struct Allowance {
+    limits: UnpackLimits,
     unpacked: u64,
 }
 
 impl Allowance {
-    pub(super) fn new(limits: &ArchiveLimits) -> Self {
+    pub(in crate::ecosystem) fn new(limits: &UnpackLimits) -> Self {
         Self { limits: *limits, unpacked: 0 }
     }
 
     /// How much was unpacked.
-    pub(super) fn unpacked(&self) -> u64 {
+    pub(in crate::ecosystem) fn unpacked(&self) -> u64 {
         self.unpacked
     }
 
     /// Takes `more` unpacked bytes into account, which came from `compressed` bytes in all.
-    pub(super) fn spend(&mut self, more: usize, compressed: u64) -> Result<(), ArchiveProblem> {
+    pub(in crate::ecosystem) fn spend(&mut self, more: usize, compressed: u64) -> Result<(), UnpackProblem> {
         self.unpacked += more as u64;
         if self.unpacked > self.limits.unpacked {
-            return Err(ArchiveProblem::UnpacksTooLarge { limit: self.limits.unpacked });
+            return Err(UnpackProblem::UnpacksTooLarge { limit: self.limits.unpacked });
         }
         let most = compressed.max(1).saturating_mul(self.limits.ratio);
         if self.unpacked > self.limits.ratio_from && self.unpacked > most {
-            return Err(ArchiveProblem::Bomb { ratio: self.limits.ratio });
+            return Err(UnpackProblem::Bomb { ratio: self.limits.ratio });
         }
         Ok(())
     }
 }
 
 /// A decompressor's output within an allowance.
-pub(super) struct Guarded<'a, R> {
+pub(in crate::ecosystem) struct Guarded<'a, R> {
     inner: R,
     compressed: Rc<Cell<u64>>,
     allowance: &'a mut Allowance,
 }
 
 impl<'a, R> Guarded<'a, R> {
-    pub(super) fn new(inner: R, compressed: Rc<Cell<u64>>, allowance: &'a mut Allowance) -> Self {
+    pub(in crate::ecosystem) fn new(inner: R, compressed: Rc<Cell<u64>>, allowance: &'a mut Allowance) -> Self {
         Self { inner, compressed, allowance }
     }
 }
@@ -80,12 +80,12 @@ impl<R: Read> Read for Guarded<'_, R> {
 }
 
 /// What an I/O error of an archive reader means.
-pub(super) fn problem_of(error: io::Error) -> ArchiveProblem {
-    match error.downcast::<ArchiveProblem>() {
+pub(in crate::ecosystem) fn problem_of(error: io::Error) -> UnpackProblem {
+    match error.downcast::<UnpackProblem>() {
         Ok(problem) => problem,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            ArchiveProblem::Damaged("it ends too early".to_owned())
+            UnpackProblem::Damaged("it ends too early".to_owned())
         }
-        Err(error) => ArchiveProblem::Damaged(error.to_string()),
+        Err(error) => UnpackProblem::Damaged(error.to_string()),
     }
 }

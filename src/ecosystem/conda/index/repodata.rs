@@ -1,0 +1,94 @@
+//! The index of one sub-directory, and the three files that hold it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use bzip2::write::BzEncoder;
+use serde::Serialize;
+
+use super::super::layout::ArchiveFormat;
+use super::super::patch::PatchInstructions;
+use super::super::record::Record;
+
+/// The names of the files that hold an index: as it is, and compressed in two ways.
+pub const INDEX_FILES: [&str; 3] = ["repodata.json", "repodata.json.bz2", "repodata.json.zst"];
+
+/// conda-index compresses with the same level.
+const ZSTD_LEVEL: i32 = 16;
+
+/// The index of one sub-directory. Its fields stand in the order of their names, as all keys of the file do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubdirIndex {
+    info: Info,
+    /// `.tar.bz2` files by name.
+    pub packages: BTreeMap<String, Record>,
+    /// `.conda` files by name.
+    #[serde(rename = "packages.conda")]
+    pub packages_conda: BTreeMap<String, Record>,
+    /// The files that lie there and are no longer listed, in order.
+    pub removed: Vec<String>,
+    repodata_version: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Info {
+    subdir: String,
+}
+
+impl SubdirIndex {
+    /// The index of the files `records` in `subdir`, as `patches` wants it.
+    pub fn new(subdir: &str, mut records: BTreeMap<String, Record>, patches: &PatchInstructions) -> Self {
+        let removed = patches.apply(&mut records);
+        let (packages_conda, packages) =
+            records.into_iter().partition(|(file, _)| file.ends_with(ArchiveFormat::Conda.suffix()));
+        let info = Info { subdir: subdir.to_owned() };
+        Self { info, packages, packages_conda, removed, repodata_version: 1 }
+    }
+
+    /// The sub-directory.
+    pub fn subdir(&self) -> &str {
+        &self.info.subdir
+    }
+
+    /// The bytes of `repodata.json`.
+    pub fn json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and JSON values have JSON");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Writes all three files into `folder`, each in one step and only where its bytes change. True where any did.
+    pub fn write_to(&self, folder: &Path) -> io::Result<bool> {
+        let json = self.json();
+        let contents = [json.clone(), bzip2(&json)?, zstd::encode_all(json.as_slice(), ZSTD_LEVEL)?];
+        let mut changed = false;
+        for (name, bytes) in INDEX_FILES.iter().zip(contents) {
+            changed |= write_changed(&folder.join(name), &bytes)?;
+        }
+        Ok(changed)
+    }
+}
+
+/// Puts `bytes` into the file at `path` in one step; false where it has them already.
+pub(super) fn write_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let same_size = std::fs::symlink_metadata(path)
+        .is_ok_and(|there| there.is_file() && there.len() == bytes.len() as u64);
+    if same_size && std::fs::read(path)? == bytes {
+        return Ok(false);
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(true)
+}
+
+fn bzip2(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
