@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
+use super::conda::{CondaDistribution, CondaDistributionFile};
 use super::cross;
 use super::diagnostic::Diagnostic;
-use super::distribution::{Distribution, DistributionFile, Exception, ExceptionsFile};
+use super::distribution::{Distribution, DistributionFile, Ecosystem, Exception, ExceptionsFile};
 use super::document::{Document, Role, SourceFile};
 use super::files;
 use super::job::{Job, JobFile};
@@ -22,8 +23,10 @@ use super::settings::Settings;
 pub struct Configuration {
     /// `tidegate.toml`, its paths joined to the folder it lies in.
     pub settings: Settings,
-    /// The distributions by name.
+    /// The distributions of R packages by name.
     pub distributions: BTreeMap<String, Distribution>,
+    /// The conda distributions by name; no name is in both.
+    pub conda: BTreeMap<String, CondaDistribution>,
     /// The jobs by name, those that are switched off too.
     pub jobs: BTreeMap<String, Job>,
 }
@@ -89,7 +92,10 @@ impl Configuration {
 fn inspect(document: &mut Document<'_>) {
     let name = match &document.role {
         Role::Settings => "tidegate",
-        Role::Distribution(_) => "distribution",
+        Role::Distribution(_) => match Ecosystem::of(document) {
+            Ecosystem::RUniverse => "distribution",
+            Ecosystem::Conda => "conda-distribution",
+        },
         Role::Exceptions(_) => "exceptions",
         Role::Job(_) => match job_kind(document) {
             Some(kind) => kind.name,
@@ -101,6 +107,13 @@ fn inspect(document: &mut Document<'_>) {
         // The kind may be a guess: a misspelt one is shown all the kinds, not only the guessed one.
         *kind = Value::Null;
         schema["properties"]["kind"]["enum"] = KINDS.iter().map(|kind| kind.name).collect();
+    }
+    if let (Role::Distribution(_), Some(ecosystem)) =
+        (&document.role, schema.pointer_mut("/properties/ecosystem/const"))
+    {
+        // As with kinds: a misspelt ecosystem is shown all of them.
+        *ecosystem = Value::Null;
+        schema["properties"]["ecosystem"]["enum"] = Ecosystem::WORDS.into_iter().collect();
     }
     document.inspect(&schema);
 }
@@ -137,6 +150,7 @@ fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
 fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
     let mut settings = None;
     let mut distributions = BTreeMap::new();
+    let mut conda = BTreeMap::new();
     let mut exceptions: BTreeMap<String, Vec<Exception>> = BTreeMap::new();
     let mut jobs = BTreeMap::new();
     // The documents are ordered by role, so that a job comes after its distribution.
@@ -145,15 +159,24 @@ fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
             Role::Settings => {
                 settings = document.typed::<Settings>(&[]).map(|s| rooted(s, document.folder()))
             }
-            Role::Distribution(name) => {
-                let file = document.typed::<DistributionFile>(&[]);
-                distributions.extend(file.and_then(|file| file.resolve(&name)).map(|whole| (name, whole)));
-            }
+            Role::Distribution(name) => match Ecosystem::of(document) {
+                Ecosystem::RUniverse => {
+                    let file = document.typed::<DistributionFile>(&[]);
+                    let whole = file.and_then(|file| file.resolve(&name));
+                    distributions.extend(whole.map(|whole| (name, whole)));
+                }
+                Ecosystem::Conda => {
+                    let file = document.typed::<CondaDistributionFile>(&[]);
+                    conda.extend(file.map(|file| (name.clone(), file.resolve(&name))));
+                }
+            },
             Role::Exceptions(name) => {
                 let file = document.typed::<ExceptionsFile>(&[]);
                 exceptions.extend(file.map(|file| (name, file.exception)));
             }
-            Role::Job(name) => jobs.extend(job(document, &name, &distributions).map(|job| (name, job))),
+            Role::Job(name) => {
+                jobs.extend(job(document, &name, &distributions, &conda).map(|job| (name, job)));
+            }
         }
     }
     for (name, list) in exceptions {
@@ -161,19 +184,25 @@ fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
             distribution.exceptions = list;
         }
     }
-    Some(Configuration { settings: settings?, distributions, jobs })
+    Some(Configuration { settings: settings?, distributions, conda, jobs })
 }
 
 fn job(
     document: &mut Document<'_>,
     name: &str,
     distributions: &BTreeMap<String, Distribution>,
+    conda: &BTreeMap<String, CondaDistribution>,
 ) -> Option<Job> {
     let kind = job_kind(document)?;
-    let distribution = distributions.get(document.text_at("distribution")?)?;
+    let distribution = document.text_at("distribution")?;
+    let calendar = match kind.ecosystem {
+        Ecosystem::RUniverse => Some(&distributions.get(distribution)?.calendar),
+        // conda distributions have no calendar: their jobs are due by cron expressions.
+        Ecosystem::Conda => conda.get(distribution).map(|_| None)?,
+    };
     let settings = (kind.typed)(document)?;
     let file = document.typed::<JobFile>(&["kind", kind.name])?;
-    match file.resolve(name, settings, distribution) {
+    match file.resolve(name, settings, calendar) {
         Ok(job) => job,
         Err(error) => {
             document.report("schedule", error.to_string(), "", "");

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::distribution::CalendarFile;
+use super::distribution::{CalendarFile, Ecosystem};
 use super::document::{Document, Role};
 use super::jobs::{KINDS, Need};
 use super::nearest::{listed, nearest};
@@ -14,13 +14,14 @@ use crate::calendar::{CalendarFault, CalendarItem, RTargets};
 
 /// What the other files need to know of a distribution.
 struct Known {
+    ecosystem: Ecosystem,
     channels: Vec<(String, BTreeSet<&'static str>)>,
     milestones: Vec<String>,
     /// False where the file could not be parsed: then nothing can be said to be missing from it.
     parsed: bool,
 }
 
-const CHANNEL_KEYS: [&str; 4] = ["repository", "universe", "builds", "publish"];
+const CHANNEL_KEYS: [&str; 5] = ["repository", "universe", "builds", "publish", "path"];
 
 /// Checks all documents against each other and notes in each what is wrong with it.
 pub(super) fn check(documents: &mut [Document<'_>]) {
@@ -36,9 +37,17 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
         match document.role.clone() {
             Role::Settings => {}
             Role::Distribution(_) => {
-                channels(document);
-                calendar(document);
-                releases(document);
+                match Ecosystem::of(document) {
+                    Ecosystem::RUniverse => {
+                        channels(document);
+                        calendar(document);
+                        releases(document);
+                    }
+                    Ecosystem::Conda => {
+                        conda_channels(document);
+                        conda_members(document);
+                    }
+                }
                 if unpublished {
                     publishing(document);
                 }
@@ -59,6 +68,7 @@ fn learn(document: &Document<'_>) -> Known {
         CHANNEL_KEYS.into_iter().filter(|key| document.has(&format!("{path}.{key}"))).collect::<BTreeSet<_>>()
     };
     Known {
+        ecosystem: Ecosystem::of(document),
         channels: names("channel").iter().filter_map(|path| Some((name(path)?, keys(path)))).collect(),
         milestones: names("calendar.milestone").iter().filter_map(name).collect(),
         parsed: document.parsed,
@@ -98,6 +108,61 @@ fn channels(document: &mut Document<'_>) {
             let message = format!("two channels have the name `{name}`");
             document.report(&at("name"), message, "the second of them", "rename one of them");
         }
+    }
+}
+
+/// Every conda channel has a name and a folder of its own, and no folder lies in another's.
+fn conda_channels(document: &mut Document<'_>) {
+    let mut names = BTreeSet::new();
+    let mut paths: Vec<String> = Vec::new();
+    for index in 0..document.length("channel") {
+        let read = |key: &str| document.text_at(&format!("channel.{index}.{key}")).unwrap_or("?").to_owned();
+        let (name, path) = (read("name"), read("path"));
+        if !names.insert(name.clone()) {
+            let message = format!("two channels have the name `{name}`");
+            let at = format!("channel.{index}.name");
+            document.report(&at, message, "the second of them", "rename one of them");
+        }
+        let within = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+        if let Some(other) = paths.iter().find(|other| within(&path, other) || within(other, &path)) {
+            let message = format!("`{path}` and `{other}` are one folder, or one lies in the other");
+            let hint = "a channel is switched as a whole, so it needs a folder to itself";
+            document.report(&format!("channel.{index}.path"), message, "the second of them", hint);
+        }
+        paths.push(path);
+    }
+}
+
+/// No member is named twice, and every list of exceptions names members.
+fn conda_members(document: &mut Document<'_>) {
+    let names = |document: &Document<'_>, list: &str| -> Vec<String> {
+        let at = |index| document.text_at(&format!("{list}.{index}")).unwrap_or_default().to_owned();
+        (0..document.length(list)).map(at).collect()
+    };
+    let members: BTreeSet<String> = names(document, "members").into_iter().collect();
+    for list in ["members", "ignore", "without_tests", "platforms", "external"] {
+        let mut seen = BTreeSet::new();
+        for (index, name) in names(document, list).into_iter().enumerate() {
+            if !seen.insert(name.clone()) {
+                let message = format!("`{name}` is listed twice in `{list}`");
+                document.report(&format!("{list}.{index}"), message, "the second of them", "remove one");
+            }
+        }
+    }
+    for list in ["ignore", "without_tests"] {
+        for (index, name) in names(document, list).into_iter().enumerate() {
+            if !members.contains(&name) {
+                let path = format!("{list}.{index}");
+                unknown(document, &path, ("member", &name), members.iter().map(String::as_str));
+            }
+        }
+    }
+    if let Some(name) = document.text_at("metapackage").map(str::to_owned)
+        && members.contains(&name)
+    {
+        let hint = "name the metapackage only under `metapackage`";
+        let message = format!("the metapackage `{name}` cannot be a member of itself");
+        document.report("metapackage", message, "listed in `members`", hint);
     }
 }
 
@@ -179,8 +244,9 @@ fn releases(document: &mut Document<'_>) {
 
 fn publishing(document: &mut Document<'_>) {
     for index in 0..document.length("channel") {
-        let path = format!("channel.{index}.publish");
-        if document.has(&path) {
+        let at = |key: &str| format!("channel.{index}.{key}");
+        let path = [at("publish"), at("path")].into_iter().find(|path| document.has(path));
+        if let Some(path) = path {
             let message = "nothing says which folder is published to";
             let hint = "add `[publish]` with `directory = \"/srv/tidegate\"` to tidegate.toml";
             document.report(&path, message, "needs [publish] in tidegate.toml", hint);
@@ -236,6 +302,15 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
     }
     let kind = document.text_at("kind").and_then(|name| KINDS.iter().find(|kind| kind.name == name));
     if let Some(kind) = kind {
+        if kind.ecosystem != distribution.ecosystem {
+            let message = format!("a job of the kind `{}` cannot work for `{name}`", kind.name);
+            let hint = match kind.ecosystem {
+                Ecosystem::RUniverse => "this kind is for distributions with `ecosystem = \"r-universe\"`",
+                Ecosystem::Conda => "this kind is for distributions with `ecosystem = \"conda\"`",
+            };
+            document.report("distribution", message, "of another ecosystem", hint);
+            return;
+        }
         for (key, need) in kind.channels {
             channel(document, &format!("{}.{key}", kind.name), *need, distribution);
         }
@@ -295,6 +370,7 @@ fn channel(document: &mut Document<'_>, path: &str, need: Need, distribution: &K
         Need::Repository if !keys.contains("repository") => "repository",
         Need::Universe if !keys.contains("universe") => "universe",
         Need::Publish if !keys.contains("publish") => "publish",
+        Need::Path if !keys.contains("path") => "path",
         _ => return,
     };
     let message = format!("channel `{name}` has no `{missing}`, which this job needs");

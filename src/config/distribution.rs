@@ -9,7 +9,9 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::document::Document;
 use super::format;
+use super::nearest::nearest;
 use super::policy::Policy;
 use crate::calendar::{
     Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
@@ -23,6 +25,22 @@ use crate::github::RepositoryName;
 pub enum Ecosystem {
     /// R packages that R-universe builds and checks.
     RUniverse,
+    /// conda packages and the metapackage that holds them together.
+    Conda,
+}
+
+impl Ecosystem {
+    /// How a file may name them.
+    pub(crate) const WORDS: [&'static str; 2] = ["r-universe", "conda"];
+
+    /// The ecosystem that a distribution's file names. One that is missing or misspelt is guessed, so
+    /// that the rest of the file can be checked; the schema complains of it.
+    pub(crate) fn of(document: &Document<'_>) -> Self {
+        match document.text_at("ecosystem").and_then(|word| nearest(word, Self::WORDS)) {
+            Some("conda") => Self::Conda,
+            _ => Self::RUniverse,
+        }
+    }
 }
 
 /// Where a published channel's snapshots go.
@@ -40,6 +58,7 @@ pub(crate) struct DistributionFile {
     /// The distribution's name for people.
     title: String,
     /// Which rules and file formats its packages follow.
+    #[schemars(with = "String", extend("const" = "r-universe"))]
     ecosystem: Ecosystem,
     /// The channels, in the order in which packages pass through them.
     #[schemars(length(min = 1))]

@@ -56,6 +56,11 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "credential" => credential(text),
         "branch-prefix" => branch_prefix(text),
         "word" => word(text),
+        "epoch" => epoch(text),
+        "conda-name" => conda_name(text),
+        "conda-platform" => conda_platform(text),
+        "conda-channel" => conda_channel(text),
+        "channel-path" => channel_path(text),
         _ => Ok(()),
     }
 }
@@ -226,6 +231,97 @@ fn word(text: &str) -> Result<(), Complaint> {
     Err(Complaint::new("is not one plain word", "empty, too long, or with spaces", ""))
 }
 
+/// Checks an epoch, year and month without a leading zero.
+fn epoch(text: &str) -> Result<(), Complaint> {
+    let digits = |part: &str, longest: usize| {
+        (1..=longest).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && !part.starts_with('0')
+    };
+    let sound = text.split_once('.').is_some_and(|(year, month)| {
+        year.len() == 4
+            && digits(year, 4)
+            && digits(month, 2)
+            && month.parse().is_ok_and(|month: u8| month <= 12)
+    });
+    if sound {
+        return Ok(());
+    }
+    Err(Complaint::new("is not an epoch", "not a year and a month", r#"write it like "2024.5" or "2024.10""#))
+}
+
+/// Checks the name of a conda package, which its files and folders carry as well.
+fn conda_name(text: &str) -> Result<(), Complaint> {
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
+    };
+    let sound = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
+    if sound && !text.starts_with(['-', '.']) {
+        return Ok(());
+    }
+    let hint = "a conda package's name has lower-case letters, digits, `-`, `_` and `.`";
+    Err(Complaint::new("is not the name of a conda package", "not a name", hint))
+}
+
+/// The platforms that conda builds packages for; `noarch` is none.
+const CONDA_PLATFORMS: [&str; 10] = [
+    "linux-32",
+    "linux-64",
+    "linux-aarch64",
+    "linux-ppc64le",
+    "linux-riscv64",
+    "linux-s390x",
+    "osx-64",
+    "osx-arm64",
+    "win-64",
+    "win-arm64",
+];
+
+fn conda_platform(text: &str) -> Result<(), Complaint> {
+    if CONDA_PLATFORMS.contains(&text) {
+        return Ok(());
+    }
+    let label = match nearest(text, CONDA_PLATFORMS) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "not known".to_owned(),
+    };
+    let hint = match text {
+        "noarch" => "builds of noarch count for every platform; name the platforms",
+        _ => r#"write it like "linux-64" or "osx-arm64""#,
+    };
+    Err(Complaint::new("is not a platform of conda", label, hint))
+}
+
+/// Checks a channel that somebody else runs: a folder of this machine, or an address.
+fn conda_channel(text: &str) -> Result<(), Complaint> {
+    if text.starts_with('/') {
+        return match text.len() > 1 && !text.ends_with('/') {
+            true => Ok(()),
+            false => Err(Complaint::new("is not a usable folder", "leave the last `/` out", "")),
+        };
+    }
+    if text.contains("://") {
+        return address(text);
+    }
+    let hint = r#"write the whole address, like "https://channels.example.org/forge", or a folder, like "/srv/forge""#;
+    Err(Complaint::new("is not a channel", "neither an address nor a folder", hint))
+}
+
+/// Checks a folder below another one: plain names with `/` between them.
+fn channel_path(text: &str) -> Result<(), Complaint> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(allowed)
+            && part.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+    };
+    if text.len() <= 255 && text.split('/').all(plain) {
+        return Ok(());
+    }
+    let hint = r#"write it like "2024.10/amplicon/staged": plain names, no `..`, no `/` at either end"#;
+    Err(Complaint::new("is not a folder below the published one", "not allowed", hint))
+}
+
 /// The part of `git check-ref-format` that matters for the beginning of a branch's name.
 fn branch_prefix(text: &str) -> Result<(), Complaint> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/');
@@ -244,7 +340,7 @@ mod tests {
     /// Each format, with texts that have it and texts that do not.
     #[test]
     fn formats_accept_what_they_say_and_nothing_else() {
-        let formats: [(&str, &[&str], &[&str]); 12] = [
+        let formats: [(&str, &[&str], &[&str]); 17] = [
             ("duration", &["0s", "90s", "1h 30m", "7d", "2 weeks"], &["", "20", "-1h", "1y", "4000d"]),
             ("positive-duration", &["1s"], &["0s", "0d"]),
             ("date", &["2026-07-15"], &["2026-7-15", "2026-02-30", "2026-07-15T00:00", "15.07.2026"]),
@@ -271,6 +367,19 @@ mod tests {
                 ],
             ),
             ("credential", &["github-token"], &["", "../x", "a/b", ".hidden"]),
+            ("epoch", &["2024.10", "2023.7"], &["", "2024", "2024.13", "2024.07", "24.1", "2024.1.1"]),
+            ("conda-name", &["q2-types", "_libgcc_mutex", "r-base"], &["", "Q2", "a b", "../a", "-x", ".x"]),
+            ("conda-platform", &["linux-64", "osx-arm64"], &["", "noarch", "linux", "Linux-64"]),
+            (
+                "conda-channel",
+                &["/srv/forge", "https://a.example/forge", "http://127.0.0.1:1/c"],
+                &["", "/", "/srv/", "forge", "../forge", "http://a.example/forge", "file:///srv"],
+            ),
+            (
+                "channel-path",
+                &["staged", "2024.10/amplicon/staged"],
+                &["", "/staged", "staged/", "a/../b", "a//b", ".hidden", "a b"],
+            ),
             ("branch-prefix", &["tidegate/", "bot"], &["", "/x", "-x", "a..b", "a b", "a//b"]),
         ];
         for (format, good, bad) in formats {

@@ -1,5 +1,6 @@
 //! `jobs/<name>.toml`: the keys that every kind of job has, as written, and the resolved job.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,12 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::distribution::Distribution;
 use super::format;
 use super::jobs::JobKind;
 use super::text_duration::TextDuration;
-use crate::calendar::{CatchUp, Overlap};
-use crate::calendar::{Schedule, ScheduleError};
+use crate::calendar::{Calendar, CatchUp, Overlap, Schedule, ScheduleError};
 
 /// A job as written: `jobs/<name>.toml`, without `kind` and the table of that name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -156,12 +155,12 @@ impl Job {
 }
 
 impl JobFile {
-    /// The resolved job. The file is sound and `distribution` is its own.
+    /// The resolved job. The file is sound and `calendar` is that of its distribution, where it has one.
     pub(crate) fn resolve(
         self,
         name: &str,
         kind: JobKind,
-        distribution: &Distribution,
+        calendar: Option<&Arc<Calendar>>,
     ) -> Result<Option<Job>, ScheduleError> {
         let Ok(timezone) = format::time_zone(&self.timezone) else { return Ok(None) };
         let (when, schedule, milestone_rule) = match (self.schedule, self.on, self.at) {
@@ -171,7 +170,7 @@ impl JobFile {
             }
             (None, Some(on), Some(at)) => {
                 let Ok(at) = format::time(&at) else { return Ok(None) };
-                let calendar = &distribution.calendar;
+                let Some(calendar) = calendar else { return Ok(None) };
                 let rule = calendar.describe_milestone(&on).unwrap_or_default();
                 let schedule = Schedule::milestone(calendar.clone(), &on, at, timezone)?;
                 (When::Milestone { on, at }, schedule, rule)

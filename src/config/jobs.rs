@@ -3,11 +3,16 @@
 //! A job file is read in two steps, `kind` first and then the table of that name, so that every value
 //! keeps its place in the file. A new kind is a settings struct and one line in [`KINDS`].
 
+use std::fmt;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::distribution::Ecosystem;
 use super::document::Document;
+use super::text_duration::TextDuration;
+use crate::domain::RecheckMode;
 
 /// What a job does, with the settings of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +26,8 @@ pub enum JobKind {
     Promote(Promote),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
+    /// Tests the members of a metapackage again.
+    Recheck(Recheck),
 }
 
 /// Looks for new upstream releases of a channel's packages.
@@ -72,6 +79,57 @@ pub struct Snapshot {
     pub binaries: Vec<Binaries>,
 }
 
+/// Takes the newest metapackage of a channel apart, tests every member against today's dependencies, and
+/// publishes what is green to a later channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recheck {
+    /// The channel that holds the metapackage and its members.
+    #[schemars(extend("format" = "name"))]
+    pub from: String,
+    /// The channel that gets them once every member is green.
+    #[schemars(extend("format" = "name"))]
+    pub to: String,
+    /// The environments that members are tested in. Default: `["latest"]`.
+    #[serde(default = "default_modes")]
+    #[schemars(length(min = 1))]
+    pub modes: Vec<RecheckMode>,
+    /// How often a test that fails is run in one environment before it counts. Default: 2.
+    #[serde(default = "default_confirm_red")]
+    #[schemars(range(min = 1, max = 10))]
+    pub confirm_red: u32,
+    /// How many tests go on at the same time. Default: 2.
+    #[serde(default = "default_parallel")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub parallel: u32,
+    /// The engine that runs the tests. Default: `local`.
+    #[serde(default)]
+    pub engine: EngineKind,
+    /// How long the tests of one member may take. Default: `30m`.
+    #[serde(default = "default_test_time")]
+    #[schemars(extend("format" = "positive-duration"))]
+    pub test_time: TextDuration,
+}
+
+/// An engine of `tidegate.toml`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// This machine.
+    #[default]
+    Local,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Local => "local",
+        })
+    }
+}
+
 /// Binary packages for one operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +148,7 @@ impl JobKind {
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
+            Self::Recheck(_) => Recheck::KIND,
         }
     }
 }
@@ -103,12 +162,16 @@ pub(crate) enum Need {
     Universe,
     /// A place to publish to.
     Publish,
+    /// A folder of conda packages.
+    Path,
 }
 
 /// A kind of job as the loader sees it.
 pub(crate) struct Kind {
     /// The kind's name; also that of its table.
     pub name: &'static str,
+    /// The ecosystem whose distributions it works for.
+    pub ecosystem: Ecosystem,
     /// The keys of its table that name channels, with what is needed of them.
     pub channels: &'static [(&'static str, Need)],
     /// The schema of its table.
@@ -118,11 +181,17 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 4] =
-    [entry::<PollReleases>(), entry::<CheckStatus>(), entry::<Promote>(), entry::<Snapshot>()];
+pub(crate) static KINDS: [Kind; 5] = [
+    entry::<PollReleases>(),
+    entry::<CheckStatus>(),
+    entry::<Promote>(),
+    entry::<Snapshot>(),
+    entry::<Recheck>(),
+];
 
 trait KindSettings: DeserializeOwned + JsonSchema {
     const KIND: &'static str;
+    const ECOSYSTEM: Ecosystem = Ecosystem::RUniverse;
     const CHANNELS: &'static [(&'static str, Need)];
     fn into_kind(self) -> JobKind;
 }
@@ -130,6 +199,7 @@ trait KindSettings: DeserializeOwned + JsonSchema {
 const fn entry<T: KindSettings>() -> Kind {
     Kind {
         name: T::KIND,
+        ecosystem: T::ECOSYSTEM,
         channels: T::CHANNELS,
         schema: |generator| generator.subschema_for::<T>(),
         typed: |document| document.typed_at::<T>(T::KIND).map(T::into_kind),
@@ -172,10 +242,36 @@ impl KindSettings for Snapshot {
     }
 }
 
+impl KindSettings for Recheck {
+    const KIND: &'static str = "recheck";
+    const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Path), ("to", Need::Path)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Recheck(self)
+    }
+}
+
 fn default_batch() -> u32 {
     100
 }
 
 fn default_binaries() -> Vec<Binaries> {
     vec![Binaries::Windows, Binaries::Macos]
+}
+
+fn default_modes() -> Vec<RecheckMode> {
+    vec![RecheckMode::Latest]
+}
+
+fn default_confirm_red() -> u32 {
+    2
+}
+
+fn default_parallel() -> u32 {
+    2
+}
+
+fn default_test_time() -> TextDuration {
+    TextDuration::from_secs(30 * 60)
 }

@@ -5,6 +5,7 @@
 //! The way of a file: `files` reads it, `document` parses it, `inspect` holds it against the JSON Schema
 //! of its type, `cross` against the other files, and `configuration` makes the typed values.
 
+mod conda;
 mod configuration;
 mod cross;
 mod diagnostic;
@@ -23,15 +24,16 @@ mod settings;
 mod shipped;
 mod text_duration;
 
+pub use conda::{CondaChannel, CondaDistribution};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
 pub use job::{Job, Retry, When};
-pub use jobs::{Binaries, CheckStatus, JobKind, PollReleases, Promote, Snapshot};
+pub use jobs::{Binaries, CheckStatus, EngineKind, JobKind, PollReleases, Promote, Recheck, Snapshot};
 pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
-pub use settings::{Daemon, GitHub, Publish, Retention, Settings};
+pub use settings::{Daemon, Engines, GitHub, LocalEngine, Publish, Retention, Settings};
 pub use shipped::{shipped, shipped_texts};
 pub use text_duration::TextDuration;
 

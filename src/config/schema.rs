@@ -4,6 +4,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::conda::CondaDistributionFile;
 use super::distribution::{DistributionFile, ExceptionsFile};
 use super::job::JobFile;
 use super::jobs::{KINDS, Kind};
@@ -11,15 +12,16 @@ use super::settings::Settings;
 
 /// The names that [`schema`] knows: each kind of job, and the other files.
 pub fn schema_names() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|kind| kind.name).chain(["tidegate", "distribution", "exceptions"])
+    KINDS.iter().map(|kind| kind.name).chain(["tidegate", "distribution", "conda-distribution", "exceptions"])
 }
 
-/// The JSON Schema (2020-12) of the file that `name` names: a kind of job, `tidegate`, `distribution` or
-/// `exceptions`. Deterministic, with the keys in the order in which the types declare them.
+/// The JSON Schema (2020-12) of the file that `name` names: a kind of job, `tidegate`, `distribution` (of
+/// R packages), `conda-distribution` or `exceptions`. Deterministic, with the keys in the order in which the types declare them.
 pub fn schema(name: &str) -> Option<Value> {
     match name {
         "tidegate" => Some(of::<Settings>("tidegate.toml")),
         "distribution" => Some(of::<DistributionFile>("distributions/<name>.toml")),
+        "conda-distribution" => Some(of::<CondaDistributionFile>("distributions/<name>.toml, ecosystem conda")),
         "exceptions" => Some(of::<ExceptionsFile>("distributions/<name>.exceptions.toml")),
         name => KINDS.iter().find(|kind| kind.name == name).map(job),
     }

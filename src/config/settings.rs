@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::TokenSource;
 use super::text_duration::TextDuration;
+use crate::engine::sandbox::Sandbox;
 
 /// The settings of one tidegate: `tidegate.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +27,9 @@ pub struct Settings {
     /// Where snapshots are published. Needed as soon as a channel has `publish = "directory"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
+    /// Where tests run.
+    #[serde(default)]
+    pub engine: Engines,
     /// How the daemon behaves.
     #[serde(default)]
     pub daemon: Daemon,
@@ -60,6 +64,32 @@ pub struct Publish {
     pub directory: PathBuf,
 }
 
+/// Where tests run. A job names one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Engines {
+    /// This machine.
+    #[serde(default)]
+    pub local: LocalEngine,
+}
+
+/// Tests as processes of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalEngine {
+    /// How many tests run at the same time, whatever jobs ask for. Default: 2.
+    #[serde(default = "default_workers")]
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: u32,
+    /// How tests are kept apart from the machine. Default: `bubblewrap`.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+    /// The socket that starts a worker under systemd, such as `/run/tidegate/worker.socket`. Default: none;
+    /// workers are processes of the daemon's own unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+}
+
 /// How the daemon behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +121,12 @@ impl Default for GitHub {
     }
 }
 
+impl Default for LocalEngine {
+    fn default() -> Self {
+        Self { workers: default_workers(), sandbox: Sandbox::default(), socket: None }
+    }
+}
+
 impl Default for Daemon {
     fn default() -> Self {
         Self {
@@ -115,6 +151,10 @@ fn default_api() -> String {
 
 fn default_timeout() -> TextDuration {
     TextDuration::from_secs(30)
+}
+
+fn default_workers() -> u32 {
+    2
 }
 
 fn default_stop_within() -> TextDuration {

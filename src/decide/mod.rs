@@ -8,6 +8,7 @@
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
+//! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
 //! | `words` | how does what was found read? |
@@ -15,6 +16,7 @@
 pub mod guard;
 pub mod ledger;
 pub mod promote;
+pub mod recheck;
 pub mod snapshot;
 pub mod stage;
 mod standing;

@@ -84,6 +84,8 @@ pub enum Solved {
     Environment(Environment),
     /// Nothing satisfies the case: the solver's explanation.
     Impossible(String),
+    /// Nobody could tell, and why: the solver took too long, or a record cannot be read.
+    Unknown(String),
 }
 
 impl fmt::Display for RecheckMode {

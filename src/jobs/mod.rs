@@ -5,8 +5,10 @@
 
 mod channel_files;
 pub mod check_status;
+pub mod engines;
 pub mod poll_releases;
 pub mod promote;
+pub mod recheck;
 mod services;
 pub mod snapshot;
 pub mod sources;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{CyclePoint, Targets};
-use crate::config::{self, Configuration, Distribution, JobKind};
+use crate::config::{self, CondaDistribution, Configuration, Distribution, JobKind};
 use crate::daemon::{Job, JobDefinition, JobWork, Retry, RunOutcome};
 
 pub use services::Services;
@@ -43,8 +45,11 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>, pass: P
     let enabled = configuration.jobs.values().filter(|job| job.enabled);
     enabled
         .filter_map(|job| {
-            let distribution = distributions.get(job.distribution.as_str())?;
-            let work = work_of(job, Arc::clone(distribution), Arc::clone(services), pass);
+            let services = Arc::clone(services);
+            let work = match configuration.conda.get(&job.distribution) {
+                Some(conda) => conda_work_of(job, Arc::new(conda.clone()), services, pass)?,
+                None => work_of(job, Arc::clone(distributions.get(job.distribution.as_str())?), services, pass)?,
+            };
             Some(Job { definition: definition(job), work })
         })
         .collect()
@@ -73,14 +78,15 @@ fn definition(job: &config::Job) -> JobDefinition {
     }
 }
 
-/// The work of a job: the one place that knows all kinds.
+/// The work of a job of R packages. With [`conda_work_of`] the one place that knows all kinds; nothing for a
+/// kind of the other ecosystem, which the loader refuses.
 fn work_of(
     job: &config::Job,
     distribution: Arc<Distribution>,
     services: Arc<Services>,
     pass: Pass,
-) -> Arc<dyn JobWork> {
-    match &job.kind {
+) -> Option<Arc<dyn JobWork>> {
+    Some(match &job.kind {
         JobKind::PollReleases(settings) => {
             Arc::new(poll_releases::PollReleases { services, distribution, settings: settings.clone() })
         }
@@ -93,6 +99,22 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
+        JobKind::Recheck(_) => return None,
+    })
+}
+
+/// The work of a job of conda packages.
+fn conda_work_of(
+    job: &config::Job,
+    distribution: Arc<CondaDistribution>,
+    services: Arc<Services>,
+    pass: Pass,
+) -> Option<Arc<dyn JobWork>> {
+    match &job.kind {
+        JobKind::Recheck(settings) => {
+            Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
+        }
+        JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => None,
     }
 }
 

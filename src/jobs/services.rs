@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::engines::Engines;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -29,6 +30,8 @@ pub struct Services {
     pub publish: PathBuf,
     /// Where fetched files are kept by their digest.
     pub artifacts: PathBuf,
+    /// Where tests run.
+    pub engines: Engines,
 }
 
 impl Services {
@@ -53,6 +56,7 @@ impl Services {
             clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
             artifacts: settings.state.join("artifacts"),
+            engines: Engines::new(settings.engine.clone(), settings.state.clone()),
         })
     }
 }

@@ -17,6 +17,7 @@ mod observations;
 mod occurrences;
 mod pull_requests;
 mod rate_limits;
+mod rechecks;
 mod registry;
 mod runs;
 mod snapshots;
@@ -47,6 +48,7 @@ pub use occurrences::{
 };
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
+pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId};
 pub use registry::{
     Artifact, Ecosystem, PackageId, PackageKind, Replacement, ReplacementKind, RevisionId, StateEvent,
     Subject,

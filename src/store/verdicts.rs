@@ -122,6 +122,27 @@ impl Store {
         Ok(rows.into_iter().map(|verdict| (verdict.package.clone(), verdict)).collect())
     }
 
+    /// The last verdict of that kind on a package in a scope, in force or not.
+    pub async fn last_verdict(
+        &self,
+        distribution: &str,
+        scope: &str,
+        package: &str,
+        kind: &str,
+    ) -> anyhow::Result<Option<Verdict>> {
+        sqlx::query_as(
+            "SELECT distribution, scope, package, kind, body, digest, since, until, run_id FROM verdict \
+             WHERE distribution = ? AND scope = ? AND package = ? AND kind = ? ORDER BY since DESC, id DESC LIMIT 1",
+        )
+        .bind(distribution)
+        .bind(scope)
+        .bind(package)
+        .bind(kind)
+        .fetch_optional(&self.pool)
+        .await
+        .with_context(|| format!("cannot read the verdicts for {package} in {distribution}/{scope}"))
+    }
+
     /// Every package that ever had a verdict, by name.
     pub async fn judged_packages(&self) -> anyhow::Result<Vec<String>> {
         sqlx::query_scalar("SELECT DISTINCT package FROM verdict ORDER BY package")

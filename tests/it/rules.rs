@@ -8,6 +8,7 @@ mod ledger;
 mod pinned;
 mod properties;
 mod proposals;
+mod recheck;
 mod snapshot;
 mod status;
 mod texts;

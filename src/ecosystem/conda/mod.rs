@@ -6,6 +6,7 @@ pub mod archive;
 pub mod channel;
 mod conflict;
 pub mod destructure;
+pub mod files;
 pub mod index;
 mod index_file;
 pub mod index_json;

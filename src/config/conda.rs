@@ -1,0 +1,143 @@
+//! `distributions/<name>.toml` with `ecosystem = "conda"`: a metapackage, its members, the platforms it
+//! has to work on and the channels it passes through, as written and as resolved.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::distribution::Ecosystem;
+
+/// A conda distribution as written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CondaDistributionFile {
+    /// The distribution's name for people.
+    title: String,
+    /// Which rules and file formats its packages follow.
+    #[schemars(with = "String", extend("const" = "conda"))]
+    ecosystem: Ecosystem,
+    /// The epoch, such as `2024.10`. Text in quotes: as a number, 2024.10 would be 2024.1.
+    #[schemars(extend("format" = "epoch"))]
+    epoch: String,
+    /// The name of the metapackage that holds the members.
+    #[schemars(extend("format" = "conda-name"))]
+    metapackage: String,
+    /// The platforms on which everything has to work, such as `linux-64`.
+    #[schemars(length(min = 1))]
+    platforms: Vec<PlatformText>,
+    /// The packages of the distribution, by name.
+    #[schemars(length(min = 1))]
+    members: Vec<NameText>,
+    /// Members that are left out of the metapackage for the time being. Default: none.
+    #[serde(default)]
+    ignore: Vec<NameText>,
+    /// Members that may pass although they carry no tests. Default: none.
+    #[serde(default)]
+    without_tests: Vec<NameText>,
+    /// The channels that everything else comes from, the first one before the others: folders or
+    /// addresses. Default: none.
+    #[serde(default)]
+    external: Vec<ExternalText>,
+    /// The channels, in the order in which builds pass through them.
+    #[schemars(length(min = 1))]
+    channel: Vec<CondaChannelFile>,
+}
+
+/// The name of a conda package.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "conda-name"))]
+struct NameText(String);
+
+/// A platform, such as `linux-64`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "conda-platform"))]
+struct PlatformText(String);
+
+/// A channel that somebody else runs: a folder or an address.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "conda-channel"))]
+struct ExternalText(String);
+
+/// A channel below the folder that `[publish]` in `tidegate.toml` names.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CondaChannelFile {
+    /// The channel's name, such as `staged`: lower-case letters, digits and hyphens.
+    #[schemars(extend("format" = "name"))]
+    name: String,
+    /// Its folder below the published one, such as `2024.10/amplicon/staged`.
+    #[schemars(extend("format" = "channel-path"))]
+    path: String,
+}
+
+/// A conda distribution whose file is sound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CondaDistribution {
+    /// Its name: the stem of its file.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its epoch, such as `2024.10`.
+    pub epoch: String,
+    /// The name of its metapackage.
+    pub metapackage: String,
+    /// The platforms on which everything has to work, sorted.
+    pub platforms: BTreeSet<String>,
+    /// Its packages, by name.
+    pub members: BTreeSet<String>,
+    /// Members that are left out of the metapackage for the time being.
+    pub ignore: BTreeSet<String>,
+    /// Members that may pass although they carry no tests.
+    pub without_tests: BTreeSet<String>,
+    /// The channels that everything else comes from, in the order of their priority.
+    pub external: Vec<String>,
+    /// Its channels, in the order in which builds pass through them.
+    pub channels: Vec<CondaChannel>,
+}
+
+/// A channel below the published folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CondaChannel {
+    /// Its name.
+    pub name: String,
+    /// Its folder below the published one, with `/` between its parts.
+    pub path: String,
+}
+
+impl CondaDistribution {
+    /// The channel of that name.
+    pub fn channel(&self, name: &str) -> Option<&CondaChannel> {
+        self.channels.iter().find(|channel| channel.name == name)
+    }
+
+    /// The members that the metapackage has to hold.
+    pub fn required_members(&self) -> impl Iterator<Item = &str> {
+        self.members.difference(&self.ignore).map(String::as_str)
+    }
+}
+
+impl CondaDistributionFile {
+    /// The resolved distribution.
+    pub(crate) fn resolve(self, name: &str) -> CondaDistribution {
+        debug_assert_eq!(self.ecosystem, Ecosystem::Conda, "the schema allows nothing else");
+        let channels =
+            self.channel.into_iter().map(|channel| CondaChannel { name: channel.name, path: channel.path });
+        CondaDistribution {
+            name: name.to_owned(),
+            title: self.title,
+            epoch: self.epoch,
+            metapackage: self.metapackage,
+            platforms: self.platforms.into_iter().map(|platform| platform.0).collect(),
+            members: names(self.members),
+            ignore: names(self.ignore),
+            without_tests: names(self.without_tests),
+            external: self.external.into_iter().map(|channel| channel.0).collect(),
+            channels: channels.collect(),
+        }
+    }
+}
+
+fn names(texts: Vec<NameText>) -> BTreeSet<String> {
+    texts.into_iter().map(|name| name.0).collect()
+}

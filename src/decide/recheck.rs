@@ -1,0 +1,276 @@
+//! The recheck rule: which tests the members of a metapackage need in today's environments, what their
+//! results mean, and whether the whole may pass.
+//!
+//! A test is known by the exact build and the exact environment, not by the day. What was tested in an
+//! environment is not tested in it again; a red result counts once it has been seen often enough to be
+//! no flake; what the machine did is never blamed on the package.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Build, Environment, Evidence, FailedStep, RecheckCase, Solved, TestVerdict};
+
+/// Everything the rule looks at for one metapackage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecheckFacts {
+    /// The metapackage whose members these are.
+    pub metapackage: Build,
+    /// How often a red test is run in one environment before it counts; at least 1.
+    pub confirm_red: u32,
+    /// How often a test is tried in one pass whose machine fails; at least 1.
+    pub infrastructure_attempts: u32,
+    /// Members that may pass although they carry no tests, by name.
+    pub without_tests: BTreeSet<String>,
+    /// Every member on every platform in every mode, in any order.
+    pub cases: Vec<CaseFacts>,
+}
+
+/// What is known of one case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseFacts {
+    /// The case.
+    pub case: RecheckCase,
+    /// Its environment of today, or why there is none.
+    pub solved: Solved,
+    /// Whether the build's archive carries tests.
+    pub carries_tests: bool,
+    /// Why no test can be run here; absent where an engine takes them.
+    pub untestable: Option<String>,
+    /// The tests of this build on this platform in exactly this environment, oldest first.
+    pub tests: Vec<PastTest>,
+    /// The last environment in which the case was green.
+    pub last_green: Option<Environment>,
+    /// What the case last settled on, before this pass.
+    pub before: Option<CaseState>,
+}
+
+/// A test that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastTest {
+    /// How it came out.
+    pub verdict: TestVerdict,
+    /// True where it was run by this very pass.
+    pub this_pass: bool,
+}
+
+/// What a case stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseState {
+    /// Tested, and nothing failed.
+    Green,
+    /// A test failed or took too long, or no environment can be found.
+    Red,
+    /// There is nothing to test. Never green.
+    NoTests,
+    /// A test is still wanted.
+    Waiting,
+    /// The machine failed each time it was tried.
+    Unknown,
+}
+
+/// A test to be run now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedTest {
+    /// The case that wants it. Cases that share build, platform and environment share the test.
+    pub case: RecheckCase,
+    /// The environment's fingerprint.
+    pub fingerprint: String,
+    /// Which try in this environment this is, counted from 1.
+    pub attempt: u32,
+}
+
+/// What the rule says of one case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseVerdict {
+    /// The case.
+    pub case: RecheckCase,
+    /// Where it stands.
+    pub state: CaseState,
+    /// What it stood at last that was no mere waiting: what a report compares with.
+    pub settled: Option<CaseState>,
+    /// The environment's fingerprint, where there is an environment.
+    pub fingerprint: Option<String>,
+    /// True where the result is that of an earlier pass: nothing was tested now.
+    pub reused: bool,
+    /// True where one test of several in the same environment came out otherwise than the others.
+    pub flaky: bool,
+    /// The result that decided.
+    pub result: Option<TestVerdict>,
+    /// What changed in the environment since the case was last green, as people say it.
+    pub changed_since_green: Vec<String>,
+}
+
+/// Whether the metapackage and its members may pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Every case is green, or may go without tests.
+    Open,
+    /// Tests are still wanted.
+    Waiting,
+    /// These cases stand in the way.
+    Closed(Vec<RecheckCase>),
+}
+
+/// A case that settled on something else than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// The case.
+    pub case: RecheckCase,
+    /// What it was; absent for a case that is new.
+    pub from: Option<CaseState>,
+    /// What it is.
+    pub to: CaseState,
+}
+
+/// What the rule decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecheckPlan {
+    /// The metapackage.
+    pub metapackage: Build,
+    /// A verdict for every case, in the order of member, platform and mode.
+    pub verdicts: Vec<CaseVerdict>,
+    /// The tests to be run, each once.
+    pub tests: Vec<WantedTest>,
+    /// Whether the whole may pass.
+    pub gate: Gate,
+    /// What has to be reported, in the order of the verdicts. First sights that are green are no news.
+    pub changes: Vec<StateChange>,
+}
+
+impl CaseState {
+    /// The state as evidence.
+    pub fn evidence(self) -> Evidence {
+        match self {
+            Self::Green => Evidence::Passing,
+            Self::Red => Evidence::Failing,
+            Self::Waiting => Evidence::Pending,
+            Self::NoTests | Self::Unknown => Evidence::Unknown,
+        }
+    }
+
+    /// True for what stays until something changes outside.
+    fn is_settled(self) -> bool {
+        matches!(self, Self::Green | Self::Red | Self::NoTests)
+    }
+}
+
+/// Decides. The same facts in any order give the same plan.
+pub fn recheck(facts: &RecheckFacts) -> RecheckPlan {
+    let mut cases: Vec<&CaseFacts> = facts.cases.iter().collect();
+    cases.sort_by(|a, b| a.case.cmp(&b.case));
+    let mut verdicts = Vec::with_capacity(cases.len());
+    let mut wanted: BTreeMap<(String, String, String), WantedTest> = BTreeMap::new();
+    let mut changes = Vec::new();
+    for case in cases {
+        let verdict = judge(facts, case);
+        if let (CaseState::Waiting, Some(fingerprint)) = (verdict.state, &verdict.fingerprint) {
+            let key = (case.case.member.sha256.clone(), case.case.platform.clone(), fingerprint.clone());
+            wanted.entry(key).or_insert_with(|| WantedTest {
+                case: case.case.clone(),
+                fingerprint: fingerprint.clone(),
+                attempt: u32::try_from(case.tests.len()).unwrap_or(u32::MAX - 1) + 1,
+            });
+        }
+        changes.extend(change_of(case, verdict.state));
+        verdicts.push(verdict);
+    }
+    let gate = gate(facts, &verdicts);
+    let tests = wanted.into_values().collect();
+    RecheckPlan { metapackage: facts.metapackage.clone(), verdicts, tests, gate, changes }
+}
+
+/// What the tests so far mean for one case.
+fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
+    let environment = match &case.solved {
+        Solved::Environment(environment) => Some(environment),
+        Solved::Impossible(_) | Solved::Unknown(_) => None,
+    };
+    let (state, result) = match &case.solved {
+        Solved::Impossible(why) => {
+            let step = FailedStep::Solve;
+            (CaseState::Red, Some(TestVerdict::Fail { step, detail: why.clone() }))
+        }
+        Solved::Unknown(why) => {
+            (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() }))
+        }
+        Solved::Environment(_) if !case.carries_tests => (CaseState::NoTests, Some(TestVerdict::NoTests)),
+        Solved::Environment(_) => match (from_tests(facts, &case.tests), &case.untestable) {
+            ((CaseState::Waiting, _), Some(why)) => {
+                (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() }))
+            }
+            (found, _) => found,
+        },
+    };
+    let red = |test: &PastTest| is_red(&test.verdict);
+    let changed = match (environment, &case.last_green, state) {
+        (Some(now), Some(green), CaseState::Red) => green.changes_to(now),
+        _ => Vec::new(),
+    };
+    CaseVerdict {
+        case: case.case.clone(),
+        state,
+        settled: if state.is_settled() { Some(state) } else { case.before },
+        fingerprint: environment.map(Environment::fingerprint),
+        reused: state.is_settled() && !case.tests.iter().any(|test| test.this_pass),
+        flaky: case.tests.iter().any(red) && case.tests.iter().any(|test| test.verdict == TestVerdict::Pass),
+        result,
+        changed_since_green: changed.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// One pass in an environment settles it, since nothing of the environment speaks against the package;
+/// a red result has to be seen `confirm_red` times.
+fn from_tests(facts: &RecheckFacts, tests: &[PastTest]) -> (CaseState, Option<TestVerdict>) {
+    let last = |wanted: fn(&TestVerdict) -> bool| {
+        tests.iter().rev().map(|test| &test.verdict).find(|verdict| wanted(verdict)).cloned()
+    };
+    if let Some(pass) = last(|verdict| *verdict == TestVerdict::Pass) {
+        return (CaseState::Green, Some(pass));
+    }
+    if let Some(none) = last(|verdict| *verdict == TestVerdict::NoTests) {
+        return (CaseState::NoTests, Some(none));
+    }
+    let reds = tests.iter().filter(|test| is_red(&test.verdict)).count();
+    if reds >= facts.confirm_red.max(1) as usize {
+        return (CaseState::Red, last(is_red));
+    }
+    let broken = tests.iter().filter(|test| test.this_pass && is_infrastructure(&test.verdict)).count();
+    if broken >= facts.infrastructure_attempts.max(1) as usize {
+        return (CaseState::Unknown, last(is_infrastructure));
+    }
+    (CaseState::Waiting, None)
+}
+
+fn is_red(verdict: &TestVerdict) -> bool {
+    matches!(verdict, TestVerdict::Fail { .. } | TestVerdict::TimedOut { .. })
+}
+
+fn is_infrastructure(verdict: &TestVerdict) -> bool {
+    matches!(verdict, TestVerdict::Infrastructure { .. })
+}
+
+fn gate(facts: &RecheckFacts, verdicts: &[CaseVerdict]) -> Gate {
+    let blocks = |verdict: &&CaseVerdict| match verdict.state {
+        CaseState::Green => false,
+        CaseState::NoTests => !facts.without_tests.contains(&verdict.case.member.name),
+        CaseState::Red | CaseState::Waiting | CaseState::Unknown => true,
+    };
+    let closed: Vec<&CaseVerdict> = verdicts.iter().filter(blocks).collect();
+    if verdicts.iter().any(|verdict| verdict.state == CaseState::Waiting) {
+        return Gate::Waiting;
+    }
+    // A metapackage of which nothing is known is not one in which all is well.
+    match closed.is_empty() && !verdicts.is_empty() {
+        true => Gate::Open,
+        false => Gate::Closed(closed.into_iter().map(|verdict| verdict.case.clone()).collect()),
+    }
+}
+
+fn change_of(case: &CaseFacts, state: CaseState) -> Option<StateChange> {
+    let news = state.is_settled() && case.before != Some(state);
+    let silent = case.before.is_none() && state == CaseState::Green;
+    (news && !silent).then(|| StateChange { case: case.case.clone(), from: case.before, to: state })
+}

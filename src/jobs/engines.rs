@@ -1,0 +1,93 @@
+//! The engines that `tidegate.toml` sets up, each made when a job first needs it: a machine that rechecks
+//! nothing needs no sandbox.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{EngineKind, Engines as Settings};
+use crate::engine::local::{LocalEngine, LocalSettings, WorkerStart};
+use crate::engine::worker::WorkerSettings;
+use crate::engine::Engine;
+use crate::failure::Failure;
+
+/// The engines by name.
+pub struct Engines {
+    settings: Settings,
+    state: PathBuf,
+    program: Option<PathBuf>,
+    made: Mutex<Option<JobEngine>>,
+}
+
+/// An engine, and the folder below which its assignments lie.
+#[derive(Clone)]
+pub struct JobEngine {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// The folder.
+    pub root: PathBuf,
+}
+
+impl Engines {
+    /// The engines as set up; their folders lie in the folder `state`.
+    pub fn new(settings: Settings, state: PathBuf) -> Self {
+        Self { settings, state, program: None, made: Mutex::new(None) }
+    }
+
+    /// The same, with workers of the program `program`: for whatever is not tidegate's own binary itself.
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// The platform of the machines behind an engine.
+    pub fn platform(&self, kind: EngineKind) -> &'static str {
+        match kind {
+            EngineKind::Local => host_platform(),
+        }
+    }
+
+    /// The engine of that kind. One that cannot work on this machine is a [`Failure::Configuration`].
+    pub fn get(&self, kind: EngineKind) -> Result<JobEngine, Failure> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*made {
+            return Ok(engine.clone());
+        }
+        let engine = match kind {
+            EngineKind::Local => self.local()?,
+        };
+        *made = Some(engine.clone());
+        Ok(engine)
+    }
+
+    fn local(&self) -> Result<JobEngine, Failure> {
+        let local = &self.settings.local;
+        let root = self.state.join("tests");
+        let start = match &local.socket {
+            Some(socket) => WorkerStart::Socket(socket.clone()),
+            None => {
+                let program = match &self.program {
+                    Some(program) => program.clone(),
+                    None => std::env::current_exe().map_err(|error| {
+                        Failure::permanent(format!("cannot tell where this program lies: {error}"))
+                    })?,
+                };
+                let settings =
+                    WorkerSettings { sandbox: local.sandbox, cache: self.state.join("packages") };
+                WorkerStart::Process { program, settings }
+            }
+        };
+        let settings = LocalSettings { root: root.clone(), workers: local.workers as usize, start };
+        let engine = LocalEngine::new(settings)?;
+        let root = root.canonicalize().unwrap_or(root);
+        Ok(JobEngine { engine: Arc::new(engine), root })
+    }
+}
+
+/// conda's name for the platform of this machine.
+fn host_platform() -> &'static str {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("macos", "aarch64") => "osx-arm64",
+        ("macos", _) => "osx-64",
+        (_, "aarch64") => "linux-aarch64",
+        (_, _) => "linux-64",
+    }
+}

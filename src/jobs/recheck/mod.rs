@@ -1,0 +1,238 @@
+//! `recheck`: tests the members of a metapackage again, against dependencies as they are today, and
+//! publishes what is green.
+//!
+//! Observes the channels, takes the newest metapackage apart and solves for every member; decides by
+//! [`crate::decide::recheck`] which tests are wanted; has an engine run them, and decides again with what
+//! they say, until none is wanted. Once every member is green, the metapackage and its members are
+//! published to the next channel in one step. A later red result leaves that channel as it is.
+//!
+//! Every step can be done again: a test has its row before it begins, and an engine adopts a test that
+//! runs; publishing what is published already changes nothing.
+
+mod observe;
+mod passed;
+mod reports;
+mod testing;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::{Pass, Services, planned_only};
+use crate::config::{CondaDistribution, Recheck as Settings};
+use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::recheck::{
+    CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
+};
+use crate::domain::{Environment, RecheckCase, Solved};
+use crate::store::VerdictRow;
+use observe::{Seen, SeenCase};
+
+/// How often a test is tried in one pass whose machine fails.
+const INFRASTRUCTURE_ATTEMPTS: u32 = 3;
+
+/// The job.
+pub struct Recheck {
+    pub services: Arc<Services>,
+    pub distribution: Arc<CondaDistribution>,
+    pub settings: Settings,
+    pub pass: Pass,
+}
+
+impl JobWork for Recheck {
+    fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
+        Box::pin(self.recheck(context))
+    }
+}
+
+impl Recheck {
+    async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+        let Some(channels) = self.channels().await? else {
+            return Ok(RunOutcome::Skipped { reason: format!("{} is not published yet", self.settings.from) });
+        };
+        if self.pass == Pass::Full && self.is_settled(&channels.digest).await? {
+            return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
+        }
+        let seen = match self.observe(&channels).await? {
+            Ok(seen) => seen,
+            Err(reason) => return Ok(RunOutcome::Skipped { reason }),
+        };
+        let (facts, plan) = self.settle(&seen, &context).await?;
+        if self.pass == Pass::Full {
+            self.abandon_tests(&context).await?;
+        }
+        let now = self.services.clock.now();
+        let store = &self.services.store;
+        let input_digest = store.put_blob(&json(&facts)?, now).await?;
+        let plan_digest = store.put_blob(&json(&plan)?, now).await?;
+        let done = RunOutcome::Done {
+            summary: reports::summary(&plan),
+            input_digest: Some(input_digest),
+            plan_digest: Some(plan_digest),
+        };
+        if self.pass == Pass::PlanOnly {
+            return Ok(planned_only(done));
+        }
+        self.report(&plan, &context, now).await?;
+        self.store_verdicts(&facts, &plan, &context, now).await?;
+        if plan.gate == Gate::Open {
+            self.publish(&seen, &context).await?;
+        }
+        // What the machine failed at is tried again, whether anything changes outside or not.
+        let settled = plan.verdicts.iter().all(|verdict| verdict.state != CaseState::Unknown);
+        self.remember_settled(if settled { &channels.digest } else { "" }, now).await?;
+        Ok(done)
+    }
+
+    /// Decides, has the wanted tests run, and decides again, until none is wanted.
+    async fn settle(
+        &self,
+        seen: &Seen,
+        context: &RunContext,
+    ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
+        let before = self.states_before(context.nominal).await?;
+        loop {
+            let mut cases = Vec::with_capacity(seen.cases.len());
+            for case in &seen.cases {
+                cases.push(self.case_facts(case, &before, context).await?);
+            }
+            let facts = RecheckFacts {
+                metapackage: seen.metapackage.clone(),
+                confirm_red: self.settings.confirm_red,
+                infrastructure_attempts: INFRASTRUCTURE_ATTEMPTS,
+                without_tests: self.distribution.without_tests.clone(),
+                cases,
+            };
+            let plan = recheck(&facts);
+            if plan.tests.is_empty() || self.pass == Pass::PlanOnly {
+                return Ok((facts, plan));
+            }
+            self.run_tests(seen, &plan.tests, context).await?;
+        }
+    }
+
+    async fn case_facts(
+        &self,
+        seen: &SeenCase,
+        before: &BTreeMap<String, CaseState>,
+        context: &RunContext,
+    ) -> Result<CaseFacts, RunError> {
+        let store = &self.services.store;
+        let case = &seen.case;
+        let tests = match &seen.solved {
+            Solved::Environment(environment) => {
+                let fingerprint = environment.fingerprint();
+                store.recheck_tests(&case.member.sha256, &case.platform, &fingerprint).await?
+            }
+            Solved::Impossible(_) | Solved::Unknown(_) => Vec::new(),
+        };
+        let ended = tests.into_iter().filter_map(|test| {
+            let this_pass = test.run == context.run_id;
+            test.verdict.map(|verdict| PastTest { verdict, this_pass })
+        });
+        Ok(CaseFacts {
+            case: case.clone(),
+            solved: seen.solved.clone(),
+            carries_tests: seen.carries_tests,
+            untestable: self.untestable(&case.platform),
+            tests: ended.collect(),
+            last_green: self.last_green(case).await?,
+            before: before.get(&format!("{}/{}", scope(case), case.member.name)).copied(),
+        })
+    }
+
+    /// What each case settled on last, by scope and member.
+    async fn states_before(&self, nominal: Timestamp) -> anyhow::Result<BTreeMap<String, CaseState>> {
+        let at = nominal.max(self.services.clock.now());
+        let mut states = BTreeMap::new();
+        for platform in &self.distribution.platforms {
+            for mode in &self.settings.modes {
+                let scope = format!("recheck/{platform}/{mode}");
+                let verdicts = self.services.store.verdicts_at(&self.distribution.name, &scope, at).await?;
+                for (member, verdict) in verdicts {
+                    let stored: CaseVerdict = serde_json::from_value(verdict.body["recheck"].clone())
+                        .with_context(|| format!("the verdict on {member} in {scope} cannot be read"))?;
+                    states.extend(stored.settled.map(|state| (format!("{scope}/{member}"), state)));
+                }
+            }
+        }
+        Ok(states)
+    }
+
+    /// The environment in which the case was green last.
+    async fn last_green(&self, case: &RecheckCase) -> anyhow::Result<Option<Environment>> {
+        let store = &self.services.store;
+        let green =
+            store.last_verdict(&self.distribution.name, &scope(case), &case.member.name, "green").await?;
+        let digest = green.as_ref().and_then(|verdict| verdict.body["environment"].as_str());
+        let Some(digest) = digest else { return Ok(None) };
+        let bytes = store.blob(digest).await?.with_context(|| format!("the blob {digest} is gone"))?;
+        Ok(Some(serde_json::from_slice(&bytes)?))
+    }
+
+    async fn store_verdicts(
+        &self,
+        facts: &RecheckFacts,
+        plan: &RecheckPlan,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let environments: BTreeMap<&RecheckCase, &Solved> =
+            facts.cases.iter().map(|case| (&case.case, &case.solved)).collect();
+        let mut scopes: BTreeMap<String, BTreeMap<String, VerdictRow>> = BTreeMap::new();
+        for verdict in &plan.verdicts {
+            let environment = match environments.get(&verdict.case) {
+                Some(Solved::Environment(environment)) => {
+                    Some(self.services.store.put_blob(&json(environment)?, now).await?)
+                }
+                _ => None,
+            };
+            // Whether it was tested now or before is no news: it must not begin another interval.
+            let body = CaseVerdict { reused: false, ..verdict.clone() };
+            let kind = serde_json::to_value(verdict.state)?.as_str().unwrap_or_default().to_owned();
+            let body = serde_json::json!({ "recheck": body, "environment": environment });
+            let rows = scopes.entry(scope(&verdict.case)).or_default();
+            rows.insert(verdict.case.member.name.clone(), VerdictRow { kind, body });
+        }
+        for (scope, rows) in scopes {
+            let (store, distribution) = (&self.services.store, &self.distribution.name);
+            store.replace_verdicts(distribution, &scope, &rows, now, context.run_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_settled(&self, digest: &str) -> anyhow::Result<bool> {
+        let settled = self.services.store.latest_seen(&self.settled_source()).await?;
+        Ok(settled.is_some_and(|fact| fact.bytes == digest.as_bytes()))
+    }
+
+    async fn remember_settled(&self, digest: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.services.store.record_seen(&self.settled_source(), digest.as_bytes(), now).await.map(drop)
+    }
+
+    fn settled_source(&self) -> String {
+        format!("settled:{}/{}", self.distribution.name, self.settings.to)
+    }
+
+    /// The folder of a channel of the distribution.
+    fn folder(&self, channel: &str) -> Result<PathBuf, RunError> {
+        let channel = self.distribution.channel(channel).with_context(|| {
+            format!("distribution `{}` has no channel `{channel}`", self.distribution.name)
+        });
+        Ok(self.services.publish.join(&channel.map_err(RunError::Configuration)?.path))
+    }
+}
+
+/// The scope of a case's verdicts: a platform and a mode.
+fn scope(case: &RecheckCase) -> String {
+    format!("recheck/{}/{}", case.platform, case.mode)
+}
+
+/// JSON with a stable order of keys: what digests are made of.
+fn json(value: &impl serde::Serialize) -> anyhow::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value)?)
+}

@@ -1,0 +1,258 @@
+//! What a recheck sees: the newest metapackage with its exact members, and for every member the
+//! environment of today.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context as _, anyhow};
+use futures_util::{StreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
+
+use super::Recheck;
+use crate::daemon::RunError;
+use crate::domain::{Build, Destructured, RecheckCase, RecheckMode, Solved};
+use crate::ecosystem::conda::address::ChannelAddress;
+use crate::ecosystem::conda::channel::ChannelIndex;
+use crate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
+use crate::ecosystem::conda::package_tests::PackageTests;
+use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
+use crate::ecosystem::conda::solution::Solution;
+use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
+use crate::ecosystem::conda::spec::{Spec, exact_spec};
+
+/// The longest time for one solve.
+const SOLVE: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Everything that a pass decides from, beside the tests in the store.
+pub(super) struct Seen {
+    /// The metapackage, as the first of the platforms has it.
+    pub metapackage: Build,
+    /// The metapackage and its members on all platforms, each file once.
+    pub builds: Vec<Build>,
+    /// Every member on every platform in every mode.
+    pub cases: Vec<SeenCase>,
+}
+
+/// A case with its environment.
+pub(super) struct SeenCase {
+    pub case: RecheckCase,
+    /// The exact files, where there is an environment.
+    pub solution: Option<Solution>,
+    pub solved: Solved,
+    pub carries_tests: bool,
+}
+
+/// The channels as they are now, the distribution's own first, and a digest of all that.
+pub(super) struct Channels {
+    pub indexes: Arc<Vec<ChannelIndex>>,
+    pub digest: String,
+}
+
+/// A metapackage on one platform.
+struct OnPlatform {
+    platform: String,
+    metapackage: Build,
+    members: Vec<Build>,
+}
+
+impl Recheck {
+    /// Reads the channel and all that it builds on. Nothing where the channel was never published.
+    pub(super) async fn channels(&self) -> Result<Option<Channels>, RunError> {
+        let folder = self.folder(&self.settings.from)?;
+        if !folder.exists() {
+            return Ok(None);
+        }
+        let platforms: Vec<&str> = self.distribution.platforms.iter().map(String::as_str).collect();
+        let reader = ChannelReader::new(self.services.http.clone(), IndexLimits::default());
+        let mut texts = vec![folder.display().to_string()];
+        texts.extend(self.distribution.external.iter().cloned());
+        let mut indexes = Vec::new();
+        // What a pass decides from: the channels, and what the operator wrote.
+        let mut digest = Sha256::new();
+        digest.update(serde_json::to_vec(&(&*self.distribution, &self.settings)).map_err(anyhow::Error::from)?);
+        for text in texts {
+            let address: ChannelAddress = text
+                .parse()
+                .map_err(|error| RunError::Configuration(anyhow!("`{text}` is not a channel: {error}")))?;
+            let index = reader.read(&address, &platforms).await?;
+            digest.update(format!("{} {}\n", index.address(), index.digest()));
+            indexes.push(index);
+        }
+        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some(Channels { indexes: Arc::new(indexes), digest }))
+    }
+
+    /// Takes the newest metapackage apart and solves for every member. Nothing where there is no
+    /// metapackage that all platforms have; then the reason.
+    pub(super) async fn observe(&self, channels: &Channels) -> Result<Result<Seen, String>, RunError> {
+        let own = &channels.indexes[0];
+        let mut newest = BTreeMap::new();
+        for platform in &self.distribution.platforms {
+            let spec = Spec::lenient(&self.distribution.metapackage).map_err(anyhow::Error::from)?;
+            match own.newest(&spec, platform) {
+                Some(build) => newest.insert(platform.clone(), build),
+                None => {
+                    let name = &self.distribution.metapackage;
+                    return Ok(Err(format!("{} has no {name} for {platform}", self.settings.from)));
+                }
+            };
+        }
+        let versions: BTreeMap<&str, &str> =
+            newest.iter().map(|(platform, build)| (build.version.as_str(), platform.as_str())).collect();
+        if versions.len() > 1 {
+            let told: Vec<String> =
+                versions.iter().map(|(version, platform)| format!("{version} for {platform}")).collect();
+            return Ok(Err(format!("the newest metapackage differs by platform: {}", told.join(", "))));
+        }
+        let mut apart = Vec::new();
+        for (platform, metapackage) in newest {
+            let members = self.members(channels, &platform, &metapackage)?;
+            apart.push(OnPlatform { platform, metapackage, members });
+        }
+        let requires = self.requirements(&apart).await?;
+        let cases = self.solve_all(channels, &apart, &requires).await?;
+        let mut builds: Vec<Build> =
+            apart.iter().flat_map(|one| one.members.iter().chain([&one.metapackage])).cloned().collect();
+        builds.sort();
+        builds.dedup();
+        let first = apart.into_iter().next().context("a distribution has at least one platform")?;
+        Ok(Ok(Seen { metapackage: first.metapackage, builds, cases }))
+    }
+
+    /// The exact members of the metapackage on a platform, as files of its own channel.
+    fn members(
+        &self,
+        channels: &Channels,
+        platform: &str,
+        metapackage: &Build,
+    ) -> Result<Vec<Build>, RunError> {
+        let own = &channels.indexes[0];
+        let declared = Declared {
+            members: Some(self.distribution.required_members().map(str::to_owned).collect()),
+            ignore: self.distribution.ignore.clone(),
+            ..Declared::default()
+        };
+        let spec = exact_spec(metapackage);
+        let task = DestructureTask {
+            channel: own,
+            externals: &channels.indexes[1..],
+            platform,
+            spec: &spec,
+            declared,
+            virtual_packages: None,
+            timeout: SOLVE,
+        };
+        let apart = destructure(&task).map_err(|error| {
+            RunError::Permanent(anyhow::Error::from(error).context(format!("{metapackage} on {platform}")))
+        })?;
+        files_of(&apart, own, platform).map_err(RunError::Permanent)
+    }
+
+    /// What each member's tests need, and whether it has any, by the SHA-256 of its file.
+    async fn requirements(&self, apart: &[OnPlatform]) -> Result<BTreeMap<String, PackageTests>, RunError> {
+        let mut found = BTreeMap::new();
+        for member in apart.iter().flat_map(|one| &one.members) {
+            if found.contains_key(&member.sha256) {
+                continue;
+            }
+            let archive = self.archive(member)?;
+            let tests = PackageTests::of_archive(&archive)
+                .await
+                .with_context(|| format!("cannot read the tests of {}", archive.display()))?;
+            found.insert(member.sha256.clone(), tests);
+        }
+        Ok(found)
+    }
+
+    /// Where the file of a member lies.
+    fn archive(&self, member: &Build) -> Result<PathBuf, RunError> {
+        Ok(self.folder(&self.settings.from)?.join(&member.subdir).join(&member.file_name))
+    }
+
+    async fn solve_all(
+        &self,
+        channels: &Channels,
+        apart: &[OnPlatform],
+        tests: &BTreeMap<String, PackageTests>,
+    ) -> Result<Vec<SeenCase>, RunError> {
+        let mut wanted = Vec::new();
+        for one in apart {
+            for member in &one.members {
+                for mode in &self.settings.modes {
+                    let tests = &tests[&member.sha256];
+                    let question = Question {
+                        case: RecheckCase {
+                            member: member.clone(),
+                            platform: one.platform.clone(),
+                            mode: *mode,
+                        },
+                        specs: specs(member, *mode, &one.metapackage, tests),
+                        constraints: one.members.iter().map(exact_spec).collect(),
+                        carries_tests: !tests.is_empty(),
+                    };
+                    wanted.push((question, Arc::clone(&channels.indexes)));
+                }
+            }
+        }
+        let together = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let solved = stream::iter(wanted)
+            .map(|(question, channels)| tokio::task::spawn_blocking(move || question.answer(&channels)))
+            .buffered(together);
+        let solved: Vec<_> = solved.collect().await;
+        solved.into_iter().map(|case| case.map_err(|error| RunError::Permanent(error.into()))).collect()
+    }
+}
+
+/// A case that is to be solved.
+struct Question {
+    case: RecheckCase,
+    specs: Vec<String>,
+    constraints: Vec<String>,
+    carries_tests: bool,
+}
+
+impl Question {
+    fn answer(self, channels: &[ChannelIndex]) -> SeenCase {
+        let task = SolveTask {
+            constraints: self.constraints,
+            timeout: SOLVE,
+            ..SolveTask::new(channels, &self.case.platform).wanting(self.specs)
+        };
+        let (solved, solution) = match solve(&task) {
+            Ok(solution) => (Solved::Environment(solution.environment()), Some(solution)),
+            Err(SolveError::Impossible { explanation, .. }) => (Solved::Impossible(explanation), None),
+            Err(error @ (SolveError::Malformed { .. } | SolveError::TimedOut { .. })) => {
+                (Solved::Unknown(error.to_string()), None)
+            }
+        };
+        SeenCase { case: self.case, solution, solved, carries_tests: self.carries_tests }
+    }
+}
+
+/// What a member is tested with: itself and what its tests need; in mode `pinned` within the lines of the
+/// metapackage, which come in with it.
+fn specs(member: &Build, mode: RecheckMode, metapackage: &Build, tests: &PackageTests) -> Vec<String> {
+    let mut specs = vec![exact_spec(member)];
+    if mode == RecheckMode::Pinned {
+        specs.push(exact_spec(metapackage));
+    }
+    specs.extend(tests.requires.iter().cloned());
+    specs
+}
+
+/// The files of the members in their channel.
+fn files_of(apart: &Destructured, own: &ChannelIndex, platform: &str) -> anyhow::Result<Vec<Build>> {
+    let builds = own.builds();
+    let file = |member: &crate::domain::DestructuredPackage| {
+        let fits = |build: &&Build| {
+            build.sha256 == member.sha256
+                && build.name == member.name
+                && [platform, "noarch"].contains(&build.subdir.as_str())
+        };
+        let found = builds.iter().find(fits).cloned();
+        found.with_context(|| format!("{} {} is not a file of its channel", member.name, member.version))
+    };
+    apart.members.iter().map(|member| file(&member.package)).collect()
+}

@@ -1,0 +1,257 @@
+//! Which members of a metapackage need a test, what the results mean, and when the whole may pass.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use tidegate::decide::recheck::{
+    CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, recheck,
+};
+use tidegate::domain::{
+    Build, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict,
+};
+
+fn build(name: &str, version: &str) -> Build {
+    Build {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        build: "0".to_owned(),
+        build_number: 0,
+        subdir: "noarch".to_owned(),
+        file_name: format!("{name}-{version}-0.conda"),
+        sha256: format!("{name}-{version}"),
+        channel: "/srv/staged".to_owned(),
+    }
+}
+
+fn case(member: &str) -> RecheckCase {
+    RecheckCase {
+        member: build(member, "1.0"),
+        platform: "linux-64".to_owned(),
+        mode: RecheckMode::Latest,
+    }
+}
+
+/// The member beside `extdep` in the version given.
+fn environment(member: &str, extdep: &str) -> Environment {
+    Environment::new([build(member, "1.0"), build("extdep", extdep)])
+}
+
+/// A member with tests, in an environment in which it was never tested.
+fn untested(member: &str) -> CaseFacts {
+    CaseFacts {
+        case: case(member),
+        solved: Solved::Environment(environment(member, "1.0")),
+        carries_tests: true,
+        untestable: None,
+        tests: Vec::new(),
+        last_green: None,
+        before: None,
+    }
+}
+
+fn tested(member: &str, tests: &[PastTest]) -> CaseFacts {
+    CaseFacts { tests: tests.to_vec(), ..untested(member) }
+}
+
+fn now(verdict: TestVerdict) -> PastTest {
+    PastTest { verdict, this_pass: true }
+}
+
+fn earlier(verdict: TestVerdict) -> PastTest {
+    PastTest { verdict, this_pass: false }
+}
+
+fn fail() -> TestVerdict {
+    let step = FailedStep::Command { number: 1, command: "pytest".to_owned(), exit: Some(3) };
+    TestVerdict::Fail { step, detail: "assert False".to_owned() }
+}
+
+fn broken() -> TestVerdict {
+    TestVerdict::Infrastructure { why: "the disk is full".to_owned() }
+}
+
+fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
+    RecheckFacts {
+        metapackage: build("qiime2-tiny", "2024.10"),
+        confirm_red: 2,
+        infrastructure_attempts: 3,
+        without_tests: BTreeSet::new(),
+        cases,
+    }
+}
+
+fn decide(cases: Vec<CaseFacts>) -> RecheckPlan {
+    recheck(&facts(cases))
+}
+
+fn state(case: CaseFacts) -> CaseState {
+    decide(vec![case]).verdicts[0].state
+}
+
+#[test]
+fn what_was_never_tested_in_its_environment_is_tested_once() {
+    let plan = decide(vec![untested("q2-types"), untested("q2cli")]);
+    assert_eq!(plan.tests.len(), 2);
+    assert!(plan.tests.iter().all(|test| test.attempt == 1));
+    assert_eq!(plan.gate, Gate::Waiting);
+    assert!(plan.changes.is_empty(), "nothing has settled");
+}
+
+#[test]
+fn what_was_green_in_the_same_environment_is_not_tested_again_and_says_so() {
+    let plan = decide(vec![tested("q2-types", &[earlier(TestVerdict::Pass)])]);
+    assert!(plan.tests.is_empty());
+    assert_eq!(plan.gate, Gate::Open);
+    assert!(plan.verdicts[0].reused);
+}
+
+#[test]
+fn the_same_environment_in_two_modes_is_tested_once() {
+    let pinned = CaseFacts {
+        case: RecheckCase { mode: RecheckMode::Pinned, ..case("q2-types") },
+        ..untested("q2-types")
+    };
+    assert_eq!(decide(vec![untested("q2-types"), pinned]).tests.len(), 1);
+}
+
+#[test]
+fn one_failure_may_be_a_flake_and_two_are_none() {
+    let once = decide(vec![tested("q2-types", &[now(fail())])]);
+    assert_eq!(once.tests[0].attempt, 2, "the same environment once more");
+    assert_eq!(state(tested("q2-types", &[now(fail()), now(fail())])), CaseState::Red);
+    let flaky = decide(vec![tested("q2-types", &[now(fail()), now(TestVerdict::Pass)])]);
+    assert_eq!(flaky.verdicts[0].state, CaseState::Green);
+    assert!(flaky.verdicts[0].flaky);
+}
+
+#[test]
+fn what_was_red_in_the_same_environment_stays_red_without_a_test() {
+    let plan = decide(vec![tested("q2-types", &[earlier(fail()), earlier(fail())])]);
+    assert!(plan.tests.is_empty());
+    assert_eq!(plan.gate, Gate::Closed(vec![case("q2-types")]));
+}
+
+#[test]
+fn a_package_without_tests_never_passes_by_itself() {
+    let bare = CaseFacts { carries_tests: false, ..untested("q2-notest") };
+    let plan = decide(vec![bare.clone()]);
+    assert_eq!(plan.verdicts[0].state, CaseState::NoTests);
+    assert_eq!(plan.gate, Gate::Closed(vec![case("q2-notest")]));
+    let allowed = RecheckFacts {
+        without_tests: BTreeSet::from(["q2-notest".to_owned()]),
+        ..facts(vec![bare])
+    };
+    assert_eq!(recheck(&allowed).gate, Gate::Open);
+    assert_eq!(recheck(&allowed).verdicts[0].state, CaseState::NoTests, "allowed, and still no pass");
+}
+
+#[test]
+fn a_metapackage_without_members_does_not_pass() {
+    assert_eq!(decide(Vec::new()).gate, Gate::Closed(Vec::new()));
+}
+
+#[test]
+fn what_has_no_environment_is_red_with_the_solvers_words() {
+    let impossible = CaseFacts {
+        solved: Solved::Impossible("nothing provides extdep >=3".to_owned()),
+        ..untested("q2-unsat")
+    };
+    let plan = decide(vec![impossible]);
+    assert_eq!(plan.verdicts[0].state, CaseState::Red);
+    assert!(plan.tests.is_empty());
+    let expected =
+        TestVerdict::Fail { step: FailedStep::Solve, detail: "nothing provides extdep >=3".to_owned() };
+    assert_eq!(plan.verdicts[0].result, Some(expected));
+}
+
+#[test]
+fn the_machine_is_never_blamed_on_the_package() {
+    assert_eq!(decide(vec![tested("q2-types", &[now(broken())])]).tests[0].attempt, 2);
+    let thrice = tested("q2-types", &[now(broken()), now(broken()), now(broken())]);
+    let plan = decide(vec![CaseFacts { before: Some(CaseState::Green), ..thrice }]);
+    assert_eq!(plan.verdicts[0].state, CaseState::Unknown);
+    assert_eq!(plan.verdicts[0].settled, Some(CaseState::Green), "what was known stays known");
+    assert!(plan.changes.is_empty(), "nobody is told that a package is red");
+    assert!(matches!(plan.gate, Gate::Closed(_)), "unknown holds");
+    // The next pass tries again.
+    let next_day = tested("q2-types", &[earlier(broken()), earlier(broken()), earlier(broken())]);
+    assert_eq!(decide(vec![next_day]).tests[0].attempt, 4);
+}
+
+#[test]
+fn what_cannot_be_tried_here_is_unknown_and_holds() {
+    let elsewhere = CaseFacts { untestable: Some("no engine is for osx-64".to_owned()), ..untested("q2-types") };
+    let plan = decide(vec![elsewhere.clone()]);
+    assert_eq!((plan.verdicts[0].state, plan.tests.len()), (CaseState::Unknown, 0));
+    assert!(matches!(plan.gate, Gate::Closed(_)));
+    let known = CaseFacts { tests: vec![earlier(TestVerdict::Pass)], ..elsewhere.clone() };
+    assert_eq!(state(known), CaseState::Green, "what was tested before is known");
+    let unsolved = CaseFacts { solved: Solved::Unknown("the solver took too long".to_owned()), ..elsewhere };
+    assert_eq!(state(unsolved), CaseState::Unknown);
+}
+
+#[test]
+fn what_turned_red_names_what_changed_since_it_was_green() {
+    let red = CaseFacts {
+        solved: Solved::Environment(environment("q2-types", "2.0")),
+        last_green: Some(environment("q2-types", "1.0")),
+        before: Some(CaseState::Green),
+        ..tested("q2-types", &[now(fail()), now(fail())])
+    };
+    let plan = decide(vec![red]);
+    assert_eq!(plan.verdicts[0].changed_since_green, ["extdep 1.0 → 2.0"]);
+    let change =
+        StateChange { case: case("q2-types"), from: Some(CaseState::Green), to: CaseState::Red };
+    assert_eq!(plan.changes, [change]);
+}
+
+#[test]
+fn a_change_is_reported_once_and_a_recovery_as_well() {
+    let red = |before| {
+        let tests = [earlier(fail()), earlier(fail())];
+        decide(vec![CaseFacts { before, ..tested("q2-types", &tests) }]).changes.len()
+    };
+    assert_eq!((red(None), red(Some(CaseState::Green)), red(Some(CaseState::Red))), (1, 1, 0));
+    let green = |before| {
+        let tests = [now(TestVerdict::Pass)];
+        decide(vec![CaseFacts { before, ..tested("q2-types", &tests) }]).changes.len()
+    };
+    assert_eq!((green(None), green(Some(CaseState::Red)), green(Some(CaseState::Green))), (0, 1, 0));
+}
+
+/// Any history of tests of one member.
+fn histories() -> impl Strategy<Value = Vec<PastTest>> {
+    let verdict = prop_oneof![
+        Just(TestVerdict::Pass),
+        Just(fail()),
+        Just(TestVerdict::TimedOut { after: 60 }),
+        Just(broken()),
+    ];
+    let test = (verdict, any::<bool>())
+        .prop_map(|(verdict, this_pass)| PastTest { verdict, this_pass });
+    proptest::collection::vec(test, 0..6)
+}
+
+proptest! {
+    #[test]
+    fn only_a_whole_green_metapackage_passes_in_whatever_order_it_is_told(
+        members in proptest::collection::vec(histories(), 1..6),
+        rotation in 0..6_usize,
+    ) {
+        let mut cases: Vec<CaseFacts> = members
+            .iter()
+            .enumerate()
+            .map(|(number, tests)| tested(&format!("q2-{number}"), tests))
+            .collect();
+        let plan = decide(cases.clone());
+        let all_passed = members.iter().all(|tests| {
+            tests.iter().any(|test| test.verdict == TestVerdict::Pass)
+        });
+        prop_assert_eq!(plan.gate == Gate::Open, all_passed);
+        let waiting = plan.verdicts.iter().filter(|verdict| verdict.state == CaseState::Waiting).count();
+        prop_assert_eq!(plan.tests.len(), waiting, "a case waits exactly for a test");
+        let length = cases.len();
+        cases.rotate_left(rotation % length);
+        prop_assert_eq!(decide(cases), plan);
+    }
+}
