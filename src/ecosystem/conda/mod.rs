@@ -6,6 +6,8 @@ pub mod channel;
 mod conflict;
 pub mod destructure;
 mod index_file;
+pub mod integrate;
+pub mod metapackage;
 mod offer;
 pub mod platform;
 pub mod reader;
