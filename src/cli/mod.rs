@@ -7,6 +7,7 @@ mod check;
 mod chosen;
 mod completions;
 mod decide;
+mod destructure;
 mod error;
 mod exception;
 mod explain;
@@ -87,6 +88,7 @@ enum Command {
     SkipNext(steer::SkipNext),
     Exception(exception::Exceptions),
     Decide(decide::Decide),
+    Destructure(destructure::Destructure),
     Snapshot(snapshot::Snapshots),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
@@ -115,6 +117,7 @@ impl Command {
             Self::SkipNext(command) => command.run(context),
             Self::Exception(command) => command.run(context),
             Self::Decide(command) => command.run(context),
+            Self::Destructure(command) => command.run(context),
             Self::Snapshot(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),

@@ -140,11 +140,6 @@ impl<'a> Question<'a> {
         Ok(Self { offer, platform: task.platform, specs, timeout: task.timeout, until })
     }
 
-    /// The specs in their order.
-    pub(super) fn specs(&self) -> &[Spec] {
-        &self.specs
-    }
-
     /// The solution of the specs with these indexes.
     pub(super) fn ask(&self, wanted: &[usize]) -> Result<Solution, SolveError> {
         let left = self.until.saturating_duration_since(Instant::now());
@@ -227,7 +222,8 @@ fn bounded(explanation: &str) -> String {
         if kept.len() + line.len() > EXPLANATION_BYTES {
             break;
         }
-        kept.push_str(line.trim_end());
+        // Records come from outside; their words must not steer a terminal.
+        kept.extend(line.trim_end().chars().map(|letter| if letter.is_control() { ' ' } else { letter }));
         kept.push('\n');
         taken += 1;
     }

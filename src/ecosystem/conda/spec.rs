@@ -138,8 +138,9 @@ impl Spec {
 /// Parses a spec whose name is one package. The solver knows no others.
 fn parse(text: &str, options: ParseMatchSpecOptions) -> Result<Spec, MalformedSpec> {
     let malformed = |why: String| {
-        let text = text.chars().take(LONGEST).collect();
-        MalformedSpec { text, why }
+        // Specs come from outside; their words must not steer a terminal.
+        let shown = |text: &str| text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
+        MalformedSpec { text: shown(text), why: shown(&why) }
     };
     if text.len() > LONGEST {
         return Err(malformed(format!("it has more than {LONGEST} bytes")));

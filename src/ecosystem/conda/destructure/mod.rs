@@ -5,10 +5,12 @@
 //! packages of a solved environment, no line says which build is meant; then the metapackage is solved for
 //! the platform, and the solver's choice is what it holds.
 
+mod candidates;
+mod declared;
 mod holding;
 mod problem;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rattler_conda_types::RepoDataRecord;
@@ -18,6 +20,8 @@ use super::platform::VirtualPackages;
 use super::solve::{SolveError, SolveTask, solve};
 use super::spec::{Spec, Unclear, exact_spec};
 use crate::domain::{Build, Destructured, DestructuredMember, DestructuredPackage};
+pub use candidates::{Candidate, candidates};
+pub use declared::{Declared, MalformedDeclaration};
 use holding::{Choice, Holding, name_of};
 pub use problem::{DestructureError, MemberProblem, NothingMatches, PlatformFolder};
 
@@ -39,21 +43,6 @@ pub struct DestructureTask<'a> {
     pub virtual_packages: Option<VirtualPackages>,
     /// The longest time for solving it, where it has to be solved.
     pub timeout: Duration,
-}
-
-/// What a distribution says of the members of its metapackage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Declared {
-    /// The names of the members. Where absent, every dependency that lies in the metapackage's own channel
-    /// is one.
-    pub members: Option<BTreeSet<String>>,
-    /// Names that are no members although they look like it.
-    pub ignore: BTreeSet<String>,
-    /// Names of members that are metapackages themselves. One of which every line pins an exact build of the
-    /// channel is found without being named here.
-    pub nested: BTreeSet<String>,
-    /// The version that each member has to have, as text.
-    pub versions: BTreeMap<String, String>,
 }
 
 /// The exact members of the metapackage. With what is wrong with each member, where something is.
@@ -171,8 +160,8 @@ fn declared_members(
     }
     for (member, (record, _)) in &members {
         let found = record.package_record.version.as_str();
-        if let Some(expected) = declared.versions.get(member).filter(|expected| *expected != found.as_ref()) {
-            let (member, expected) = (member.clone(), expected.clone());
+        if let Some(expected) = declared.expected_instead_of(member, &found) {
+            let (member, expected) = (member.clone(), expected.to_owned());
             problems.push(MemberProblem::OtherVersion { member, expected, found: found.into_owned() });
         }
     }

@@ -1,0 +1,194 @@
+//! Writes the archive of a metapackage: no files, only the exact builds that it stands for. The same
+//! metapackage has the same bytes wherever and whenever it is written.
+
+use std::io::{Cursor, Write as _};
+
+use jiff::Timestamp;
+use md5::Md5;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::spec::compare_versions;
+use crate::domain::Build;
+use crate::failure::Failure;
+
+/// The compression of `.conda` archives: what conda-package-handling takes by default.
+const ZSTD_LEVEL: i32 = 19;
+
+/// A metapackage that is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metapackage {
+    /// Its name, such as `qiime2-core`.
+    pub name: String,
+    /// Its version, such as the UTC stamp `2023.08.14.20.23.00`.
+    pub version: String,
+    /// The platform that its members are for, or `noarch` where all of them are.
+    pub subdir: String,
+    /// What it is for, in a sentence.
+    pub summary: String,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// The exact builds that it stands for; their order does not count.
+    pub members: Vec<Build>,
+}
+
+/// The two formats of conda packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveFormat {
+    /// `.conda`: a zip file with two compressed archives.
+    Conda,
+    /// `.tar.bz2`, the older one.
+    TarBz2,
+}
+
+/// A metapackage as a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenMetapackage {
+    /// The exact build that it is in the channel it is written for. The channel's address is left empty until it
+    /// lies in one.
+    pub build: Build,
+    /// Its MD5, lower-case hexadecimal.
+    pub md5: String,
+    /// The whole file.
+    pub bytes: Vec<u8>,
+}
+
+impl Metapackage {
+    /// The archive. A name or version that conda does not know, and a metapackage without members or
+    /// with two builds of one name, are a [`Failure::Permanent`].
+    pub fn archive(&self, format: ArchiveFormat) -> Result<WrittenMetapackage, Failure> {
+        self.check()?;
+        let files = self.info()?;
+        let failed = |error: std::io::Error| {
+            Failure::permanent(format!("cannot write the archive of {} {}: {error}", self.name, self.version))
+        };
+        let (bytes, ending) = match format {
+            ArchiveFormat::Conda => (self.conda(&files).map_err(failed)?, "conda"),
+            ArchiveFormat::TarBz2 => (self.tar_bz2(&files).map_err(failed)?, "tar.bz2"),
+        };
+        let build = Build {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            build: "0".to_owned(),
+            build_number: 0,
+            subdir: self.subdir.clone(),
+            file_name: format!("{}.{ending}", self.stem()),
+            sha256: hex(&Sha256::digest(&bytes)),
+            channel: String::new(),
+        };
+        Ok(WrittenMetapackage { build, md5: hex(&Md5::digest(&bytes)), bytes })
+    }
+
+    fn stem(&self) -> String {
+        format!("{}-{}-0", self.name, self.version)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let wrong = |why: &str| {
+            Err(Failure::permanent(format!("no metapackage `{} {}` can be written: {why}", self.name, self.version)))
+        };
+        let letters = |text: &str, more: &str| {
+            !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
+        };
+        if !letters(&self.name, "-_.") || self.name.starts_with(['.', '-']) || self.name != self.name.to_lowercase() {
+            return wrong("its name is none of conda: lower-case letters, digits, `-`, `_` and `.`");
+        }
+        // `-` parts name, version and build in the name of the file.
+        if !letters(&self.version, "_.+!") || compare_versions(&self.version, &self.version).is_none() {
+            return wrong("its version is none of conda");
+        }
+        if super::reader::known_platform(&self.subdir).is_err() {
+            return wrong("its platform is none of conda");
+        }
+        if self.members.is_empty() {
+            return wrong("it has no members");
+        }
+        let mut names: Vec<&str> = self.members.iter().map(|member| member.name.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => wrong(&format!("`{}` is a member twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    /// The pins, by name: `name version build`, which only this one build fits.
+    fn depends(&self) -> Vec<String> {
+        let pin = |member: &Build| format!("{} {} {}", member.name, member.version, member.build);
+        let mut depends: Vec<String> = self.members.iter().map(pin).collect();
+        depends.sort();
+        depends
+    }
+
+    /// The files in `info/`, by path.
+    fn info(&self) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+        let (platform, arch) = match self.subdir.split_once('-') {
+            Some((platform, arch)) => (Some(platform), Some(if arch == "64" { "x86_64" } else { arch })),
+            None => (None, None),
+        };
+        let mut index = json!({
+            "arch": arch, "build": "0", "build_number": 0, "depends": self.depends(), "name": self.name,
+            "platform": platform, "subdir": self.subdir, "timestamp": self.timestamp.as_millisecond(),
+            "version": self.version,
+        });
+        if platform.is_none() {
+            index["noarch"] = "generic".into();
+        }
+        let text = |value: serde_json::Value| {
+            let pretty = serde_json::to_vec_pretty(&value);
+            pretty.map_err(|error| Failure::permanent(format!("cannot write {}: {error}", self.name)))
+        };
+        Ok(vec![
+            ("info/about.json", text(json!({ "summary": self.summary }))?),
+            ("info/files", Vec::new()),
+            ("info/index.json", text(index)?),
+            ("info/paths.json", text(json!({ "paths": [], "paths_version": 1 }))?),
+        ])
+    }
+
+    fn tar_bz2(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+        let mut compressed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+        compressed.write_all(&self.tar(files)?)?;
+        compressed.finish()
+    }
+
+    /// The zip file: which format it is, then the package's files (none), then `info/`.
+    fn conda(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+        let stem = self.stem();
+        let package = zstd::encode_all(self.tar(&[])?.as_slice(), ZSTD_LEVEL)?;
+        let info = zstd::encode_all(self.tar(files)?.as_slice(), ZSTD_LEVEL)?;
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        // Stored, as the format wants it: then each part can be read without the others. A zip file knows no
+        // time zone and no time before 1980; the timestamp is in index.json.
+        let stored = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .unix_permissions(0o644);
+        for (name, bytes) in [
+            ("metadata.json".to_owned(), br#"{"conda_pkg_format_version": 2}"#.to_vec()),
+            (format!("pkg-{stem}.tar.zst"), package),
+            (format!("info-{stem}.tar.zst"), info),
+        ] {
+            archive.start_file(name, stored)?;
+            archive.write_all(&bytes)?;
+        }
+        Ok(archive.finish()?.into_inner())
+    }
+
+    /// The files in the order of their paths, owned by nobody, all of the metapackage's own time.
+    fn tar(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_mtime(self.timestamp.as_second().try_into().unwrap_or(0));
+            header.set_entry_type(tar::EntryType::Regular);
+            archive.append_data(&mut header, path, bytes.as_slice())?;
+        }
+        archive.into_inner()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
