@@ -32,6 +32,7 @@ mod state;
 mod status;
 mod steer;
 mod time;
+mod worker;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write};
@@ -96,6 +97,8 @@ enum Command {
     Restore(restore::Restore),
     Completions(completions::Completions),
     Man(man::Man),
+    #[command(hide = true)]
+    Worker(worker::Worker),
 }
 
 impl Command {
@@ -125,6 +128,7 @@ impl Command {
             Self::Restore(command) => command.run(context),
             Self::Completions(command) => command.run(context),
             Self::Man(command) => command.run(context),
+            Self::Worker(command) => command.run(context),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rattler::install::{Installer, InstallerError, LinkOptions};
 use rattler::package_cache::{PackageCache, PackageCacheError, PackageCacheLayerError};
-use rattler_conda_types::{RepoDataRecord, Subdir};
+use rattler_conda_types::{PackageRecord, RepoDataRecord, Subdir};
 use rattler_package_streaming::ExtractError;
 use rattler_shell::activation::{ActivationVariables, Activator, PathModificationBehavior};
 use rattler_shell::shell::Bash;
@@ -30,6 +30,19 @@ const DOWNLOADS: usize = 8;
 #[serde(transparent)]
 pub struct InstallRequest {
     pub(crate) records: Vec<RepoDataRecord>,
+}
+
+/// A script that a package wants to have run after it was linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkScript {
+    /// The file.
+    pub path: PathBuf,
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// The package's build number.
+    pub build_number: u64,
 }
 
 /// Where packages come from: a cache folder that processes may share, and a client for the rest.
@@ -80,11 +93,6 @@ impl InstallError {
 }
 
 impl InstallRequest {
-    /// The request for these records.
-    pub(crate) fn new(records: Vec<RepoDataRecord>) -> Self {
-        Self { records }
-    }
-
     /// How many builds it holds.
     pub fn len(&self) -> usize {
         self.records.len()
@@ -95,13 +103,16 @@ impl InstallRequest {
         self.records.is_empty()
     }
 
-    /// The scripts that conda would run after linking, as paths below the environment, with the name,
-    /// version and build number of their packages. They are there only where a package brings one.
-    pub fn link_scripts(&self) -> impl Iterator<Item = (PathBuf, &RepoDataRecord)> {
-        self.records.iter().map(|record| {
-            let name = record.package_record.name.as_normalized();
-            (PathBuf::from(format!("bin/.{name}-post-link.sh")), record)
-        })
+    /// The scripts that conda runs once the packages in `prefix` are linked, dependencies first.
+    pub fn link_scripts(&self, prefix: &Path) -> Vec<LinkScript> {
+        let ordered = PackageRecord::sort_topologically(self.records.clone());
+        let scripts = ordered.into_iter().map(|record| LinkScript {
+            path: prefix.join(format!("bin/.{}-post-link.sh", record.package_record.name.as_normalized())),
+            name: record.package_record.name.as_normalized().to_owned(),
+            version: record.package_record.version.to_string(),
+            build_number: record.package_record.build_number,
+        });
+        scripts.filter(|script| script.path.is_file()).collect()
     }
 
     /// The record of exactly this build.
@@ -109,7 +120,7 @@ impl InstallRequest {
         self.records.iter().find(|record| {
             let sha256 = record.package_record.sha256.as_ref();
             record.identifier.to_string() == build.file_name
-                && sha256.is_some_and(|sha256| format!("{sha256:x}") == build.sha256)
+                && sha256.is_some_and(|sha256| hex(sha256) == build.sha256)
         })
     }
 }
@@ -166,11 +177,8 @@ impl PackageSource {
         request.records.iter().try_for_each(verifiable)?;
         let mut waits = WAITS.iter();
         loop {
-            let links = LinkOptions {
-                allow_symbolic_links: Some(false),
-                allow_hard_links: Some(false),
-                allow_ref_links: None,
-            };
+            // A link that a package holds stays a link; no file shares its bytes with the cache.
+            let links = LinkOptions { allow_hard_links: Some(false), ..LinkOptions::default() };
             let installed = Installer::new()
                 .with_package_cache(PackageCache::new(&self.cache))
                 .with_download_client(self.http.clone())
@@ -195,7 +203,7 @@ pub fn activation(prefix: &Path, platform: &str) -> Result<String, InstallError>
     let failed = |error: &dyn std::error::Error| InstallError::Packages {
         why: format!("no activation of {}: {}", prefix.display(), causes(error)),
     };
-    let activator = Activator::from_path(prefix, Bash, platform).map_err(|error| failed(&error))?;
+    let activator = Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(&error))?;
     let variables = ActivationVariables {
         path_modification_behavior: PathModificationBehavior::Prepend,
         ..ActivationVariables::default()
@@ -284,6 +292,11 @@ fn disk_is_to_blame(error: &(dyn std::error::Error + 'static)) -> bool {
         next = cause.source();
     }
     false
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An error with its causes, in one line.
