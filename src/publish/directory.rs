@@ -5,14 +5,14 @@
 //! All of this waits for the disk: call it where blocking is allowed. One process publishes into a
 //! root at a time (tidegate has one writer), so two preparations of one name cannot meet.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::{Link, checked, is_folder, remove_leftover, sync, sync_tree};
+pub use super::error::PublishError;
+use super::error::disk;
 use super::manifest::Manifest;
-
-/// The longest name of a snapshot or link.
-const MAX_NAME: usize = 128;
 
 /// A root folder with published folders in it.
 #[derive(Clone, Debug)]
@@ -45,43 +45,6 @@ pub enum Outcome {
     New,
     /// The same files were published under this name before.
     Adopted,
-}
-
-/// Why nothing was published. What was published before is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// Other files are published under this name, and published folders never change.
-    #[error("`{name}` is published already with other files: {difference}; publish under another name")]
-    AlreadyPublished {
-        /// The name.
-        name: String,
-        /// The first difference.
-        difference: String,
-    },
-    /// The name could leave the root, or hide.
-    #[error(
-        "`{0}` is not a name to publish under: use letters, digits, `.`, `_` and `-`, at most 128, a letter or digit first"
-    )]
-    BadName(String),
-    /// There is nothing to publish.
-    #[error("nothing was prepared for `{0}`: the folder is empty")]
-    Empty(String),
-    /// A link was asked to point at what is not there.
-    #[error("`{0}` is not published here, so nothing can point at it")]
-    NotPublished(String),
-    /// A link was asked to replace something that is no link.
-    #[error("`{0}` is there and is not a link; it stays as it is")]
-    NotALink(String),
-    /// The disk refused.
-    #[error("cannot {what} {}: {source}", path.display())]
-    Disk {
-        /// What was tried.
-        what: &'static str,
-        /// With which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 /// The moments between which a crash leaves something to look at.
@@ -119,12 +82,7 @@ impl Directory {
     /// left behind is removed first.
     pub fn prepare(&self, name: &str) -> Result<Prepared, PublishError> {
         let path = self.root.join(format!(".preparing-{}", checked(name)?));
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(disk("remove what a crash left in", &path)(error));
-            }
-            _ => {}
-        }
+        remove_leftover(&path)?;
         fs::create_dir_all(&path).map_err(disk("make", &path))?;
         Ok(Prepared { name: name.to_owned(), path })
     }
@@ -180,7 +138,7 @@ impl Directory {
     }
 
     fn switch_in_steps(&self, link: &str, name: &str, at: AtStep) -> Result<Option<String>, PublishError> {
-        let path = self.path_of(link)?;
+        let switched = self.link(link)?;
         if !is_folder(&self.path_of(name)?) {
             return Err(PublishError::NotPublished(name.to_owned()));
         }
@@ -188,17 +146,10 @@ impl Directory {
         if before.as_deref() == Some(name) {
             return Ok(before);
         }
-        let beside = self.root.join(format!(".switching-{link}"));
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(disk("remove what a crash left in", &beside)(error));
-            }
-            _ => {}
-        }
         // Relative, so that the root can be moved or served from elsewhere.
-        std::os::unix::fs::symlink(name, &beside).map_err(disk("make the link", &beside))?;
-        at(Step::LinkMade).map_err(disk("write", &beside))?;
-        fs::rename(&beside, &path).map_err(disk("switch the link", &path))?;
+        switched.make(Path::new(name))?;
+        at(Step::LinkMade).map_err(disk("write", &switched.beside))?;
+        switched.switch()?;
         at(Step::LinkRenamed).map_err(disk("write", &self.root))?;
         sync(&self.root)?;
         Ok(before)
@@ -206,47 +157,13 @@ impl Directory {
 
     /// What the link `link` points at; none where there is no such link.
     pub fn target(&self, link: &str) -> Result<Option<String>, PublishError> {
-        let path = self.path_of(link)?;
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(disk("look at", &path)(error)),
-            Ok(there) if !there.is_symlink() => Err(PublishError::NotALink(link.to_owned())),
-            Ok(_) => {
-                let target = fs::read_link(&path).map_err(disk("read the link", &path))?;
-                Ok(Some(target.to_string_lossy().into_owned()))
-            }
-        }
+        let target = self.link(link)?.target()?;
+        Ok(target.map(|target| target.to_string_lossy().into_owned()))
     }
-}
 
-fn checked(name: &str) -> Result<&str, PublishError> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if plain && first && name.len() <= MAX_NAME {
-        return Ok(name);
+    fn link(&self, name: &str) -> Result<Link, PublishError> {
+        Ok(Link { path: self.path_of(name)?, beside: self.root.join(format!(".switching-{name}")) })
     }
-    Err(PublishError::BadName(name.chars().take(MAX_NAME).collect()))
-}
-
-fn disk<'p>(what: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> PublishError + 'p {
-    move |source| PublishError::Disk { what, path: path.to_owned(), source }
-}
-
-fn is_folder(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_dir())
-}
-
-/// Brings a folder and everything below it to the disk: the files first, then the folder that lists them.
-fn sync_tree(folder: &Path) -> Result<(), PublishError> {
-    for entry in fs::read_dir(folder).map_err(disk("list", folder))? {
-        let path = entry.map_err(disk("list", folder))?.path();
-        if is_folder(&path) { sync_tree(&path)? } else { sync(&path)? }
-    }
-    sync(folder)
-}
-
-fn sync(path: &Path) -> Result<(), PublishError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(disk("bring to the disk", path))
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! Where snapshots are published to: one file per kind of target.
+//! Where snapshots and channels are published to: one file per kind of target.
 
+pub mod channel;
 pub mod directory;
+mod disk;
+mod error;
 pub mod manifest;

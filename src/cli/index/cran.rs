@@ -1,35 +1,15 @@
-//! `index`: the index of a folder of packages.
+//! `index cran`: the index of a folder of R packages.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
-use super::{CommandError, Context, Output};
+use super::super::{CommandError, Context, Output};
 use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::index::Index as CranIndex;
 use crate::ecosystem::cran::layout::ArchiveKind;
-
-/// Index a folder of packages
-#[derive(Debug, Args)]
-pub(super) struct Index {
-    #[command(subcommand)]
-    ecosystem: Ecosystem,
-}
-
-#[derive(Debug, Subcommand)]
-enum Ecosystem {
-    Cran(Cran),
-}
-
-impl Index {
-    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
-        match self.ecosystem {
-            Ecosystem::Cran(cran) => cran.run(context),
-        }
-    }
-}
 
 /// Write PACKAGES and PACKAGES.gz of a folder of R packages, as R itself would
 #[derive(Debug, Args)]
@@ -39,13 +19,13 @@ impl Index {
 Examples:
   tidegate index cran repository/src/contrib"
 )]
-struct Cran {
+pub(super) struct Cran {
     /// The folder, such as src/contrib
     folder: PathBuf,
 }
 
 impl Cran {
-    fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let folder = &self.folder;
         let kind = kind_of(folder)?;
         let index = CranIndex::of_folder(folder, kind, &ArchiveLimits::default())

@@ -1,0 +1,46 @@
+//! Why something was not published.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why nothing was published. What was published before is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Other files are published under this name, and published folders never change.
+    #[error("`{name}` is published already with other files: {difference}; publish under another name")]
+    AlreadyPublished {
+        /// The name.
+        name: String,
+        /// The first difference.
+        difference: String,
+    },
+    /// The name could leave the root, or hide.
+    #[error(
+        "`{0}` is not a name to publish under: use letters, digits, `.`, `_` and `-`, at most 128, a letter or digit first"
+    )]
+    BadName(String),
+    /// There is nothing to publish.
+    #[error("nothing was prepared for `{0}`: the folder is empty")]
+    Empty(String),
+    /// A link was asked to point at what is not there.
+    #[error("`{0}` is not published here, so nothing can point at it")]
+    NotPublished(String),
+    /// A link was asked to replace something that is no link.
+    #[error("`{0}` is there and is not a link; it stays as it is")]
+    NotALink(String),
+    /// The disk refused.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Turns what the system said into an error about the file or folder at `path`.
+pub(super) fn disk<'p>(what: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> PublishError + 'p {
+    move |source| PublishError::Disk { what, path: path.to_owned(), source }
+}
