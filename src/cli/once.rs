@@ -95,7 +95,7 @@ impl Once {
     ) -> Result<Passed, CommandError> {
         let store = context.write_state().await?;
         let clock = context.clock.clone();
-        let services = Services::connect(&configuration.settings, store.clone(), clock.clone()).await?;
+        let services = Services::connect(configuration, store.clone(), clock.clone()).await?;
         let pass = if self.dry_run { Pass::PlanOnly } else { Pass::Full };
         let misconfigured = Arc::new(AtomicBool::new(false));
         let jobs = jobs::runnable(configuration, &Arc::new(services), pass).into_iter();

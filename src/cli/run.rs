@@ -28,7 +28,7 @@ impl RunDaemon {
         state::block_on(async {
             let settings = daemon_settings(&configuration.settings);
             let store = context.write_state().await?;
-            let services = Services::connect(&configuration.settings, store.clone(), context.clock.clone());
+            let services = Services::connect(&configuration, store.clone(), context.clock.clone());
             let services = Arc::new(services.await?);
             let jobs = jobs::runnable(&configuration, &services, Pass::Full);
             let (version, state) = (env!("CARGO_PKG_VERSION"), settings.state.display().to_string());

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Network;
@@ -18,10 +19,11 @@ use super::folder::Places;
 use crate::failure::Failure;
 
 /// How tests are kept apart from the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
     /// With bubblewrap, in namespaces of their own.
+    #[default]
     Bubblewrap,
     /// Not at all: tests can read and write what the worker can, and reach the network whatever the
     /// assignment says. Only for machines that are thrown away, or that separate jobs themselves, such

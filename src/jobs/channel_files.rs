@@ -28,7 +28,7 @@ pub async fn listings(
     channel: &str,
 ) -> Result<Vec<Listing>, RunError> {
     let repository = repository(distribution, channel)?;
-    let view = services.github.view(repository, &[PACKAGES], &[]).await?;
+    let view = services.github()?.view(repository, &[PACKAGES], &[]).await?;
     let text = view.files.get(PACKAGES).and_then(Option::as_deref);
     parse_listings(repository, text).map(|file| file.listings)
 }

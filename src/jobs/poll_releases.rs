@@ -116,7 +116,7 @@ impl PollReleases {
             }
         }
         let wanted: Vec<RepositoryName> = repositories.keys().cloned().collect();
-        let answers = self.services.github.poll_releases(&wanted, self.settings.batch as usize).await?;
+        let answers = self.services.github()?.poll_releases(&wanted, self.settings.batch as usize).await?;
         let mut seen = SeenReleases::new();
         let mut unread: Vec<(PackageName, FileAt, ReleaseSeen)> = Vec::new();
         for (repository, listings) in &repositories {
@@ -140,7 +140,7 @@ impl PollReleases {
                 seen.insert(listing.package.clone(), row);
             }
         }
-        self.read_descriptions(unread, &mut seen, now).await;
+        self.read_descriptions(unread, &mut seen, now).await?;
         Ok(seen)
     }
 
@@ -151,10 +151,10 @@ impl PollReleases {
         unread: Vec<(PackageName, FileAt, ReleaseSeen)>,
         seen: &mut SeenReleases,
         now: Timestamp,
-    ) {
+    ) -> Result<(), RunError> {
         let wanted: Vec<FileAt> =
             unread.iter().map(|(_, file, _)| file.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let texts = self.services.github.files_at(&wanted).await;
+        let texts = self.services.github()?.files_at(&wanted).await;
         for (package, file, release) in unread {
             let known = seen.remove(&package).unwrap_or_default();
             let row = match texts.get(&file) {
@@ -174,6 +174,7 @@ impl PollReleases {
             };
             seen.insert(package, row);
         }
+        Ok(())
     }
 
     async fn announce(

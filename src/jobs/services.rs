@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engines::Engines;
 use crate::clock::SharedClock;
-use crate::config::Settings;
+use crate::config::{Configuration, Settings};
 use crate::failure::Failure;
 use crate::github::{GitHub, GitHubSettings, Pace};
 use crate::store::Store;
@@ -20,8 +20,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Services {
     /// The state.
     pub store: Store,
-    /// GitHub, behind one limiter.
-    pub github: GitHub,
+    /// GitHub, behind one limiter; absent where no job that is switched on needs it and there is no token.
+    pub github: Option<GitHub>,
     /// The client for universes and CRAN.
     pub http: reqwest::Client,
     /// The time.
@@ -35,9 +35,15 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services that `tidegate.toml` describes, on the real world. Nothing is asked of GitHub yet;
-    /// a missing or unusable token and a bad address are a [`Failure::Configuration`].
-    pub async fn connect(settings: &Settings, store: Store, clock: SharedClock) -> Result<Self, Failure> {
+    /// The services that the configuration describes, on the real world. Nothing is asked of GitHub yet; an
+    /// unusable token, one that is missing where a job needs it, and a bad address are a
+    /// [`Failure::Configuration`].
+    pub async fn connect(
+        configuration: &Configuration,
+        store: Store,
+        clock: SharedClock,
+    ) -> Result<Self, Failure> {
+        let settings = &configuration.settings;
         tls::prepare();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
@@ -45,8 +51,13 @@ impl Services {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| Failure::permanent(format!("cannot set up HTTP: {error}")))?;
-        let github =
-            GitHub::new(github_settings(settings)?, store.clone(), clock.clone(), Pace::Real).await?;
+        let github = match settings.github.token.is_some() || needs_github(configuration) {
+            true => {
+                let settings = github_settings(settings)?;
+                Some(GitHub::new(settings, store.clone(), clock.clone(), Pace::Real).await?)
+            }
+            false => None,
+        };
         // A distribution that publishes needs `[publish]`; without one nothing is ever written there.
         let publish = settings.publish.as_ref().map(|publish| publish.directory.clone());
         Ok(Self {
@@ -59,18 +70,34 @@ impl Services {
             engines: Engines::new(settings.engine.clone(), settings.state.clone()),
         })
     }
+
+    /// GitHub. A missing token is a [`Failure::Configuration`].
+    pub fn github(&self) -> Result<&GitHub, Failure> {
+        self.github.as_ref().ok_or_else(no_token)
+    }
+}
+
+/// Whether any job that is switched on asks GitHub. A rule of the ecosystem: R packages are released and
+/// promoted there, conda builds lie in channels.
+fn needs_github(configuration: &Configuration) -> bool {
+    let enabled = configuration.jobs.values().filter(|job| job.enabled);
+    enabled.into_iter().any(|job| configuration.distributions.contains_key(&job.distribution))
 }
 
 fn github_settings(settings: &Settings) -> Result<GitHubSettings, Failure> {
-    let source = settings.github.token.as_ref().ok_or_else(|| Failure::Configuration {
-        message: "tidegate.toml names no GitHub token, and GitHub answers no queries without one".to_owned(),
-        hint: Some(
-            "add `token = { credential = \"github-token\" }`, or a `file` or `env`, to [github]".to_owned(),
-        ),
-    })?;
+    let source = settings.github.token.as_ref().ok_or_else(no_token)?;
     let api = settings.github.api.parse().map_err(|error| Failure::Configuration {
         message: format!("`{}` is no address of GitHub's API: {error}", settings.github.api),
         hint: None,
     })?;
     Ok(GitHubSettings { timeout: settings.github.timeout.get(), ..GitHubSettings::new(api, source.read()?) })
+}
+
+fn no_token() -> Failure {
+    Failure::Configuration {
+        message: "tidegate.toml names no GitHub token, and GitHub answers no queries without one".to_owned(),
+        hint: Some(
+            "add `token = { credential = \"github-token\" }`, or a `file` or `env`, to [github]".to_owned(),
+        ),
+    }
 }

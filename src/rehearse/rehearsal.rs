@@ -17,10 +17,11 @@ use super::timeline::Timeline;
 use super::world::World;
 use super::{identity, output};
 use crate::clock::{Clock as _, ManualClock, SharedClock};
-use crate::config::Configuration;
+use crate::config::{self, Configuration};
 use crate::daemon::{Jobs, Planner, RunLimits, Runner, new_boot_id};
 use crate::domain::{EvidencePolicy, StagingModel, Via};
 use crate::github::{GitHub, GitHubSettings, Pace};
+use crate::jobs::engines::Engines;
 use crate::jobs::{self, Pass, Services};
 use crate::store::{Durability, Store};
 
@@ -124,12 +125,13 @@ async fn services(
         "a-token-of-the-rehearsal".to_owned().into(),
     );
     Ok(Services {
-        github: GitHub::new(settings, store.clone(), Arc::clone(clock), Pace::None).await?,
+        github: Some(GitHub::new(settings, store.clone(), Arc::clone(clock), Pace::None).await?),
         store: store.clone(),
         http: scenery.http()?,
         clock: Arc::clone(clock),
         publish: out.join("published"),
         artifacts: out.join("artifacts"),
+        engines: Engines::new(config::Engines::default(), out.to_path_buf()),
     })
 }
 

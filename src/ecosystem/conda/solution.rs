@@ -4,6 +4,7 @@ use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 
 use super::channel::build_of;
+use super::install::InstallRequest;
 use crate::domain::{Build, Environment};
 
 /// The exact builds for one platform that satisfy what was asked, in the order of their names. It can be stored as
@@ -42,6 +43,11 @@ impl Solution {
     /// The records, for whatever installs them.
     pub(crate) fn records(&self) -> &[RepoDataRecord] {
         &self.records
+    }
+
+    /// The request to install exactly these builds.
+    pub fn to_install(&self) -> InstallRequest {
+        InstallRequest { records: self.records.clone() }
     }
 
     /// The environment as a lock file that conda, mamba and micromamba install without solving: one address

@@ -35,7 +35,7 @@ impl CheckStatus {
     /// Asks every source.
     pub(super) async fn look(&self, targets: &Targets, now: Timestamp) -> Result<Look, RunError> {
         let universe = universe_of(&self.distribution, &self.settings.channel)?;
-        let runs = self.services.github.unfinished_runs(&universe.builds, BUILD_WORKFLOW).await;
+        let runs = self.services.github()?.unfinished_runs(&universe.builds, BUILD_WORKFLOW).await;
         Ok(Look {
             universe: universe_client(&self.services, universe)?.packages_text().await,
             cran: cran_client(&self.services, universe, targets)?.index().await,

@@ -140,7 +140,7 @@ impl CheckStatus {
         if known.is_empty()
             && let Some(repository) = repository
         {
-            let view = self.services.github.view(repository, &[VERSIONS], &[]).await?;
+            let view = self.services.github()?.view(repository, &[VERSIONS], &[]).await?;
             if let Some(text) = view.files.get(VERSIONS).and_then(Option::as_deref) {
                 let file = LedgerFile::read(&format!("{repository}/{VERSIONS}"), text.as_bytes());
                 known = file.map_err(anyhow::Error::from)?.into_ledger();

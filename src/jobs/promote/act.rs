@@ -83,7 +83,7 @@ impl Promote {
                 // Closing twice is the same as once, and the next look at it tells of it.
                 Action::Close { key, number, title, body } => {
                     self.retext(seen, key, *number, title, body, now).await?;
-                    self.services.github.close(&seen.repository, *number).await?;
+                    self.services.github()?.close(&seen.repository, *number).await?;
                     Acted::All
                 }
             };
@@ -110,7 +110,7 @@ impl Promote {
         let branch = seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
         let message = commit_message(change, &key);
         let files = files(change, seen);
-        let github = &self.services.github;
+        let github = self.services.github()?;
         match github.commit_files(&seen.repository, &branch, &seen.head, &files, &message).await {
             Ok(committed) => {
                 let receipt = CommitReceipt { oid: committed.oid.to_string() };
@@ -195,7 +195,7 @@ impl Promote {
     /// Pushes the branch, or adopts the push of an interrupted pass. `None` where somebody else
     /// committed to it.
     async fn push(&self, proposal: &Proposal<'_>, seen: &Observed) -> Result<Option<Oid>, RunError> {
-        let github = &self.services.github;
+        let github = self.services.github()?;
         let head = match github.branch_head(&seen.repository, &proposal.branch).await {
             Lookup::Found(head) => Some(head),
             Lookup::Absent { .. } => None,
@@ -234,7 +234,7 @@ impl Promote {
         oid: Oid,
         seen: &Observed,
     ) -> Result<ProposalReceipt, RunError> {
-        let github = &self.services.github;
+        let github = self.services.github()?;
         let (title, body) = (&proposal.change.title, &proposal.body);
         let known = match update {
             Some(number) => Some(number),
@@ -271,7 +271,7 @@ impl Promote {
         let labels: Vec<&str> =
             self.distribution.policy.pull_request.labels.iter().map(String::as_str).collect();
         if !labels.is_empty() {
-            self.services.github.add_labels(repository, number, &labels).await?;
+            self.services.github()?.add_labels(repository, number, &labels).await?;
         }
         Ok(())
     }
@@ -340,7 +340,7 @@ impl Promote {
             text: row.text_digest.clone(),
         };
         let body = with_marker(body, &marker)?;
-        self.services.github.update_pull_request(&seen.repository, number, title, &body).await?;
+        self.services.github()?.update_pull_request(&seen.repository, number, title, &body).await?;
         store.save_pull_request(&row).await?;
         Ok(())
     }

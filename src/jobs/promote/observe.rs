@@ -59,12 +59,12 @@ impl Promote {
         let (point, targets) = point_and_targets(&self.distribution, context.nominal)?;
         let from_repository = channel_files::repository(&self.distribution, &self.settings.from)?;
         let repository = channel_files::repository(&self.distribution, &self.settings.to)?;
-        let from_view = self.services.github.view(from_repository, &[PACKAGES], &[]).await?;
+        let from_view = self.services.github()?.view(from_repository, &[PACKAGES], &[]).await?;
         let source_text =
             from_view.files.get(PACKAGES).and_then(Option::as_deref).unwrap_or_default().to_owned();
         let source = channel_files::parse_listings(from_repository, Some(&source_text))?.listings;
         let open = proposals::open_numbers(&self.services.store, repository).await?;
-        let view = self.services.github.view(repository, &[PACKAGES, CONFIG, SNAPSHOT], &open).await?;
+        let view = self.services.github()?.view(repository, &[PACKAGES, CONFIG, SNAPSHOT], &open).await?;
         let head = read_head(repository, &view)?;
         let taken_over = self.recover(repository, &view, context, now).await?;
         let proposals = self.sync_proposals(repository, &view, context, now).await?;

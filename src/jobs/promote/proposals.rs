@@ -138,7 +138,7 @@ impl Promote {
         seen: &PullRequestSeen,
     ) -> Result<bool, RunError> {
         let Ok(branch) = seen.head_ref.parse::<BranchName>() else { return Ok(false) };
-        match self.services.github.branch_head(repository, &branch).await {
+        match self.services.github()?.branch_head(repository, &branch).await {
             Lookup::Found(head) => Ok(marker::key_of_commit(&head.message).is_some()),
             Lookup::Absent { .. } => Ok(false),
             Lookup::Failed(failure) => Err(failure.into()),

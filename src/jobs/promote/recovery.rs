@@ -107,7 +107,7 @@ impl Promote {
         view: &RepositoryView,
     ) -> Result<Option<CommitReceipt>, RunError> {
         let branch = view.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
-        match self.services.github.branch_head(repository, &branch).await {
+        match self.services.github()?.branch_head(repository, &branch).await {
             Lookup::Found(head) if marker::key_of_commit(&head.message) == Some(&action.key) => {
                 Ok(Some(CommitReceipt { oid: head.oid.to_string() }))
             }

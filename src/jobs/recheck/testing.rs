@@ -44,7 +44,11 @@ impl Recheck {
         context: &RunContext,
     ) -> Result<(), RunError> {
         let engine = self.services.engines.get(self.settings.engine)?;
-        let tests = wanted.iter().map(|test| self.run_test(&engine, seen, test, context));
+        let mut tests = Vec::with_capacity(wanted.len());
+        for test in wanted {
+            tests.push(self.run_test(&engine, seen, test, context));
+        }
+        // One that fails does not stop the others: what they find out is kept.
         let ended: Vec<Result<(), RunError>> =
             stream::iter(tests).buffer_unordered(self.settings.parallel as usize).collect().await;
         ended.into_iter().collect()
