@@ -188,8 +188,8 @@ impl Recheck {
                             platform: one.platform.clone(),
                             mode: *mode,
                         },
-                        specs: specs(member, *mode, &one.metapackage, tests),
-                        constraints: one.members.iter().map(exact_spec).collect(),
+                        specs: specs(member, tests),
+                        constraints: constraints(channels, one, *mode),
                         carries_tests: !tests.is_empty(),
                     };
                     wanted.push((question, Arc::clone(&channels.indexes)));
@@ -231,15 +231,20 @@ impl Question {
     }
 }
 
-/// What a member is tested with: itself and what its tests need; in mode `pinned` within the lines of the
-/// metapackage, which come in with it.
-fn specs(member: &Build, mode: RecheckMode, metapackage: &Build, tests: &PackageTests) -> Vec<String> {
-    let mut specs = vec![exact_spec(member)];
+/// What a member is tested with: itself, and what its tests need.
+fn specs(member: &Build, tests: &PackageTests) -> Vec<String> {
+    let needed = tests.requires.iter().cloned();
+    [exact_spec(member)].into_iter().chain(needed).collect()
+}
+
+/// What holds for whatever comes in beside a member: the other members are those of the metapackage; in
+/// mode `pinned` its own lines hold as well, without anything coming in for their sake.
+fn constraints(channels: &Channels, one: &OnPlatform, mode: RecheckMode) -> Vec<String> {
+    let mut constraints: Vec<String> = one.members.iter().map(exact_spec).collect();
     if mode == RecheckMode::Pinned {
-        specs.push(exact_spec(metapackage));
+        constraints.extend(channels.indexes[0].depends(&one.metapackage));
     }
-    specs.extend(tests.requires.iter().cloned());
-    specs
+    constraints
 }
 
 /// The files of the members in their channel.

@@ -2,5 +2,9 @@
 
 mod channel_builder;
 mod destructure;
+mod files;
+mod made;
 mod matchspec;
+mod real;
+mod recheck;
 mod solving;

@@ -15,3 +15,15 @@ pub fn python(module: &str) -> Option<PathBuf> {
     println!("skipped: {python:?} cannot import {module}");
     None
 }
+
+/// Whether tests can be run in bubblewrap here. Where they cannot, the test says so and is skipped; where
+/// `TIDEGATE_REQUIRE_REAL` is set, it fails.
+pub fn bubblewrap() -> bool {
+    let found = Command::new("bwrap").args(["--ro-bind", "/", "/", "--unshare-all", "true"]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("TIDEGATE_REQUIRE_REAL").is_none(), "bwrap cannot make namespaces here");
+    println!("skipped: bwrap cannot make namespaces here");
+    false
+}
