@@ -204,7 +204,7 @@ fn pyyaml_writes_the_same_bytes() {
         "2024-10-01T00:00:00Z", "2024-10-01 00:00:00", "=", "<<", "<", "@a", "`a", "%a", "!a", "&a", "*a", "|", ">", "'", "it's", "\"", "{a", "a{b}",
         "[a", "a[b]", ",a", "a,b", "a - b", "true ", "+1", "0b11", "0", "00", "1.2.3", "inf", "2021.09.09.22.42.04",
     ];
-    let json = serde_json::to_string(&values).unwrap();
+    let json = serde_json::to_string(values.as_slice()).unwrap();
     let script = "import json, sys, yaml; sys.stdout.write(yaml.dump(json.loads(sys.argv[1])))";
     let output = Command::new(python).args(["-c", script, &json]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

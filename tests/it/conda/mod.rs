@@ -1,8 +1,11 @@
-//! Channels of conda packages: read, solved and taken apart.
+//! Channels of conda packages: archives of strangers, indexes, solving, taking apart, testing again, and
+//! readers that are not ours.
 
+mod archives;
 mod channel_builder;
 mod destructure;
 mod files;
+mod indexes;
 mod made;
 mod matchspec;
 mod real;

@@ -36,8 +36,8 @@ struct Scene {
 impl Scene {
     async fn new(members: &'static str, modes: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap()));
-        let store = Store::open(&folder.path().join("state"), Durability::Fast).await.unwrap();
+        let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
+        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
         Self { folder, clock, store, modes, members }
     }
 
@@ -88,7 +88,7 @@ impl Scene {
 
     /// One pass, a day after the last one.
     async fn pass(&self) -> Run {
-        self.clock.advance(SignedDuration::from_hours(24));
+        self.clock.set(self.clock.now() + SignedDuration::from_hours(24));
         let configuration = self.configuration();
         let state = self.folder.path().join("state");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
