@@ -252,9 +252,8 @@ fn epoch(text: &str) -> Result<(), Complaint> {
 
 /// Checks the name of a conda package, which its files and folders carry as well.
 fn conda_name(text: &str) -> Result<(), Complaint> {
-    let allowed = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
-    };
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     let sound = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
     if sound && !text.starts_with(['-', '.']) {
         return Ok(());

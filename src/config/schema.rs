@@ -21,7 +21,9 @@ pub fn schema(name: &str) -> Option<Value> {
     match name {
         "tidegate" => Some(of::<Settings>("tidegate.toml")),
         "distribution" => Some(of::<DistributionFile>("distributions/<name>.toml")),
-        "conda-distribution" => Some(of::<CondaDistributionFile>("distributions/<name>.toml, ecosystem conda")),
+        "conda-distribution" => {
+            Some(of::<CondaDistributionFile>("distributions/<name>.toml, ecosystem conda"))
+        }
         "exceptions" => Some(of::<ExceptionsFile>("distributions/<name>.exceptions.toml")),
         name => KINDS.iter().find(|kind| kind.name == name).map(job),
     }

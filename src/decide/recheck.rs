@@ -193,9 +193,7 @@ fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
             let step = FailedStep::Solve;
             (CaseState::Red, Some(TestVerdict::Fail { step, detail: why.clone() }))
         }
-        Solved::Unknown(why) => {
-            (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() }))
-        }
+        Solved::Unknown(why) => (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() })),
         Solved::Environment(_) if !case.carries_tests => (CaseState::NoTests, Some(TestVerdict::NoTests)),
         Solved::Environment(_) => match (from_tests(facts, &case.tests), &case.untestable) {
             ((CaseState::Waiting, _), Some(why)) => {
@@ -214,7 +212,7 @@ fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
         state,
         settled: if state.is_settled() { Some(state) } else { case.before },
         fingerprint: environment.map(Environment::fingerprint),
-        reused: state.is_settled() && !case.tests.iter().any(|test| test.this_pass),
+        reused: state.is_settled() && !case.tests.is_empty() && !case.tests.iter().any(|test| test.this_pass),
         flaky: case.tests.iter().any(red) && case.tests.iter().any(|test| test.verdict == TestVerdict::Pass),
         result,
         changed_since_green: changed.iter().map(ToString::to_string).collect(),

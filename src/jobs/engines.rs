@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{EngineKind, Engines as Settings};
+use crate::engine::Engine;
 use crate::engine::local::{LocalEngine, LocalSettings, WorkerStart};
 use crate::engine::worker::WorkerSettings;
-use crate::engine::Engine;
 use crate::failure::Failure;
 
 /// The engines by name.
@@ -70,8 +70,7 @@ impl Engines {
                         Failure::permanent(format!("cannot tell where this program lies: {error}"))
                     })?,
                 };
-                let settings =
-                    WorkerSettings { sandbox: local.sandbox, cache: self.state.join("packages") };
+                let settings = WorkerSettings { sandbox: local.sandbox, cache: self.state.join("packages") };
                 WorkerStart::Process { program, settings }
             }
         };

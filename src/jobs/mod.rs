@@ -48,7 +48,9 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>, pass: P
             let services = Arc::clone(services);
             let work = match configuration.conda.get(&job.distribution) {
                 Some(conda) => conda_work_of(job, Arc::new(conda.clone()), services, pass)?,
-                None => work_of(job, Arc::clone(distributions.get(job.distribution.as_str())?), services, pass)?,
+                None => {
+                    work_of(job, Arc::clone(distributions.get(job.distribution.as_str())?), services, pass)?
+                }
             };
             Some(Job { definition: definition(job), work })
         })
@@ -114,7 +116,9 @@ fn conda_work_of(
         JobKind::Recheck(settings) => {
             Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
         }
-        JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => None,
+        JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => {
+            None
+        }
     }
 }
 

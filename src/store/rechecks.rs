@@ -130,15 +130,14 @@ impl Store {
         .execute(&mut *write)
         .await
         .with_context(|| format!("cannot record the test of {} on {}", test.member, test.platform))?;
-        let row: Row = sqlx::query_as(select!(
-            "WHERE sha256 = ? AND platform = ? AND fingerprint = ? AND attempt = ?"
-        ))
-        .bind(&test.member.sha256)
-        .bind(test.platform)
-        .bind(&fingerprint)
-        .bind(test.attempt)
-        .fetch_one(&mut *write)
-        .await?;
+        let row: Row =
+            sqlx::query_as(select!("WHERE sha256 = ? AND platform = ? AND fingerprint = ? AND attempt = ?"))
+                .bind(&test.member.sha256)
+                .bind(test.platform)
+                .bind(&fingerprint)
+                .bind(test.attempt)
+                .fetch_one(&mut *write)
+                .await?;
         write.commit().await?;
         row.read()
     }
@@ -189,26 +188,24 @@ impl Store {
         platform: &str,
         fingerprint: &str,
     ) -> anyhow::Result<Vec<RecheckTest>> {
-        let rows: Vec<Row> = sqlx::query_as(select!(
-            "WHERE sha256 = ? AND platform = ? AND fingerprint = ? ORDER BY attempt"
-        ))
-        .bind(sha256)
-        .bind(platform)
-        .bind(fingerprint)
-        .fetch_all(&self.pool)
-        .await
-        .context("cannot read earlier tests")?;
+        let rows: Vec<Row> =
+            sqlx::query_as(select!("WHERE sha256 = ? AND platform = ? AND fingerprint = ? ORDER BY attempt"))
+                .bind(sha256)
+                .bind(platform)
+                .bind(fingerprint)
+                .fetch_all(&self.pool)
+                .await
+                .context("cannot read earlier tests")?;
         rows.into_iter().map(Row::read).collect()
     }
 
     /// The tests of a job that have not ended, oldest first.
     pub async fn open_recheck_tests(&self, job: &str) -> anyhow::Result<Vec<RecheckTest>> {
-        let rows: Vec<Row> =
-            sqlx::query_as(select!("WHERE job = ? AND ended_at IS NULL ORDER BY id"))
-                .bind(job)
-                .fetch_all(&self.pool)
-                .await
-                .with_context(|| format!("cannot read the open tests of {job}"))?;
+        let rows: Vec<Row> = sqlx::query_as(select!("WHERE job = ? AND ended_at IS NULL ORDER BY id"))
+            .bind(job)
+            .fetch_all(&self.pool)
+            .await
+            .with_context(|| format!("cannot read the open tests of {job}"))?;
         rows.into_iter().map(Row::read).collect()
     }
 }

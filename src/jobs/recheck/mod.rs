@@ -52,7 +52,9 @@ impl JobWork for Recheck {
 impl Recheck {
     async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let Some(channels) = self.channels().await? else {
-            return Ok(RunOutcome::Skipped { reason: format!("{} is not published yet", self.settings.from) });
+            return Ok(RunOutcome::Skipped {
+                reason: format!("{} is not published yet", self.settings.from),
+            });
         };
         if self.pass == Pass::Full && self.is_settled(&channels.digest).await? {
             return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
@@ -220,9 +222,10 @@ impl Recheck {
 
     /// The folder of a channel of the distribution.
     fn folder(&self, channel: &str) -> Result<PathBuf, RunError> {
-        let channel = self.distribution.channel(channel).with_context(|| {
-            format!("distribution `{}` has no channel `{channel}`", self.distribution.name)
-        });
+        let channel = self
+            .distribution
+            .channel(channel)
+            .with_context(|| format!("distribution `{}` has no channel `{channel}`", self.distribution.name));
         Ok(self.services.publish.join(&channel.map_err(RunError::Configuration)?.path))
     }
 }

@@ -71,7 +71,8 @@ impl Recheck {
         let mut indexes = Vec::new();
         // What a pass decides from: the channels, and what the operator wrote.
         let mut digest = Sha256::new();
-        digest.update(serde_json::to_vec(&(&*self.distribution, &self.settings)).map_err(anyhow::Error::from)?);
+        digest
+            .update(serde_json::to_vec(&(&*self.distribution, &self.settings)).map_err(anyhow::Error::from)?);
         for text in texts {
             let address: ChannelAddress = text
                 .parse()

@@ -16,7 +16,9 @@ impl Recheck {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         for change in &plan.changes {
-            let Some(verdict) = plan.verdicts.iter().find(|verdict| verdict.case == change.case) else { continue };
+            let Some(verdict) = plan.verdicts.iter().find(|verdict| verdict.case == change.case) else {
+                continue;
+            };
             let member = &change.case.member;
             let event = NewEvent {
                 at: now,
@@ -47,7 +49,8 @@ impl Recheck {
 
 /// One line on what a pass found.
 pub(super) fn summary(plan: &RecheckPlan) -> String {
-    let count = |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let count =
+        |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
     let states = [
         ("green", count(|verdict| verdict.state == CaseState::Green)),
         ("red", count(|verdict| verdict.state == CaseState::Red)),
@@ -55,19 +58,20 @@ pub(super) fn summary(plan: &RecheckPlan) -> String {
         ("unknown", count(|verdict| verdict.state == CaseState::Unknown)),
         ("to be tested", count(|verdict| verdict.state == CaseState::Waiting)),
     ];
-    let told: Vec<String> =
-        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
-    let reused = count(|verdict| verdict.reused && verdict.fingerprint.is_some());
+    let told: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let reused = match count(|verdict| verdict.reused) {
+        0 => String::new(),
+        reused => format!("; {reused} not tested again in the same environment"),
+    };
     let gate = match &plan.gate {
         Gate::Open => "passes",
         Gate::Waiting => "waits for tests",
         Gate::Closed(_) => "does not pass",
     };
     let metapackage = &plan.metapackage;
-    format!(
-        "{} {} {gate}: {}; {reused} not tested again, as their environments are the same",
-        metapackage.name,
-        metapackage.version,
-        told.join(", ")
-    )
+    format!("{} {} {gate}: {}{reused}", metapackage.name, metapackage.version, told.join(", "))
 }

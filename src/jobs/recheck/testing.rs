@@ -95,7 +95,10 @@ impl Recheck {
         self.services.store.keep_recheck_ticket(row.id, &text).await?;
         let verdict = wait(engine, &ticket, context).await?;
         let log = end_of(&folder.log())?;
-        self.services.store.end_recheck_test(row.id, &verdict, log.as_deref(), self.services.clock.now()).await?;
+        self.services
+            .store
+            .end_recheck_test(row.id, &verdict, log.as_deref(), self.services.clock.now())
+            .await?;
         remove(folder.path())
     }
 

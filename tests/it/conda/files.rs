@@ -130,16 +130,11 @@ fn files_that_contradict_themselves_are_refused_with_the_place() {
     .map(|text| BuildConfig::read(text).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"));
-    let messages: Vec<String> = [
-        "run: [a, a]\n",
-        "run: a\n",
-        "version: 1\n",
-        "run: [a]\nignore: [b]\n",
-        "run: [a]\nversion: [b]\n",
-    ]
-    .iter()
-    .map(|text| DistributionData::read(text).unwrap_err().to_string())
-    .collect();
+    let messages: Vec<String> =
+        ["run: [a, a]\n", "run: a\n", "version: 1\n", "run: [a]\nignore: [b]\n", "run: [a]\nversion: [b]\n"]
+            .iter()
+            .map(|text| DistributionData::read(text).unwrap_err().to_string())
+            .collect();
     insta::assert_snapshot!(messages.join("\n"));
     let dependency = |line: &str| {
         let text = format!("channels: [a]\ndependencies:\n- {line}\n");
@@ -155,7 +150,10 @@ fn the_real_catalogue_has_its_real_defects_named() {
     assert_eq!(catalogue.active_epoch, "2024.10");
     assert_eq!(catalogue.distributions, ["tiny", "amplicon", "metagenome", "pathogenome"]);
     assert_eq!(catalogue.members("tiny").collect::<Vec<_>>().len(), 6);
-    assert_eq!(catalogue.packages["q2-amrfinderplus"].repository.to_string(), "bokulich-lab/q2-amrfinderplus");
+    assert_eq!(
+        catalogue.packages["q2-amrfinderplus"].repository.to_string(),
+        "bokulich-lab/q2-amrfinderplus"
+    );
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(faults.join("\n"));
 }
@@ -198,11 +196,82 @@ proptest! {
 fn pyyaml_writes_the_same_bytes() {
     let Some(python) = python("yaml") else { return };
     let values = [
-        "2024.10", "2023.7.0.dev0+3.gb8de86d", ">=1.7,<1.9", "*", "", " a", "a ", "a: b", "a:b", "a #b", "a#b", "#a", "-", "- a",
-        "-a", "---", "...", "--- a", "?", "? a", "?a", ":", ": a", ":a", "a:", "yes", "Off", "y", "null", "~", "0x1f", "0o17", "017", "08",
-        "1_000", "1e5", "1e+5", "1.5e+5", ".5", "5.", "-.inf", ".nan", "1:30", "1:30.5", "2024-10-01",
-        "2024-10-01T00:00:00Z", "2024-10-01 00:00:00", "=", "<<", "<", "@a", "`a", "%a", "!a", "&a", "*a", "|", ">", "'", "it's", "\"", "{a", "a{b}",
-        "[a", "a[b]", ",a", "a,b", "a - b", "true ", "+1", "0b11", "0", "00", "1.2.3", "inf", "2021.09.09.22.42.04",
+        "2024.10",
+        "2023.7.0.dev0+3.gb8de86d",
+        ">=1.7,<1.9",
+        "*",
+        "",
+        " a",
+        "a ",
+        "a: b",
+        "a:b",
+        "a #b",
+        "a#b",
+        "#a",
+        "-",
+        "- a",
+        "-a",
+        "---",
+        "...",
+        "--- a",
+        "?",
+        "? a",
+        "?a",
+        ":",
+        ": a",
+        ":a",
+        "a:",
+        "yes",
+        "Off",
+        "y",
+        "null",
+        "~",
+        "0x1f",
+        "0o17",
+        "017",
+        "08",
+        "1_000",
+        "1e5",
+        "1e+5",
+        "1.5e+5",
+        ".5",
+        "5.",
+        "-.inf",
+        ".nan",
+        "1:30",
+        "1:30.5",
+        "2024-10-01",
+        "2024-10-01T00:00:00Z",
+        "2024-10-01 00:00:00",
+        "=",
+        "<<",
+        "<",
+        "@a",
+        "`a",
+        "%a",
+        "!a",
+        "&a",
+        "*a",
+        "|",
+        ">",
+        "'",
+        "it's",
+        "\"",
+        "{a",
+        "a{b}",
+        "[a",
+        "a[b]",
+        ",a",
+        "a,b",
+        "a - b",
+        "true ",
+        "+1",
+        "0b11",
+        "0",
+        "00",
+        "1.2.3",
+        "inf",
+        "2021.09.09.22.42.04",
     ];
     let json = serde_json::to_string(values.as_slice()).unwrap();
     let script = "import json, sys, yaml; sys.stdout.write(yaml.dump(json.loads(sys.argv[1])))";

@@ -91,6 +91,7 @@ impl Scene {
         self.clock.set(self.clock.now() + SignedDuration::from_hours(24));
         let configuration = self.configuration();
         let state = self.folder.path().join("state");
+        tidegate::tls::prepare();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
         let services = Services {
             store: self.store.clone(),
@@ -132,8 +133,12 @@ impl Scene {
         events
             .map(|event| {
                 let word = |key: &str| event.body[key].as_str().unwrap_or("new").to_owned();
-                let changed: Vec<&str> =
-                    event.body["changed"].as_array().unwrap().iter().filter_map(|text| text.as_str()).collect();
+                let changed: Vec<&str> = event.body["changed"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter_map(|text| text.as_str())
+                    .collect();
                 let name = event.package.unwrap_or_default();
                 format!("{name}: {} to {} [{}]", word("from"), word("to"), changed.join(", "))
             })
@@ -200,7 +205,10 @@ async fn pass_fail_unsatisfiable_and_no_tests_come_out_as_such_in_both_modes() {
         return;
     }
     let scene = Scene::new(r#""q2-good", "q2-bad", "q2-unsat", "q2-notest""#, r#""latest", "pinned""#).await;
-    Scene::offer(&scene.forge(), &[Package::new("extdep", "1.0"), Package::new("extdep", "2.0"), Package::new("helper", "1")]);
+    Scene::offer(
+        &scene.forge(),
+        &[Package::new("extdep", "1.0"), Package::new("extdep", "2.0"), Package::new("helper", "1")],
+    );
     Scene::offer(
         &scene.staged(),
         &[
@@ -215,9 +223,25 @@ async fn pass_fail_unsatisfiable_and_no_tests_come_out_as_such_in_both_modes() {
     assert_eq!(run.state, RunState::Done, "{run:?}");
     let states: Vec<String> =
         scene.states().await.into_iter().map(|(case, state)| format!("{case}: {state}")).collect();
-    insta::assert_snapshot!(states.join("\n"), @"");
-    insta::assert_snapshot!(run.summary.unwrap(), @"");
-    insta::assert_snapshot!(scene.told().await.join("\n"), @"");
+    insta::assert_snapshot!(states.join("\n"), @r"
+    q2-bad latest: red
+    q2-bad pinned: red
+    q2-good latest: green
+    q2-good pinned: green
+    q2-notest latest: no-tests
+    q2-notest pinned: no-tests
+    q2-unsat latest: red
+    q2-unsat pinned: red
+    ");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10 does not pass: 2 green, 4 red, 2 without tests");
+    insta::assert_snapshot!(scene.told().await.join("\n"), @r"
+    q2-bad: new to red []
+    q2-bad: new to red []
+    q2-notest: new to no-tests []
+    q2-notest: new to no-tests []
+    q2-unsat: new to red []
+    q2-unsat: new to red []
+    ");
     assert!(!scene.passed().exists(), "nothing passes");
 }
 
@@ -227,7 +251,8 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
         return;
     }
     let scene = Scene::new(r#""q2-picky", "q2-steady""#, r#""latest""#).await;
-    let external = |version: &str| Package::new("extdep", version).file("share/extdep.txt", &format!("{version}\n"));
+    let external =
+        |version: &str| Package::new("extdep", version).file("share/extdep.txt", &format!("{version}\n"));
     Scene::offer(&scene.forge(), &[external("1.0"), Package::new("other", "1.0")]);
     let picky = |version: &str, range: &str| Package::new("q2-picky", version).depends(&[range]).test(PICKY);
     Scene::offer(
@@ -239,7 +264,7 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
         ],
     );
     let first = scene.pass().await;
-    insta::assert_snapshot!(first.summary.unwrap(), @"");
+    insta::assert_snapshot!(first.summary.unwrap(), @"qiime2-tiny 2026.10.01 passes: 2 green");
     let passed = Scene::files(&scene.passed());
     assert_eq!(passed, Scene::files(&scene.staged()));
 
@@ -248,8 +273,8 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
 
     Scene::offer(&scene.forge(), &[external("2.0")]);
     let drifted = scene.pass().await;
-    insta::assert_snapshot!(drifted.summary.unwrap(), @"");
-    insta::assert_snapshot!(scene.told().await.join("\n"), @"");
+    insta::assert_snapshot!(drifted.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass: 1 green, 1 red; 1 not tested again in the same environment");
+    insta::assert_snapshot!(scene.told().await.join("\n"), @"q2-picky: green to red [extdep 1.0 → 2.0]");
     assert_eq!(Scene::files(&scene.passed()), passed, "what passed stays");
 
     Scene::offer(
@@ -257,7 +282,14 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
         &[picky("1.1", "extdep <2"), metapackage("2026.10.02", &["q2-picky 1.1 0", "q2-steady 1.0 0"])],
     );
     let fixed = scene.pass().await;
-    insta::assert_snapshot!(fixed.summary.unwrap(), @"");
-    insta::assert_snapshot!(scene.told().await.join("\n"), @"");
-    assert_eq!(Scene::files(&scene.passed()), Scene::files(&scene.staged()), "the old files stay beside the new");
+    insta::assert_snapshot!(fixed.summary.unwrap(), @"qiime2-tiny 2026.10.02 passes: 2 green; 1 not tested again in the same environment");
+    insta::assert_snapshot!(scene.told().await.join("\n"), @r"
+    q2-picky: green to red [extdep 1.0 → 2.0]
+    q2-picky: red to green []
+    ");
+    assert_eq!(
+        Scene::files(&scene.passed()),
+        Scene::files(&scene.staged()),
+        "the old files stay beside the new"
+    );
 }

@@ -6,9 +6,7 @@ use proptest::prelude::*;
 use tidegate::decide::recheck::{
     CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, recheck,
 };
-use tidegate::domain::{
-    Build, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict,
-};
+use tidegate::domain::{Build, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 
 fn build(name: &str, version: &str) -> Build {
     Build {
@@ -24,11 +22,7 @@ fn build(name: &str, version: &str) -> Build {
 }
 
 fn case(member: &str) -> RecheckCase {
-    RecheckCase {
-        member: build(member, "1.0"),
-        platform: "linux-64".to_owned(),
-        mode: RecheckMode::Latest,
-    }
+    RecheckCase { member: build(member, "1.0"), platform: "linux-64".to_owned(), mode: RecheckMode::Latest }
 }
 
 /// The member beside `extdep` in the version given.
@@ -137,10 +131,8 @@ fn a_package_without_tests_never_passes_by_itself() {
     let plan = decide(vec![bare.clone()]);
     assert_eq!(plan.verdicts[0].state, CaseState::NoTests);
     assert_eq!(plan.gate, Gate::Closed(vec![case("q2-notest")]));
-    let allowed = RecheckFacts {
-        without_tests: BTreeSet::from(["q2-notest".to_owned()]),
-        ..facts(vec![bare])
-    };
+    let allowed =
+        RecheckFacts { without_tests: BTreeSet::from(["q2-notest".to_owned()]), ..facts(vec![bare]) };
     assert_eq!(recheck(&allowed).gate, Gate::Open);
     assert_eq!(recheck(&allowed).verdicts[0].state, CaseState::NoTests, "allowed, and still no pass");
 }
@@ -180,7 +172,8 @@ fn the_machine_is_never_blamed_on_the_package() {
 
 #[test]
 fn what_cannot_be_tried_here_is_unknown_and_holds() {
-    let elsewhere = CaseFacts { untestable: Some("no engine is for osx-64".to_owned()), ..untested("q2-types") };
+    let elsewhere =
+        CaseFacts { untestable: Some("no engine is for osx-64".to_owned()), ..untested("q2-types") };
     let plan = decide(vec![elsewhere.clone()]);
     assert_eq!((plan.verdicts[0].state, plan.tests.len()), (CaseState::Unknown, 0));
     assert!(matches!(plan.gate, Gate::Closed(_)));
@@ -200,8 +193,7 @@ fn what_turned_red_names_what_changed_since_it_was_green() {
     };
     let plan = decide(vec![red]);
     assert_eq!(plan.verdicts[0].changed_since_green, ["extdep 1.0 → 2.0"]);
-    let change =
-        StateChange { case: case("q2-types"), from: Some(CaseState::Green), to: CaseState::Red };
+    let change = StateChange { case: case("q2-types"), from: Some(CaseState::Green), to: CaseState::Red };
     assert_eq!(plan.changes, [change]);
 }
 
@@ -227,8 +219,7 @@ fn histories() -> impl Strategy<Value = Vec<PastTest>> {
         Just(TestVerdict::TimedOut { after: 60 }),
         Just(broken()),
     ];
-    let test = (verdict, any::<bool>())
-        .prop_map(|(verdict, this_pass)| PastTest { verdict, this_pass });
+    let test = (verdict, any::<bool>()).prop_map(|(verdict, this_pass)| PastTest { verdict, this_pass });
     proptest::collection::vec(test, 0..6)
 }
 

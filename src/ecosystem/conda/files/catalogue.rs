@@ -111,7 +111,8 @@ impl Catalogue {
 
     /// The packages of a distribution, in order.
     pub fn members<'c>(&'c self, distribution: &'c str) -> impl Iterator<Item = &'c str> {
-        let inside = self.packages.iter().filter(move |(_, entry)| entry.distributions.contains(distribution));
+        let inside =
+            self.packages.iter().filter(move |(_, entry)| entry.distributions.contains(distribution));
         inside.map(|(name, _)| name.as_str())
     }
 }
@@ -169,7 +170,9 @@ fn packages(
     faults: &mut Vec<CatalogueFault>,
 ) -> Result<BTreeMap<String, CataloguePackage>, CatalogueError> {
     let wanted = "a list of packages with `name`, `repo` and `distros`";
-    let Node::List(list) = whole.get("packages", wanted)? else { return Err(whole.shape("packages", wanted)) };
+    let Node::List(list) = whole.get("packages", wanted)? else {
+        return Err(whole.shape("packages", wanted));
+    };
     let mut packages = BTreeMap::new();
     for (number, node) in list.iter().enumerate() {
         let mut place = Place { name: format!("package {}", number + 1), node };

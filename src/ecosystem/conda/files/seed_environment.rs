@@ -43,9 +43,9 @@ impl SeedEnvironment {
         };
         let mut dependencies = BTreeMap::new();
         for line in list("dependencies")? {
-            let pinned = line.split_once('=').filter(|(name, version)| {
-                !name.is_empty() && !version.is_empty() && !version.contains('=')
-            });
+            let pinned = line
+                .split_once('=')
+                .filter(|(name, version)| !name.is_empty() && !version.is_empty() && !version.contains('='));
             let (name, version) = pinned.ok_or_else(|| SeedEnvironmentError::NotPinned(line.to_owned()))?;
             if dependencies.insert(name.to_owned(), version.to_owned()).is_some() {
                 return Err(SeedEnvironmentError::Twice(name.to_owned()));

@@ -339,7 +339,5 @@ static SPECIAL: LazyLock<Regex> = LazyLock::new(|| {
 
 /// True for what would not be read back as text if it stood without quotes.
 fn looks_special(text: &str) -> bool {
-    truth(text).is_some()
-        || matches!(text, "" | "~" | "null" | "Null" | "NULL")
-        || SPECIAL.is_match(text)
+    truth(text).is_some() || matches!(text, "" | "~" | "null" | "Null" | "NULL") || SPECIAL.is_match(text)
 }
