@@ -85,12 +85,6 @@ impl ChannelIndex {
         record.map(|record| record.package_record.depends.clone()).unwrap_or_default()
     }
 
-    /// What the index says that a build depends on, as match specs; nothing for a build that is not here.
-    pub fn depends(&self, build: &Build) -> Vec<String> {
-        let record = self.record(&build.subdir, &build.file_name);
-        record.map(|record| record.package_record.depends.clone()).unwrap_or_default()
-    }
-
     /// The files that the channel has taken back, as `subdir/file`.
     pub fn removed(&self) -> BTreeSet<String> {
         let all = self.subdirs.iter();
