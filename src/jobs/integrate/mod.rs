@@ -112,14 +112,14 @@ impl Integrate {
         context: &RunContext,
     ) -> Result<String, RunError> {
         let digest = digest_of(format!("{} {:?}", channels.digest, candidate.members).as_bytes());
-        if self.failed_before(&digest).await? {
-            return Ok("the newest builds do not integrate, and nothing has changed since".to_owned());
+        if let Some(told) = self.failed_before(&digest).await? {
+            return Ok(format!("nothing has changed since: {told}"));
         }
         let joint = self.solve(channels, candidate).await?;
         let solutions = match joint {
             Joint::Conflicts(conflicts) => {
                 let told = self.tell_of_conflicts(candidate, &conflicts, &digest, context).await?;
-                self.remember_failure(&digest).await?;
+                self.remember_failure(&digest, &told).await?;
                 return Ok(told);
             }
             Joint::Integrates(solutions) => solutions,
@@ -172,15 +172,17 @@ impl Integrate {
         self.services.store.add_event(&event).await.map(drop)
     }
 
-    /// True where exactly this was tried before and did not integrate.
-    async fn failed_before(&self, digest: &str) -> anyhow::Result<bool> {
-        let failed = self.services.store.latest_seen(&self.failure_source()).await?;
-        Ok(failed.is_some_and(|fact| fact.bytes == digest.as_bytes()))
+    /// What was told of exactly this when it was tried before and did not integrate.
+    async fn failed_before(&self, digest: &str) -> anyhow::Result<Option<String>> {
+        let Some(failed) = self.services.store.latest_seen(&self.failure_source()).await? else { return Ok(None) };
+        let (tried, told): (String, String) = serde_json::from_slice(&failed.bytes)?;
+        Ok((tried == digest).then_some(told))
     }
 
-    async fn remember_failure(&self, digest: &str) -> anyhow::Result<()> {
+    async fn remember_failure(&self, digest: &str, told: &str) -> anyhow::Result<()> {
         let now = self.services.clock.now();
-        self.services.store.record_seen(&self.failure_source(), digest.as_bytes(), now).await.map(drop)
+        let bytes = bytes(&(digest, told))?;
+        self.services.store.record_seen(&self.failure_source(), &bytes, now).await.map(drop)
     }
 
     fn failure_source(&self) -> String {
@@ -203,7 +205,7 @@ fn step_in_words(step: &Step) -> String {
         Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
         Step::Backwards(names) => format!(
             "the newest complete versions are older than those of the newest metapackage: {}; put the newer \
-             builds back into the channel, or make the metapackage by hand",
+             builds back into the channel",
             named(names)
         ),
         Step::Wanted => "newer builds are there".to_owned(),
