@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod control;
 mod cran;
+mod engine;
 mod github_client;
 mod migrations;
 mod planner;
