@@ -24,6 +24,7 @@ const LOCK_PATIENCE: (u32, Duration) = (20, Duration::from_millis(50));
 const ASSIGNMENT: &str = "assignment.json";
 const RESULT: &str = "result.json";
 const BEGUN: &str = "begun.json";
+const JOB: &str = "job.json";
 const LOCK: &str = "worker.lock";
 const CANCELLED: &str = "cancelled";
 
@@ -131,20 +132,17 @@ impl AssignmentFolder {
 
     /// What the folder says now. A worker that begins at this very moment may still be unseen.
     pub(super) fn state(&self) -> Result<FolderState, Failure> {
-        if let Some(report) = self.report()? {
-            return Ok(FolderState::Ended(Box::new(report)));
-        }
+        // A worker that has reported still clears up, and until then the folder is its own.
         if self.is_held()? {
             return Ok(FolderState::Held);
         }
-        // The worker may have ended between the first look and the lock.
         if let Some(report) = self.report()? {
             return Ok(FolderState::Ended(Box::new(report)));
         }
         if self.is_cancelled() {
             return Ok(FolderState::Cancelled);
         }
-        Ok(self.read(BEGUN)?.map_or(FolderState::Fresh, FolderState::Abandoned))
+        Ok(self.begun()?.map_or(FolderState::Fresh, FolderState::Abandoned))
     }
 
     /// True where a worker lives.
@@ -176,6 +174,21 @@ impl AssignmentFolder {
         self.write(BEGUN, begun)
     }
 
+    /// Who began last.
+    pub(super) fn begun(&self) -> Result<Option<Begun>, Failure> {
+        self.read(BEGUN)
+    }
+
+    /// Notes what a scheduler calls the work.
+    pub(super) fn note_job(&self, job: &str) -> Result<(), Failure> {
+        self.write(JOB, &job)
+    }
+
+    /// What a scheduler calls the work.
+    pub(super) fn job(&self) -> Result<Option<String>, Failure> {
+        self.read(JOB)
+    }
+
     /// Notes how it ended. From then on the folder does not change its word.
     pub(super) fn end(&self, report: &Report) -> Result<(), Failure> {
         self.write(RESULT, report)
@@ -195,7 +208,7 @@ impl AssignmentFolder {
     pub(super) fn renew(&self) -> Result<(), Failure> {
         let Some(_hold) = self.hold()? else { return Ok(()) };
         self.clear()?;
-        for name in [CANCELLED, BEGUN] {
+        for name in [CANCELLED, BEGUN, JOB] {
             remove_file(&self.0.join(name))?;
         }
         Ok(())
@@ -212,6 +225,10 @@ impl AssignmentFolder {
 
     /// Clears up behind a worker that is gone. Without effect where one lives.
     pub(super) fn clear_abandoned(&self) -> Result<(), Failure> {
+        let places = self.places();
+        if [places.environment, places.work, places.temporary, places.shared_memory].iter().all(|p| !p.exists()) {
+            return Ok(());
+        }
         match self.hold()? {
             Some(_hold) => self.clear(),
             None => Ok(()),

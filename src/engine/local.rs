@@ -104,7 +104,11 @@ impl LocalEngine {
     async fn look_at(&self, ticket: &Ticket) -> Result<Progress, Failure> {
         let folder = AssignmentFolder::open(&ticket.folder)?;
         match folder.state()? {
-            FolderState::Ended(report) => Ok(Progress::Ended(*report)),
+            FolderState::Ended(report) => {
+                // It may have been killed between its report and its clearing up.
+                folder.clear_abandoned()?;
+                Ok(Progress::Ended(*report))
+            }
             FolderState::Held => Ok(Progress::Running),
             FolderState::Fresh => self.start_if_free(&folder).await,
             FolderState::Abandoned(begun) => {

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::folder::{Begun, LOG};
 use super::sandbox::Sandbox;
+use super::shell::exec;
 use super::{Assignment, AssignmentFolder, CommandWork, Report, Work};
 use crate::clock::SharedClock;
 use crate::domain::{FailedStep, TestVerdict};
@@ -142,7 +143,7 @@ async fn command(work: &CommandWork, bench: &mut Bench, input: &Path) -> Result<
     step::copy(input, &folder)?;
     bench.start_clock();
     bench.output.note(&format!("running {}", work.command.join(" ")));
-    let end = bench.run(&step::exec(&work.command), &folder, &work.variables).await?;
+    let end = bench.run(&exec(&work.command), &folder, &work.variables).await?;
     let failed = |exit| FailedStep::Command { number: 1, command: work.command.join(" "), exit };
     Ok(judge(&end, bench, failed).unwrap_or(TestVerdict::Pass))
 }

@@ -7,4 +7,5 @@ mod local;
 mod made;
 mod package_tests;
 mod sandbox;
+mod slurm;
 mod worker;

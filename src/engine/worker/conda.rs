@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::judge;
-use super::step::{Bench, StepEnd, copy, exec, quoted};
+use super::step::{Bench, StepEnd, copy};
 use crate::domain::{FailedStep, TestVerdict};
 use crate::ecosystem::conda::install::{InstallError, PackageSource, activation};
 use crate::ecosystem::conda::package_tests::{PackageTests, TestAction, TestStep, TestsError};
 use crate::engine::CondaTest;
+use crate::engine::shell::{exec, quoted};
 use crate::failure::Failure;
 
 /// The file with the code of a command, in the temporary folder.

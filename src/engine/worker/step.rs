@@ -18,6 +18,7 @@ use super::output::Output;
 use super::processes::{end_descendants, over_memory};
 use crate::engine::folder::Places;
 use crate::engine::sandbox::{Cell, Sandbox};
+use crate::engine::shell::quoted;
 use crate::engine::{Assignment, Limits, Network};
 use crate::failure::Failure;
 
@@ -152,17 +153,6 @@ impl Bench {
         let begun = quoted(&begun.to_string_lossy());
         format!("ulimit -c 0\nulimit -f {blocks}\n{processes}: > {begun}\n{code}\n")
     }
-}
-
-/// Shell code that becomes this command.
-pub(super) fn exec(command: &[String]) -> String {
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-    format!("exec {}", words.join(" "))
-}
-
-/// A text as one word of the shell.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Follows a step until it and its output end.

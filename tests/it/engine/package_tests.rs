@@ -91,7 +91,14 @@ fn the_list_of_rattler_build_is_read_with_its_requirements() {
   requirements: {run: [curl], build: [make]}
 ";
     let tests = tests_of(&[("info/tests/tests.yaml", list)]).unwrap();
-    insta::assert_snapshot!(told(&tests).join("\n"), @"");
+    insta::assert_snapshot!(told(&tests).join("\n"), @r"
+    info/tests/0: import a
+    info/tests/0: import a.b
+    info/tests/0: pip check
+    info/tests/1: import c
+    info/tests/2: x=1
+    test $x = 1
+    ");
     assert_eq!(tests.requires, ["pip", "curl", "make"]);
 }
 
@@ -116,7 +123,18 @@ fn a_test_that_cannot_be_run_is_named_and_never_left_out() {
         .unwrap_err()
         .to_string(),
     ];
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    info/tests/tests.yaml: tests of the kind `package_contents` cannot be run here
+    info/tests/tests.yaml: `script` has to be a list of texts
+    info/tests/tests.yaml: tests of the kind `script.file` cannot be run here
+    info/tests/tests.yaml: tests of the kind `interpreter` cannot be run here
+    info/tests/tests.yaml: tests of the kind `python.python_version with several versions` cannot be run here
+    info/tests/tests.yaml: error: line 1 column 3: expected mapping start
+    info/tests/tests.yaml: a test without any key
+    info/recipe/meta.yaml: `imports` has to be a list of texts
+    info/recipe/meta.yaml: tests of the kind `wishes` cannot be run here
+    info/test/test_time_dependencies.json: not a list of match specs: invalid type: map, expected a sequence at line 1 column 0
+    ");
 }
 
 #[test]

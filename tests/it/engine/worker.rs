@@ -36,7 +36,12 @@ async fn a_failing_test_is_told_with_its_step_its_exit_and_what_it_said() {
     let report = report_of(&place, &conda_test("bad", &members("q2-bad-2023.7.0-0.tar.bz2"))).await;
     let step = FailedStep::Command { number: 1, command: "bash -e run_test.sh".into(), exit: Some(3) };
     assert_eq!(report.verdict, TestVerdict::Fail { step, detail: "about to fail".into() });
-    insta::assert_snapshot!(log_of(&place, "bad"), @"");
+    insta::assert_snapshot!(log_of(&place, "bad"), @r"
+    [tidegate] q2-bad 2023.7.0 0 on linux-64, among 3 packages
+    [tidegate] step 1 of 1: bash -e run_test.sh
+    about to fail
+    [tidegate] verdict: failed, test command 1 ended with 3
+    ");
 }
 
 #[tokio::test]
