@@ -73,7 +73,10 @@ fn asked_for(below: &Path) -> Result<PathBuf, CommandError> {
     input.read_line(&mut line)?;
     let asked = PathBuf::from(line.trim_end_matches('\n'));
     let refused = |why: &str| {
-        CommandError::invalid(format!("refused to work in `{}`: {why}", asked.display().to_string().escape_debug()))
+        CommandError::invalid(format!(
+            "refused to work in `{}`: {why}",
+            asked.display().to_string().escape_debug()
+        ))
     };
     let real = asked.canonicalize().map_err(|error| refused(&error.to_string()))?;
     let below = below.canonicalize()?;

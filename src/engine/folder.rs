@@ -120,9 +120,8 @@ impl AssignmentFolder {
 
     /// What is to be done.
     pub fn assignment(&self) -> Result<Assignment, Failure> {
-        self.read(ASSIGNMENT)?.ok_or_else(|| {
-            Failure::permanent(format!("{} holds no {ASSIGNMENT}", self.0.display()))
-        })
+        self.read(ASSIGNMENT)?
+            .ok_or_else(|| Failure::permanent(format!("{} holds no {ASSIGNMENT}", self.0.display())))
     }
 
     /// How it ended; none as long as it has not.
@@ -226,7 +225,10 @@ impl AssignmentFolder {
     /// Clears up behind a worker that is gone. Without effect where one lives.
     pub(super) fn clear_abandoned(&self) -> Result<(), Failure> {
         let places = self.places();
-        if [places.environment, places.work, places.temporary, places.shared_memory].iter().all(|p| !p.exists()) {
+        if [places.environment, places.work, places.temporary, places.shared_memory]
+            .iter()
+            .all(|p| !p.exists())
+        {
             return Ok(());
         }
         match self.hold()? {

@@ -31,8 +31,18 @@ const ANSWER: Duration = Duration::from_secs(30);
 const LONGEST_ANSWER: u64 = 4_096;
 /// What a worker needs of the daemon's environment; everything else, a token above all, stays here.
 const INHERITED: [&str; 12] = [
-    "ALL_PROXY", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "NO_PROXY", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE",
-    "all_proxy", "https_proxy", "no_proxy",
+    "ALL_PROXY",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "NO_PROXY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "all_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// How the engine of this machine is set up.

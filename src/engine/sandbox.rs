@@ -119,7 +119,7 @@ impl Cell<'_> {
     fn namespaces(&self) -> Vec<OsString> {
         let mut arguments = Arguments::default();
         arguments.add(["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]);
-        arguments.add(["--uid", USER, "--gid", USER, "--cap-drop", "ALL", "--hostname", "sandbox"]);
+        arguments.add(["--uid", USER, "--gid", USER, "--cap-drop", "ALL"]);
         if self.network == Network::Allowed {
             arguments.add(["--share-net"]);
         }

@@ -128,7 +128,8 @@ impl SlurmEngine {
         let SlurmSettings { program, worker, partition, account, arguments, .. } = &self.settings;
         let path = folder.path().display();
         let Limits { time, memory, .. } = assignment.limits;
-        let (minutes, mebibytes) = (slurm_time(time).div_ceil(60), (memory + WORKER_MEMORY).div_ceil(1 << 20));
+        let (minutes, mebibytes) =
+            (slurm_time(time).div_ceil(60), (memory + WORKER_MEMORY).div_ceil(1 << 20));
         let mut all = vec![
             "--parsable".to_owned(),
             format!("--job-name={JOB_NAME}{}", assignment.key),

@@ -43,7 +43,9 @@ impl JobState {
             Self::Ended(word) => match word.as_str() {
                 "CANCELLED" => format!("job {job} was cancelled in Slurm"),
                 "COMPLETED" | "FAILED" => {
-                    format!("Slurm says {word} of job {job}, but it left no report; see slurm.log in its folder")
+                    format!(
+                        "Slurm says {word} of job {job}, but it left no report; see slurm.log in its folder"
+                    )
                 }
                 word => format!("Slurm ended job {job} with {word}, which says nothing of the tests"),
             },

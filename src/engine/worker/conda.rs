@@ -25,7 +25,12 @@ pub(super) async fn test(
     bench: &mut Bench,
     source: &PackageSource,
 ) -> Result<TestVerdict, Failure> {
-    bench.output.note(&format!("{} on {}, among {} packages", test.member, test.platform, test.records.len()));
+    bench.output.note(&format!(
+        "{} on {}, among {} packages",
+        test.member,
+        test.platform,
+        test.records.len()
+    ));
     let patience = Duration::from_secs(bench.limits.time);
     let extracted = source.extracted(&test.records, &test.member);
     let package = match within(patience, extracted).await {

@@ -73,8 +73,16 @@ impl Bench {
             fs::create_dir_all(place).map_err(|error| disk("make", place, &error))?;
         }
         let Assignment { limits, network, .. } = *assignment;
-        let mut bench =
-            Self { places, limits, output, exit: None, peak_memory: None, sandbox, network, deadline: Instant::now() };
+        let mut bench = Self {
+            places,
+            limits,
+            output,
+            exit: None,
+            peak_memory: None,
+            sandbox,
+            network,
+            deadline: Instant::now(),
+        };
         bench.start_clock();
         Ok(bench)
     }
@@ -156,7 +164,11 @@ impl Bench {
 }
 
 /// Follows a step until it and its output end.
-async fn communicate(child: &mut Child, reader: &mut Receiver, output: &mut Output) -> io::Result<ExitStatus> {
+async fn communicate(
+    child: &mut Child,
+    reader: &mut Receiver,
+    output: &mut Output,
+) -> io::Result<ExitStatus> {
     let mut buffer = vec![0; 64 * 1024];
     let status = loop {
         tokio::select! {
@@ -243,7 +255,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 
 fn disk_is_full(folder: &Path) -> bool {
     statvfs(folder).is_ok_and(|found| {
-        u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())) < LEAST_ROOM
+        found.blocks_available().saturating_mul(found.fragment_size()) < LEAST_ROOM
     })
 }
 

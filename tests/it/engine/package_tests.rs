@@ -116,12 +116,9 @@ fn a_test_that_cannot_be_run_is_named_and_never_left_out() {
         list("- {}\n"),
         recipe("test: {imports: [{lang: r}]}\n"),
         recipe("test: {wishes: [a]}\n"),
-        tests_of(&[
-            ("info/test/run_test.sh", "true"),
-            ("info/test/test_time_dependencies.json", "{}"),
-        ])
-        .unwrap_err()
-        .to_string(),
+        tests_of(&[("info/test/run_test.sh", "true"), ("info/test/test_time_dependencies.json", "{}")])
+            .unwrap_err()
+            .to_string(),
     ];
     insta::assert_snapshot!(told.join("\n"), @r"
     info/tests/tests.yaml: tests of the kind `package_contents` cannot be run here

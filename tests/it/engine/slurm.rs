@@ -62,9 +62,12 @@ impl Cluster {
         fs::set_permissions(path("munge.key"), fs::Permissions::from_mode(0o600)).unwrap();
         let mut munged = Command::new("/usr/sbin/munged");
         munged.args(["--foreground", "--force"]);
-        for (option, file) in
-            [("key-file", "munge.key"), ("pid-file", "munge.pid"), ("log-file", "munge.log"), ("seed-file", "munge.seed")]
-        {
+        for (option, file) in [
+            ("key-file", "munge.key"),
+            ("pid-file", "munge.pid"),
+            ("log-file", "munge.log"),
+            ("seed-file", "munge.seed"),
+        ] {
             munged.arg(format!("--{option}={}", path(file).display()));
         }
         munged.arg(format!("--socket={}", self.munge_socket().display()));
@@ -191,7 +194,9 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     fs::remove_file(folder.path().join("job.json")).unwrap();
     let later = cluster.engine(&place, Sandbox::Bubblewrap);
     assert_eq!(later.submit(&folder).await.unwrap(), ticket);
-    assert!(matches!(end_of(&later, &ticket).await, Progress::Ended(report) if report.verdict == TestVerdict::Pass));
+    assert!(
+        matches!(end_of(&later, &ticket).await, Progress::Ended(report) if report.verdict == TestVerdict::Pass)
+    );
 
     // Cancelled by us, and cleared up by the worker on the node.
     let folder = place.assign(&small(command("cancelled", "sleep 600")));
@@ -212,5 +217,7 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     fs::write(place.root().join("allowed"), "").unwrap();
     let again = engine.submit(&folder).await.unwrap();
     assert_ne!(again.job, ticket.job);
-    assert!(matches!(end_of(&engine, &again).await, Progress::Ended(report) if report.verdict == TestVerdict::Pass));
+    assert!(
+        matches!(end_of(&engine, &again).await, Progress::Ended(report) if report.verdict == TestVerdict::Pass)
+    );
 }

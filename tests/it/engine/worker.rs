@@ -24,7 +24,10 @@ async fn a_package_whose_tests_pass_passes_and_leaves_only_its_report_and_log() 
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort();
-    assert_eq!(left, ["assignment.json", "begun.json", "log.txt", "result.json", "worker.lock", "worker.log"]);
+    assert_eq!(
+        left,
+        ["assignment.json", "begun.json", "log.txt", "result.json", "worker.lock", "worker.log"]
+    );
 }
 
 #[tokio::test]
@@ -77,7 +80,10 @@ async fn imports_and_commands_run_in_the_activated_environment() {
     let python = place.package(
         "python",
         &[
-            ("bin/python", "#!/bin/bash\ntest \"${@: -1}\" = known || { echo \"no module ${@: -1}\"; exit 1; }\n"),
+            (
+                "bin/python",
+                "#!/bin/bash\ntest \"${@: -1}\" = known || { echo \"no module ${@: -1}\"; exit 1; }\n",
+            ),
             ("etc/conda/activate.d/python.sh", "export GREETING=hello\n"),
         ],
     );
@@ -108,8 +114,10 @@ async fn post_link_scripts_run_before_the_tests_and_inside_the_sandbox() {
         return;
     }
     let place = Place::new();
-    let linked = place.package("linked", &[("bin/.linked-post-link.sh", "echo \"$PKG_NAME\" > \"$PREFIX/linked\"\n")]);
-    let test = place.package("member", &[("info/test/run_test.sh", "test \"$(cat \"$PREFIX/linked\")\" = linked\n")]);
+    let linked =
+        place.package("linked", &[("bin/.linked-post-link.sh", "echo \"$PKG_NAME\" > \"$PREFIX/linked\"\n")]);
+    let test = place
+        .package("member", &[("info/test/run_test.sh", "test \"$(cat \"$PREFIX/linked\")\" = linked\n")]);
     let report = report_of(&place, &conda_test("linked", &[test.clone(), linked])).await;
     assert_eq!(report.verdict, TestVerdict::Pass, "{}", log_of(&place, "linked"));
 
@@ -139,8 +147,10 @@ async fn tests_cannot_spoil_the_cache_for_the_next_environment() {
     }
     let place = Place::new();
     let shared = place.package("shared", &[("share/data.txt", "original\n")]);
-    let rude = place.package("rude", &[("info/test/run_test.sh", "echo spoilt > \"$PREFIX/share/data.txt\"\n")]);
-    let next = place.package("next", &[("info/test/run_test.sh", "grep -qx original \"$PREFIX/share/data.txt\"\n")]);
+    let rude =
+        place.package("rude", &[("info/test/run_test.sh", "echo spoilt > \"$PREFIX/share/data.txt\"\n")]);
+    let next =
+        place.package("next", &[("info/test/run_test.sh", "grep -qx original \"$PREFIX/share/data.txt\"\n")]);
     let report = report_of(&place, &conda_test("rude", &[rude, shared.clone()])).await;
     assert_eq!(report.verdict, TestVerdict::Pass);
     let report = report_of(&place, &conda_test("next", &[next, shared])).await;

@@ -25,8 +25,7 @@ pub(super) fn recipe(file: &str, content: &[u8]) -> Result<PackageTests, TestsEr
     let folder = TEST_FOLDER.to_owned();
     let imports = lines(file, "imports", test.get("imports"))?.into_iter().map(TestAction::Import);
     let commands = lines(file, "commands", test.get("commands"))?.into_iter().map(TestAction::Command);
-    let steps =
-        imports.chain(commands).map(|action| TestStep { folder: folder.clone(), action }).collect();
+    let steps = imports.chain(commands).map(|action| TestStep { folder: folder.clone(), action }).collect();
     Ok(PackageTests { requires: lines(file, "requires", test.get("requires"))?, steps })
 }
 
