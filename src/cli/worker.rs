@@ -52,6 +52,8 @@ impl Worker {
             let _ = writeln!(context.out, "{word}").and_then(|()| context.out.flush());
         };
         let ended = runtime.block_on(work(&folder, &settings, &clock, || answer(RUNNING)));
+        // What an installation that was given up still does in other threads is not waited for.
+        runtime.shutdown_background();
         match ended? {
             WorkerEnd::Reported => Ok(()),
             WorkerEnd::Taken => {

@@ -146,8 +146,13 @@ impl AssignmentFolder {
 
     /// True where a worker lives.
     pub(super) fn is_held(&self) -> Result<bool, Failure> {
+        let path = self.0.join(LOCK);
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(|error| disk("open", &path, &error))?,
+        };
         // A shared lock, so that two that look do not take each other for a worker.
-        match self.lock_file()?.try_lock_shared() {
+        match lock.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(disk("lock", &self.0, &error)),
@@ -215,8 +220,7 @@ impl AssignmentFolder {
 
     /// Removes what a worker needed only while it worked. Only for who holds the folder.
     pub(super) fn clear(&self) -> Result<(), Failure> {
-        let places = self.places();
-        for path in [&places.environment, &places.work, &places.temporary, &places.shared_memory] {
+        for path in self.places().all() {
             remove_tree(path).map_err(|error| disk("clear", path, &error))?;
         }
         Ok(())
@@ -224,11 +228,7 @@ impl AssignmentFolder {
 
     /// Clears up behind a worker that is gone. Without effect where one lives.
     pub(super) fn clear_abandoned(&self) -> Result<(), Failure> {
-        let places = self.places();
-        if [places.environment, places.work, places.temporary, places.shared_memory]
-            .iter()
-            .all(|p| !p.exists())
-        {
+        if self.places().all().into_iter().all(|place| !place.exists()) {
             return Ok(());
         }
         match self.hold()? {
@@ -244,6 +244,7 @@ impl AssignmentFolder {
             work: self.0.join("work"),
             temporary: self.0.join("tmp"),
             shared_memory: self.0.join("shm"),
+            settings: self.0.join("etc"),
         }
     }
 
@@ -295,6 +296,26 @@ pub(super) struct Places {
     pub temporary: PathBuf,
     /// What the steps see as `/dev/shm`.
     pub shared_memory: PathBuf,
+    /// The files that the steps see in `/etc` instead of the machine's.
+    pub settings: PathBuf,
+}
+
+impl Places {
+    /// All of them.
+    pub(super) fn all(&self) -> [&Path; 5] {
+        [&self.environment, &self.work, &self.temporary, &self.shared_memory, &self.settings]
+    }
+}
+
+/// Does something to a folder that may take its time, since environments are large, beside everything
+/// else that the daemon does.
+pub(super) async fn aside(
+    folder: &AssignmentFolder,
+    work: fn(&AssignmentFolder) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let folder = folder.clone();
+    let done = tokio::task::spawn_blocking(move || work(&folder)).await;
+    done.unwrap_or_else(|error| Err(Failure::permanent(format!("an assignment's folder: {error}"))))
 }
 
 /// True for a text that may name an assignment: it becomes the name of a folder and of a Slurm job.

@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::folder::{Begun, FolderState, WORKER_LOG};
+use super::folder::{Begun, FolderState, WORKER_LOG, aside};
 use super::worker::WorkerSettings;
 use super::{AssignmentFolder, Engine, Progress, Ticket};
 use crate::failure::Failure;
@@ -104,7 +104,9 @@ impl LocalEngine {
         let ticket = Ticket { folder: folder.path().to_path_buf(), job: None };
         match folder.state()? {
             FolderState::Ended(_) | FolderState::Held => return Ok(ticket),
-            FolderState::Abandoned(_) | FolderState::Cancelled => folder.renew()?,
+            FolderState::Abandoned(_) | FolderState::Cancelled => {
+                aside(folder, AssignmentFolder::renew).await?;
+            }
             FolderState::Fresh => {}
         }
         self.start_if_free(folder).await?;
@@ -116,13 +118,13 @@ impl LocalEngine {
         match folder.state()? {
             FolderState::Ended(report) => {
                 // It may have been killed between its report and its clearing up.
-                folder.clear_abandoned()?;
+                aside(&folder, AssignmentFolder::clear_abandoned).await?;
                 Ok(Progress::Ended(*report))
             }
             FolderState::Held => Ok(Progress::Running),
             FolderState::Fresh => self.start_if_free(&folder).await,
             FolderState::Abandoned(begun) => {
-                folder.clear_abandoned()?;
+                aside(&folder, AssignmentFolder::clear_abandoned).await?;
                 Ok(Progress::Lost { why: abandoned(&begun) })
             }
             FolderState::Cancelled => Ok(Progress::Lost { why: "it was cancelled".to_owned() }),
@@ -162,8 +164,9 @@ impl LocalEngine {
             if !entry.file_type().map_err(failed)?.is_dir() {
                 continue;
             }
-            let folder = AssignmentFolder::open(&entry.path())?;
-            if matches!(folder.is_held(), Ok(true)) {
+            // A folder that goes away meanwhile has no worker.
+            let held = AssignmentFolder::open(&entry.path()).and_then(|folder| folder.is_held());
+            if let Ok(true) = held {
                 living += 1;
             }
         }
@@ -222,7 +225,9 @@ async fn start_process(
     let failed = |error: std::io::Error| {
         Failure::transient(format!("cannot start a worker with {}: {error}", program.display()))
     };
-    let errors = fs::File::create(folder.path().join(WORKER_LOG)).map_err(failed)?;
+    // A second worker that finds the folder taken must not wipe out what the first one says.
+    let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join(WORKER_LOG));
+    let errors = log.map_err(failed)?;
     let mut command = Command::new(program);
     command.args(settings.arguments(folder.path())).env_clear();
     for name in INHERITED {

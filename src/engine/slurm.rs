@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use super::folder::aside;
 use super::shell::exec;
 use super::worker::WorkerSettings;
 use super::{Assignment, AssignmentFolder, Engine, Limits, Progress, Report, Ticket};
@@ -55,6 +56,8 @@ pub struct SlurmSettings {
     pub arguments: Vec<String>,
     /// `slurm.conf`, unless it lies where Slurm looks.
     pub configuration: Option<PathBuf>,
+    /// The folder of Slurm's programs, unless it is among those of `PATH`.
+    pub programs: Option<PathBuf>,
 }
 
 /// The engine of a cluster.
@@ -101,7 +104,7 @@ impl SlurmEngine {
             if !state.has_ended() && !folder.is_cancelled() {
                 return Ok(ticket(Some(job)));
             }
-            folder.renew()?;
+            aside(folder, AssignmentFolder::renew).await?;
         }
         let job = match self.find(&assignment.key).await? {
             Some(job) => job,
@@ -184,14 +187,14 @@ impl SlurmEngine {
                 tokio::time::sleep(REPORT_PATIENCE).await;
                 match folder.report()? {
                     Some(report) => Ok(Progress::Ended(report)),
-                    None => self.ended_without_report(&folder, job, &state),
+                    None => self.ended_without_report(&folder, job, &state).await,
                 }
             }
         }
     }
 
     /// What a job that has ended and left no report says.
-    fn ended_without_report(
+    async fn ended_without_report(
         &self,
         folder: &AssignmentFolder,
         job: &str,
@@ -209,7 +212,7 @@ impl SlurmEngine {
             }),
             _ => None,
         };
-        folder.clear_abandoned()?;
+        aside(folder, AssignmentFolder::clear_abandoned).await?;
         let Some(verdict) = verdict else {
             return Ok(match state {
                 _ if folder.is_cancelled() => cancelled(),
@@ -274,7 +277,10 @@ impl SlurmEngine {
             },
             _ => Failure::transient(format!("{program}: {error}")),
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(match &self.settings.programs {
+            Some(folder) => folder.join(program),
+            None => PathBuf::from(program),
+        });
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Answers are read as they are written without a locale, and times would be local.
         command.kill_on_drop(true).env("LC_ALL", "C").env("TZ", "UTC");

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::output::Output;
 use super::processes::{end_descendants, over_memory};
 use crate::engine::folder::Places;
-use crate::engine::sandbox::{Cell, Sandbox};
+use crate::engine::sandbox::{Cell, SETTINGS, Sandbox};
 use crate::engine::shell::quoted;
 use crate::engine::{Assignment, Limits, Network};
 use crate::failure::Failure;
@@ -69,8 +69,12 @@ impl Bench {
         assignment: &Assignment,
         output: Output,
     ) -> Result<Self, Failure> {
-        for place in [&places.environment, &places.work, &places.temporary, &places.shared_memory] {
+        for place in places.all() {
             fs::create_dir_all(place).map_err(|error| disk("make", place, &error))?;
+        }
+        for (name, content) in SETTINGS {
+            let path = places.settings.join(name);
+            fs::write(&path, content).map_err(|error| disk("write", &path, &error))?;
         }
         let Assignment { limits, network, .. } = *assignment;
         let mut bench = Self {
@@ -135,12 +139,19 @@ impl Bench {
         let _ = child.start_kill();
         let _ = child.wait().await;
         end_descendants();
-        self.exit = if let StepEnd::Exited(code) = end { Some(code) } else { None };
-        let began = fs::exists(&begun).unwrap_or(false);
-        let _ = fs::remove_file(&begun);
-        if !began {
-            let message = format!("the sandbox did not begin: {}", self.output.tail());
-            return Err(Failure::transient(message));
+        self.exit = None;
+        if fs::remove_file(&begun).is_err() {
+            return Err(Failure::Configuration {
+                message: format!("the sandbox did not begin: {}", self.output.tail()),
+                hint: Some(
+                    "bubblewrap needs namespaces of users and a /proc that is not covered in parts; where \
+                     there are none, choose the sandbox `none`"
+                        .to_owned(),
+                ),
+            });
+        }
+        if let StepEnd::Exited(code) = end {
+            self.exit = Some(code);
         }
         if end != StepEnd::Exited(0) && disk_is_full(&self.places.work) {
             let message = format!("the disk of {} is full", self.places.work.display());
@@ -204,8 +215,7 @@ async fn over_disk(places: Places, limit: u64) {
     loop {
         let (places, began) = (places.clone(), Instant::now());
         let sizes = tokio::task::spawn_blocking(move || {
-            let Places { environment, work, temporary, shared_memory } = places;
-            [environment, work, temporary, shared_memory].iter().map(|place| size_of(place)).sum::<u64>()
+            places.all().into_iter().map(|place| size_of(place)).sum::<u64>()
         });
         if sizes.await.is_ok_and(|size| size > limit) {
             return;
@@ -254,9 +264,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 fn disk_is_full(folder: &Path) -> bool {
-    statvfs(folder).is_ok_and(|found| {
-        found.blocks_available().saturating_mul(found.fragment_size()) < LEAST_ROOM
-    })
+    statvfs(folder)
+        .is_ok_and(|found| found.blocks_available().saturating_mul(found.fragment_size()) < LEAST_ROOM)
 }
 
 fn disk(what: &str, path: &Path, error: &io::Error) -> Failure {

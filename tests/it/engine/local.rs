@@ -85,6 +85,31 @@ async fn a_killed_worker_is_lost_and_cleared_up_behind_and_can_be_submitted_agai
 }
 
 #[tokio::test]
+async fn a_job_that_is_ended_as_a_whole_is_no_failure_of_its_tests() {
+    let place = Place::new();
+    // A name that no other process on this machine has.
+    let seconds = format!("8{}", std::process::id());
+    let folder = place.assign(&command("whole", &format!("exec sleep {seconds}")));
+    let engine = place.engine_with(1, WorkerSettings { sandbox: Sandbox::None, ..place.worker() });
+    let ticket = engine.submit(&folder).await.unwrap();
+    let sleeping = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let named = processes.filter(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            line == format!("sleep\0{seconds}\0").as_bytes()
+        });
+        named.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).next()
+    };
+    until(&engine, &ticket, |_| sleeping().is_some()).await;
+    // The test hears of it first, as happens when a scheduler tells all processes.
+    kill(Pid::from_raw(sleeping().unwrap()), Signal::SIGTERM).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    kill(worker_of(&ticket), Signal::SIGTERM).unwrap();
+    let progress = end_of(&engine, &ticket).await;
+    assert!(matches!(&progress, Progress::Lost { .. }), "{progress:?}");
+}
+
+#[tokio::test]
 async fn no_more_workers_than_allowed_live_at_once_whoever_started_them() {
     if !there("bwrap") {
         return;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -139,6 +141,12 @@ impl Record {
         self
     }
 
+    /// The same at another address.
+    pub fn with_url(mut self, url: &str) -> Self {
+        self.0["url"] = url.into();
+        self
+    }
+
     fn build(&self) -> Build {
         let text = |key: &str| self.0[key].as_str().unwrap().to_owned();
         Build {
@@ -152,6 +160,31 @@ impl Record {
             channel: text("channel"),
         }
     }
+}
+
+/// A channel on loopback: answers each request with the file of that name, or with 404.
+pub fn serve(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            reader.read_line(&mut line).unwrap();
+            let name = line.split_whitespace().nth(1).unwrap().trim_start_matches('/').to_owned();
+            // The rest of the request's head, up to its empty line.
+            while reader.read_line(&mut line).unwrap() > 2 {}
+            let (status, body) = match fs::read(folder.join(name)) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).unwrap();
+        }
+    });
+    format!("http://{address}")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -16,7 +16,7 @@ async fn tests_see_neither_the_users_of_the_machine_nor_its_secrets() {
     let secret = place.folder.path().join("secret");
     std::fs::write(&secret, "secret").unwrap();
     let code = format!(
-        "id -u; ls -d /root /home /var /run /etc/shadow {} 2>/dev/null; \
+        "id -un; cut -d: -f1 /etc/passwd; ls -d /root /home /var /run /etc/shadow {} 2>/dev/null; \
          touch /usr/mine /etc/mine /mine 2>/dev/null && echo wrote; \
          env | cut -d= -f1 | sort | tr '\\n' ' '; echo; grep CapEff /proc/self/status | tr -d '\t'; \
          test $(ls -d /proc/[0-9]* | wc -l) -lt 10 && echo few processes",
@@ -25,7 +25,10 @@ async fn tests_see_neither_the_users_of_the_machine_nor_its_secrets() {
     let report = report_of(&place, &command("curious", &code)).await;
     assert_eq!(report.verdict, TestVerdict::Pass);
     insta::assert_snapshot!(log_of(&place, "curious").lines().skip(1).collect::<Vec<_>>().join("\n"), @r"
-    1000
+    tester
+    root
+    tester
+    nobody
     HOME LANG PATH PWD PYTHONNOUSERSITE SHLVL TERM TMPDIR _ 
     CapEff:0000000000000000
     few processes

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tidegate::clock::SystemClock;
+use tidegate::clock::{ManualClock, SystemClock};
 use tidegate::domain::TestVerdict;
 use tidegate::engine::sandbox::Sandbox;
 use tidegate::engine::slurm::{SlurmEngine, SlurmSettings};
 use tidegate::engine::worker::WorkerSettings;
-use tidegate::engine::{Assignment, Engine, Limits, Progress};
+use tidegate::engine::{Assignment, Engine, Limits, Progress, Ticket};
+use tidegate::failure::Failure;
 
 use super::made::{Place, Record, command, conda_test, end_of, there, until};
 
@@ -134,6 +135,7 @@ impl Cluster {
             account: None,
             arguments: vec!["--cpus-per-task=1".to_owned()],
             configuration: Some(self.configuration()),
+            programs: None,
         };
         SlurmEngine::new(settings, Arc::new(SystemClock)).unwrap()
     }
@@ -212,12 +214,156 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     let ticket = engine.submit(&folder).await.unwrap();
     until(&engine, &ticket, |_| folder.path().join("tmp/.begun").exists()).await;
     cluster.ask("scancel", &[ticket.job.as_deref().unwrap()]);
-    let Progress::Lost { why } = end_of(&engine, &ticket).await else { panic!("not lost") };
-    assert_eq!(why, format!("job {} was cancelled in Slurm", ticket.job.as_deref().unwrap()));
+    let why = format!("job {} was cancelled in Slurm", ticket.job.as_deref().unwrap());
+    assert_eq!(end_of(&engine, &ticket).await, Progress::Lost { why });
     fs::write(place.root().join("allowed"), "").unwrap();
     let again = engine.submit(&folder).await.unwrap();
     assert_ne!(again.job, ticket.job);
     assert!(
         matches!(end_of(&engine, &again).await, Progress::Ended(report) if report.verdict == TestVerdict::Pass)
     );
+}
+
+/// Slurm's programs, as far as they answer: each is a shell script.
+fn answering(place: &Place, programs: &[(&str, &str)]) -> SlurmEngine {
+    let folder = tempfile::tempdir_in(place.folder.path()).unwrap().keep();
+    for (name, code) in programs {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{code}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let settings = SlurmSettings {
+        root: place.root(),
+        program: PathBuf::from("/opt/tidegate"),
+        worker: place.worker(),
+        partition: None,
+        account: None,
+        arguments: Vec::new(),
+        configuration: None,
+        programs: Some(folder),
+    };
+    SlurmEngine::new(settings, ManualClock::new("2026-08-14T02:00:00Z".parse().unwrap())).unwrap()
+}
+
+/// What Debian's Slurm 22.05 says where a job is unknown, and where there is no accounting.
+const UNKNOWN: &str = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1";
+const NO_ACCOUNTING: &str = "echo 'Slurm accounting storage is disabled' >&2; exit 1";
+
+#[tokio::test]
+async fn what_slurm_says_counts_where_a_job_left_no_report() {
+    let place = Place::new();
+    let cases = [
+        ("pending", "echo PENDING"),
+        ("running", "echo RUNNING"),
+        ("timed-out", "echo TIMEOUT"),
+        ("memory", "echo OUT_OF_MEMORY"),
+        ("node", "echo NODE_FAIL"),
+        ("preempted", "echo PREEMPTED"),
+        ("crashed", "echo FAILED"),
+        (
+            "down",
+            "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1",
+        ),
+    ];
+    let mut told = Vec::new();
+    for (key, squeue) in cases {
+        let engine =
+            answering(&place, &[("squeue", squeue), ("sacct", NO_ACCOUNTING), ("scontrol", UNKNOWN)]);
+        let folder = place.assign(&command(key, "true"));
+        let ticket = Ticket { folder: folder.path().to_owned(), job: Some("7".to_owned()) };
+        told.push(match engine.look(&ticket).await {
+            Ok(Progress::Ended(report)) => {
+                assert_eq!(folder.report().unwrap(), Some(report.clone()));
+                format!("{key}: {:?}", report.verdict)
+            }
+            Ok(progress) => format!("{key}: {progress:?}"),
+            Err(failure) => format!("{key}: transient={} {failure}", failure.is_transient()),
+        });
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    pending: Waiting
+    running: Running
+    timed-out: TimedOut { after: 420 }
+    memory: Infrastructure { why: "Slurm ended job 7, worker and tests together, since it used more than 9126805504 bytes of memory" }
+    node: Lost { why: "Slurm ended job 7 with NODE_FAIL, which says nothing of the tests" }
+    preempted: Lost { why: "Slurm ended job 7 with PREEMPTED, which says nothing of the tests" }
+    crashed: Lost { why: "Slurm says FAILED of job 7, but it left no report; see slurm.log in its folder" }
+    down: transient=true squeue failed: slurm_load_jobs error: Unable to contact slurm controller (connect failure)
+    "#);
+}
+
+#[tokio::test]
+async fn accounting_and_the_controller_are_asked_where_the_queue_has_forgotten_a_job() {
+    let place = Place::new();
+    let folder = place.assign(&command("asked", "true"));
+    let ticket = Ticket { folder: folder.path().to_owned(), job: Some("7".to_owned()) };
+    let look = async |programs: &[(&str, &str)]| match answering(&place, programs).look(&ticket).await {
+        Ok(Progress::Lost { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    let told = [
+        look(&[("squeue", UNKNOWN), ("sacct", "echo 'CANCELLED by 1000'")]).await,
+        look(&[
+            ("squeue", UNKNOWN),
+            ("sacct", NO_ACCOUNTING),
+            ("scontrol", "echo JobId=7 JobState=BOOT_FAIL A=b"),
+        ])
+        .await,
+        // Without accounting its program may be missing as well.
+        look(&[("squeue", UNKNOWN), ("scontrol", UNKNOWN)]).await,
+    ];
+    insta::assert_snapshot!(told.join("\n"), @r"
+    job 7 was cancelled in Slurm
+    Slurm ended job 7 with BOOT_FAIL, which says nothing of the tests
+    Slurm does not know job 7 any more, and it left no report
+    ");
+}
+
+#[tokio::test]
+async fn what_sbatch_refuses_is_told_with_what_to_look_at() {
+    let place = Place::new();
+    let folder = place.assign(&command("refused", "true"));
+    let refused = "echo 'sbatch: error: invalid partition specified: bogus' >&2; exit 1";
+    let engine = answering(&place, &[("squeue", "exit 0"), ("sbatch", refused)]);
+    let failure = engine.submit(&folder).await.unwrap_err();
+    let Failure::Configuration { message, hint } = failure else { panic!("{failure:?}") };
+    assert_eq!(message, "sbatch failed: sbatch: error: invalid partition specified: bogus");
+    assert_eq!(hint.unwrap(), "look at the engine's partition, account and arguments");
+
+    let missing = answering(&place, &[]).submit(&folder).await.unwrap_err();
+    assert_eq!(missing.to_string(), "Slurm's program `squeue` is not installed");
+    let down =
+        "echo 'sbatch: error: Batch job submission failed: Unable to contact slurm controller' >&2; exit 1";
+    let engine = answering(&place, &[("squeue", "exit 0"), ("sbatch", down)]);
+    assert!(engine.submit(&folder).await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn sbatch_is_given_the_limits_the_key_and_the_worker() {
+    let place = Place::new();
+    let folder = place.assign(&command("given", "true"));
+    let given = place.folder.path().join("given");
+    let sbatch = format!("printf '%s\\n' \"$@\" > {0}; cat >> {0}; echo '12;cluster'", given.display());
+    let engine = answering(&place, &[("squeue", "exit 0"), ("sbatch", &sbatch)]);
+    let ticket = engine.submit(&folder).await.unwrap();
+    assert_eq!(ticket.job.as_deref(), Some("12"));
+    let given = fs::read_to_string(&given).unwrap();
+    let real = place.folder.path().canonicalize().unwrap();
+    let given = given
+        .replace(real.to_str().unwrap(), "<place>")
+        .replace(place.folder.path().to_str().unwrap(), "<place>");
+    insta::assert_snapshot!(given, @r"
+    --parsable
+    --job-name=tidegate-given
+    --comment=given
+    --time=7
+    --mem=8704M
+    --output=<place>/assignments/given/slurm.log
+    --chdir=<place>/assignments/given
+    --export=NONE
+    --ntasks=1
+    --no-requeue
+    #!/bin/sh
+    exec '/opt/tidegate' 'worker' '<place>/assignments/given' '--cache' '<place>/cache' '--sandbox' 'bubblewrap'
+    ");
 }

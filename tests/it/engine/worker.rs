@@ -2,7 +2,7 @@
 
 use tidegate::domain::{FailedStep, TestVerdict};
 
-use super::made::{Place, Record, command, conda_test, log_of, report_of, there};
+use super::made::{Place, Record, command, conda_test, log_of, recheck_channel, report_of, serve, there};
 
 fn members(file_name: &str) -> Vec<Record> {
     let beside = ["extdep-2.0-0.tar.bz2", "helper-0.1-0.tar.bz2"];
@@ -171,4 +171,22 @@ async fn a_plain_command_finds_its_input_and_fails_with_its_own_exit() {
     let step =
         FailedStep::Command { number: 1, command: "bash -c cat greeting; exit 4".into(), exit: Some(4) };
     assert_eq!(report.verdict, TestVerdict::Fail { step, detail: "hello".into() });
+}
+
+#[tokio::test]
+async fn packages_come_over_http_and_one_that_is_missing_there_is_nothing_known_of_the_member() {
+    if !there("bwrap") {
+        return;
+    }
+    let place = Place::new();
+    let channel = serve(recheck_channel());
+    let served = |name: &str| Record::of_recheck_channel(name).with_url(&format!("{channel}/{name}"));
+    let records = ["q2-good-2023.7.0-0.tar.bz2", "extdep-2.0-0.tar.bz2"].map(served);
+    let report = report_of(&place, &conda_test("served", &records)).await;
+    assert_eq!(report.verdict, TestVerdict::Pass);
+
+    let gone = served("helper-0.1-0.tar.bz2").with_url(&format!("{channel}/gone-0.1-0.tar.bz2"));
+    let report = report_of(&place, &conda_test("gone", &[records[0].clone(), gone])).await;
+    let TestVerdict::Infrastructure { why } = report.verdict else { panic!("{:?}", report.verdict) };
+    assert!(why.contains("helper-0.1-0.tar.bz2") && why.contains("404"), "{why}");
 }
