@@ -214,9 +214,7 @@ fn end_of(status: ExitStatus) -> StepEnd {
 async fn over_disk(places: Places, limit: u64) {
     loop {
         let (places, began) = (places.clone(), Instant::now());
-        let sizes = tokio::task::spawn_blocking(move || {
-            places.all().into_iter().map(|place| size_of(place)).sum::<u64>()
-        });
+        let sizes = tokio::task::spawn_blocking(move || places.all().into_iter().map(size_of).sum::<u64>());
         if sizes.await.is_ok_and(|size| size > limit) {
             return;
         }

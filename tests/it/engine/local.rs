@@ -160,7 +160,8 @@ fn answer_as_systemd(listener: UnixListener, root: &Path, cache: &Path) {
             let mut worker = Command::new(env!("CARGO_BIN_EXE_tidegate"));
             worker.args(["worker", "--sandbox", "none", "--from-socket"]).arg(&root);
             worker.arg("--cache").arg(&cache).stderr(Stdio::null());
-            worker.stdin(Stdio::from(input)).stdout(Stdio::from(output)).spawn().unwrap();
+            worker.stdin(Stdio::from(input)).stdout(Stdio::from(output));
+            std::thread::spawn(move || worker.status().unwrap());
         }
     });
 }
