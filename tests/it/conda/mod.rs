@@ -3,12 +3,15 @@
 
 mod archives;
 mod channel_builder;
+mod channels;
+mod command;
 mod destructure;
 mod files;
 mod indexes;
 mod integrate;
 mod made;
 mod matchspec;
+mod readers;
 mod real;
 mod recheck;
 mod scene;
