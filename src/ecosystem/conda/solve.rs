@@ -99,14 +99,12 @@ pub fn solve(task: &SolveTask<'_>) -> Result<Solution, SolveError> {
     let Some(fault) = conflict::smallest(&everything, &mut asked) else {
         return Err(SolveError::Impossible { explanation, conflict: None });
     };
-    // The explanation of the few at fault says the same in fewer words.
-    let explanation = question.explanation(&fault).unwrap_or(explanation);
-    let conflict = match fault.as_slice() {
-        [one, other] => Some((question.text(*one), question.text(*other))),
-        [only] => question.within(task, *only),
-        _ => None,
-    };
-    Err(SolveError::Impossible { explanation, conflict })
+    if let [only] = fault.as_slice()
+        && let Some(inner) = question.within(task, *only)
+    {
+        return Err(inner);
+    }
+    Err(question.impossible(&fault, explanation))
 }
 
 /// A task whose specs were read, to ask about any part of them.
@@ -165,13 +163,20 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn text(&self, index: usize) -> String {
-        self.specs[index].to_string()
+    /// The error for those at fault: their explanation says the same as the whole, `explanation`, in fewer
+    /// words.
+    fn impossible(&self, fault: &[usize], explanation: String) -> SolveError {
+        let text = |index: usize| self.specs[index].to_string();
+        let conflict = match fault {
+            [one, other] => Some((text(*one), text(*other))),
+            _ => None,
+        };
+        SolveError::Impossible { explanation: self.explanation(fault).unwrap_or(explanation), conflict }
     }
 
-    /// The two dependencies of the one package at fault that exclude each other: for a metapackage, the
-    /// spec that names it says nothing.
-    fn within(&self, task: &SolveTask<'a>, only: usize) -> Option<(String, String)> {
+    /// What is at fault among the dependencies of the one package at fault: for a metapackage, the spec
+    /// that names it says nothing. None where its dependencies are not what is wrong.
+    fn within(&self, task: &SolveTask<'a>, only: usize) -> Option<SolveError> {
         let spec = &self.specs[only];
         let channel = task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
         let record = channel.newest_record(spec, task.platform)?;
@@ -184,14 +189,10 @@ impl<'a> Question<'a> {
         };
         let question = Question::new(&inner, &depends).ok()?;
         let everything: Vec<usize> = (0..depends.len()).collect();
+        let explanation = question.explanation(&everything)?;
         let mut asked = Asked { question: &question, left: QUESTIONS };
-        if asked.possible(&everything)? {
-            return None;
-        }
-        match conflict::smallest(&everything, &mut asked)?.as_slice() {
-            [one, other] => Some((question.text(*one), question.text(*other))),
-            _ => None,
-        }
+        let fault = conflict::smallest(&everything, &mut asked)?;
+        (fault.len() > 1).then(|| question.impossible(&fault, explanation))
     }
 }
 

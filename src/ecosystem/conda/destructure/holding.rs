@@ -6,6 +6,7 @@ use rattler_conda_types::RepoDataRecord;
 
 use super::Declared;
 use super::problem::{DestructureError, MemberProblem};
+use crate::domain::Build;
 use crate::ecosystem::conda::channel::{ChannelIndex, build_of};
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::spec::Spec;
@@ -175,8 +176,12 @@ impl<'a> Holding<'a> {
 
     fn builds(&self, name: &str) -> Vec<String> {
         let Ok(spec) = Spec::lenient(name) else { return Vec::new() };
-        let builds = self.channel.matching(&spec);
-        builds.iter().take(5).map(|build| format!("{} {} ({})", build.version, build.build, build.subdir)).collect()
+        let told = |build: &Build| format!("{} {} ({})", build.version, build.build, build.subdir);
+        let mut builds: Vec<String> = self.channel.matching(&spec).iter().map(told).collect();
+        // A build in both formats stands twice, one after the other.
+        builds.dedup();
+        builds.truncate(5);
+        builds
     }
 }
 
