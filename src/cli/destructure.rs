@@ -34,8 +34,9 @@ solved for the platform, with the other channels given by --channel, in their or
 
 Examples:
   tidegate destructure /srv/qiime2/2024.10/tiny/staged qiime2-tiny
-  tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released 'qiime2-tiny=2024.10' \\
-    -c https://conda.anaconda.org/conda-forge --members seed-environment-conda.yml --json"
+  tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released \\
+    'qiime2-tiny=2024.10' -c https://conda.anaconda.org/conda-forge \\
+    --members seed-environment-conda.yml --json"
 )]
 pub(super) struct Destructure {
     /// The metapackage's channel: a folder, or a URL
@@ -146,7 +147,7 @@ fn only_candidate(channel: &ChannelIndex, platform: &str) -> Result<String, Comm
         [only] => Ok(only.build.name.clone()),
         [] => {
             let message = format!("{address} has no package for {platform} that looks like a metapackage");
-            Err(CommandError::failed(message).hint("name the package after the channel"))
+            Err(CommandError::failed(message).hint("name the package: tidegate destructure CHANNEL SPEC"))
         }
         several => {
             let message = format!("{address} has several packages that could be metapackages");

@@ -192,7 +192,7 @@ impl<'a> Question<'a> {
         let explanation = question.explanation(&everything)?;
         let mut asked = Asked { question: &question, left: QUESTIONS };
         let fault = conflict::smallest(&everything, &mut asked)?;
-        (fault.len() > 1).then(|| question.impossible(&fault, explanation))
+        Some(question.impossible(&fault, explanation))
     }
 }
 

@@ -70,14 +70,10 @@ impl Spec {
         self.0.version.as_ref().is_none_or(|spec| spec.matches(&version))
     }
 
-    /// The version and the build string, where it names exactly one of each.
-    pub(super) fn exact(&self) -> Option<(&Version, &str)> {
-        match (&self.0.version, &self.0.build) {
-            (Some(VersionSpec::Exact(EqualityOperator::Equals, version)), Some(StringMatcher::Exact(build))) => {
-                Some((version, build))
-            }
-            _ => None,
-        }
+    /// Whether it names exactly one version and one build string.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self.0.version, Some(VersionSpec::Exact(EqualityOperator::Equals, _)))
+            && matches!(self.0.build, Some(StringMatcher::Exact(_)))
     }
 
     /// Whether it accepts the record: all that it names, place and file name included.

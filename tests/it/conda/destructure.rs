@@ -162,7 +162,7 @@ fn a_pin_that_fits_no_build_is_named_with_what_is_there() {
     records.push(record("meta 1 0", &["q2-types 2023.7.0 py39_0", "qiime2 2023.7.0 py38_0"]));
     insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @"
     meta 1 0 does not hold what it should:
-      `q2-types ==2023.7.0 py39_0` of meta names no build of the channel, which has 2023.7.1 py38_0 (linux-64), 2023.7.0 py38_1 (linux-64), 2023.7.0 py38_0 (linux-64)
+      `q2-types 2023.7.0 py39_0` of meta names no build of the channel, which has 2023.7.1 py38_0 (linux-64), 2023.7.0 py38_1 (linux-64), 2023.7.0 py38_0 (linux-64)
     ");
 }
 

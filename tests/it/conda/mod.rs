@@ -2,5 +2,8 @@
 
 mod channel_builder;
 mod destructure;
+mod destructure_command;
 mod matchspec;
+mod metapackage;
+mod reading;
 mod solving;
