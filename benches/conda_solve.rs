@@ -21,9 +21,8 @@ fn main() -> anyhow::Result<()> {
     let (records, members) =
         (numbers.first().copied().unwrap_or(20_000), numbers.get(1).copied().unwrap_or(80));
     let (forge, staged) = (externals(records), plugins(members, records / VERSIONS));
-    let channels = timed("read both indexes", || {
-        Ok([channel("staged", &staged)?, channel("forge", &forge)?])
-    })?;
+    let channels =
+        timed("read both indexes", || Ok([channel("staged", &staged)?, channel("forge", &forge)?]))?;
     let newest = |name: String| {
         let spec = Spec::lenient(&name)?;
         channels[0].newest(&spec, "linux-64").with_context(|| format!("there is no {name}"))
@@ -104,7 +103,8 @@ fn plugins(members: u64, packages: u64) -> Map<String, Value> {
 fn add(made: &mut Map<String, Value>, name: &str, version: u64, depends: &[String]) {
     let file = format!("{name}-{version}.0-h_0.conda");
     // A digest of its own for each file; nothing is fetched.
-    let sha256: String = file.bytes().chain(std::iter::repeat(0)).take(32).map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String =
+        file.bytes().chain(std::iter::repeat(0)).take(32).map(|byte| format!("{byte:02x}")).collect();
     made.insert(
         file,
         json!({

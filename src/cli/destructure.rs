@@ -106,8 +106,9 @@ impl Destructure {
                 let bytes = given_file::read(Path::new(given))?;
                 let text = String::from_utf8(bytes)
                     .map_err(|_| CommandError::invalid(format!("{given} is not text in UTF-8")))?;
-                Declared::from_yaml(&text)
-                    .map_err(|error| CommandError::invalid(format!("{given} does not name members: {error}")))?
+                Declared::from_yaml(&text).map_err(|error| {
+                    CommandError::invalid(format!("{given} does not name members: {error}"))
+                })?
             }
             Some(given) => {
                 let names = given.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -154,7 +155,10 @@ fn only_candidate(channel: &ChannelIndex, platform: &str) -> Result<String, Comm
             let named = several.iter().take(NAMED);
             let hint = |candidate: &Candidate| {
                 let build = &candidate.build;
-                format!("name one, such as `{}` ({} dependencies in the channel)", build.name, candidate.holds)
+                format!(
+                    "name one, such as `{}` ({} dependencies in the channel)",
+                    build.name, candidate.holds
+                )
             };
             Err(named.fold(CommandError::failed(message), |error, candidate| error.hint(hint(candidate))))
         }

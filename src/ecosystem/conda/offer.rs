@@ -45,7 +45,8 @@ impl<'a> Offer<'a> {
         }
         let needed = needed(&by_name, specs);
         let chosen = |record: &&RepoDataRecord| needed.contains(record.package_record.name.as_normalized());
-        let folders = channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
+        let folders =
+            channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
         let folders = folders.take(if platform == "noarch" { 1 } else { usize::MAX });
         let records = folders.map(|records| records.filter(chosen).collect()).collect();
         let mut excluded = HashMap::new();
@@ -113,7 +114,9 @@ impl<'a> Offer<'a> {
             }
             Ok(Err(rattler_solve::SolveError::Cancelled)) => Err(NoAnswer::TimedOut),
             Ok(Err(other)) => Err(NoAnswer::Malformed(other.to_string())),
-            Err(_) => Err(NoAnswer::Malformed("a record has a dependency that the solver cannot read".to_owned())),
+            Err(_) => {
+                Err(NoAnswer::Malformed("a record has a dependency that the solver cannot read".to_owned()))
+            }
         }
     }
 }

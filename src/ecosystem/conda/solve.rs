@@ -178,7 +178,8 @@ impl<'a> Question<'a> {
     /// that names it says nothing. None where its dependencies are not what is wrong.
     fn within(&self, task: &SolveTask<'a>, only: usize) -> Option<SolveError> {
         let spec = &self.specs[only];
-        let channel = task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
+        let channel =
+            task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
         let record = channel.newest_record(spec, task.platform)?;
         let depends = record.package_record.depends.iter();
         let depends: Vec<Spec> = depends.filter_map(|line| Spec::of_record(line).ok()).collect();

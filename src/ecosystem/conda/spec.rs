@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use rattler_conda_types::{
-    EqualityOperator, MatchSpec, Matches as _, PackageName, PackageNameMatcher, ParseMatchSpecOptions, RepoDataRecord, RepodataRevision,
-    StringMatcher, Version, VersionSpec,
+    EqualityOperator, MatchSpec, Matches as _, PackageName, PackageNameMatcher, ParseMatchSpecOptions,
+    RepoDataRecord, RepodataRevision, StringMatcher, Version, VersionSpec,
 };
 
 use crate::domain::Build;
@@ -85,8 +85,8 @@ impl Spec {
             && spec.file_name.as_ref().is_none_or(|name| *name == record.identifier.to_file_name())
             && spec.url.as_ref().is_none_or(|url| *url == record.url)
             && spec.channel.as_ref().is_none_or(|channel| {
-                let canonical = channel.canonical_name();
-                record.channel.as_deref() == Some(canonical.trim_end_matches('/'))
+                // Both end with `/`, as the solver compares them too.
+                record.channel.as_deref() == Some(channel.canonical_name().as_str())
             })
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tidegate::domain::Destructured;
 use tidegate::ecosystem::conda::channel::ChannelIndex;
-use tidegate::ecosystem::conda::destructure::{Declared, DestructureError, DestructureTask, candidates, destructure};
+use tidegate::ecosystem::conda::destructure::{
+    Declared, DestructureError, DestructureTask, candidates, destructure,
+};
 
 use super::channel_builder::{Record, channel, record};
 
@@ -63,18 +65,24 @@ fn plugins() -> Vec<Record> {
 #[test]
 fn exact_pins_are_looked_up_whatever_is_newer() {
     let mut records = plugins();
-    records.push(record("qiime2-core 1 0", &[
-        "q2-types ==2023.7.0 py38_0",
-        "q2templates 2023.7.0 pyh_0",
-        "qiime2 2023.7.0 py38_0",
-        "python 3.8.*",
-    ]));
+    records.push(record(
+        "qiime2-core 1 0",
+        &[
+            "q2-types ==2023.7.0 py38_0",
+            "q2templates 2023.7.0 pyh_0",
+            "qiime2 2023.7.0 py38_0",
+            "python 3.8.*",
+        ],
+    ));
     let found = taken_apart(&records, "qiime2-core", Declared::default()).unwrap();
-    assert_eq!(told(&found), [
-        "q2-types 2023.7.0 py38_0 (qiime2-core)",
-        "q2templates 2023.7.0 pyh_0 (qiime2-core)",
-        "qiime2 2023.7.0 py38_0 (qiime2-core)",
-    ]);
+    assert_eq!(
+        told(&found),
+        [
+            "q2-types 2023.7.0 py38_0 (qiime2-core)",
+            "q2templates 2023.7.0 pyh_0 (qiime2-core)",
+            "qiime2 2023.7.0 py38_0 (qiime2-core)",
+        ]
+    );
     assert_eq!(found.members[0].package.sha256, records[0].sha256());
 }
 
@@ -94,7 +102,10 @@ fn lines_without_builds_are_decided_by_the_solver() {
     let forge = channel("conda-forge", &[record("numpy 1.26.4 0", &[])]);
     let staged = channel("staged", &records);
     let found = taken_apart_with(&staged, &[forge], "qiime2-core", Declared::default()).unwrap();
-    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (qiime2-core)", "qiime2 2023.7.0 py38_0 (qiime2-core)"]);
+    assert_eq!(
+        told(&found),
+        ["q2-types 2023.7.0 py38_1 (qiime2-core)", "qiime2 2023.7.0 py38_0 (qiime2-core)"]
+    );
 }
 
 #[test]
@@ -121,18 +132,18 @@ fn a_nested_metapackage_of_the_old_kind_is_opened_where_it_is_named() {
 
 #[test]
 fn metapackages_that_hold_each_other_are_refused_with_their_path() {
-    let records = [
-        record("a 1 0", &["b 1 0", "c 1 0"]),
-        record("b 1 0", &["c 1 0"]),
-        record("c 1 0", &["b 1 0"]),
-    ];
+    let records =
+        [record("a 1 0", &["b 1 0", "c 1 0"]), record("b 1 0", &["c 1 0"]), record("c 1 0", &["b 1 0"])];
     insta::assert_snapshot!(refused(taken_apart(&records, "a", Declared::default())), @"metapackages hold each other: b → c → b");
 }
 
 #[test]
 fn declared_members_are_those_and_no_others() {
     let mut records = plugins();
-    records.push(record("meta 1 0", &["q2-types 2023.7.0.*", "q2-types-genomics 2023.7.0.*", "qiime2 2023.7.0.*"]));
+    records.push(record(
+        "meta 1 0",
+        &["q2-types 2023.7.0.*", "q2-types-genomics 2023.7.0.*", "qiime2 2023.7.0.*"],
+    ));
     let declared = Declared { ignore: ["qiime2".to_owned()].into(), ..members(&["q2-types", "qiime2"]) };
     let found = taken_apart(&records, "meta", declared).unwrap();
     assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (meta)"]);
@@ -145,7 +156,11 @@ fn every_member_that_is_not_as_declared_is_named() {
     let staged = channel("staged", &records);
     let forge = channel("conda-forge", &[record("numpy 1.26.4 0", &[])]);
     let declared = Declared {
-        versions: [("qiime2".to_owned(), "2023.7.1".to_owned()), ("q2-types".to_owned(), "2023.7.0".to_owned())].into(),
+        versions: [
+            ("qiime2".to_owned(), "2023.7.1".to_owned()),
+            ("q2-types".to_owned(), "2023.7.0".to_owned()),
+        ]
+        .into(),
         ..members(&["numpy", "q2-types", "q2templates", "qiime2"])
     };
     insta::assert_snapshot!(refused(taken_apart_with(&staged, &[forge], "meta", declared)), @"
@@ -257,7 +272,8 @@ mod tiny {
     use super::{Declared, Record, channel, record, taken_apart_with};
 
     fn file(name: &str) -> String {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conda/distributions/2024.10/tiny/passed/");
+        let folder =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conda/distributions/2024.10/tiny/passed/");
         std::fs::read_to_string(format!("{folder}{name}")).unwrap()
     }
 
@@ -284,7 +300,8 @@ mod tiny {
         let seed = declared.members.clone().unwrap();
         let ours: BTreeSet<&String> =
             seed.iter().filter(|name| name.starts_with("q2") || *name == "qiime2").collect();
-        let lines: Vec<String> = packages.iter().map(|(name, version)| format!("{name} {version}.*")).collect();
+        let lines: Vec<String> =
+            packages.iter().map(|(name, version)| format!("{name} {version}.*")).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let is_ours = |package: &&(String, String)| ours.contains(&package.0);
         let mut own = records(packages.iter().filter(is_ours));
@@ -292,21 +309,22 @@ mod tiny {
         let staged = channel("staged", &own);
         let forge = channel("conda-forge", &records(packages.iter().filter(|package| !is_ours(package))));
 
-        let only_ours = Declared {
-            members: Some(ours.iter().map(|name| (*name).clone()).collect()),
-            ..declared.clone()
-        };
+        let only_ours =
+            Declared { members: Some(ours.iter().map(|name| (*name).clone()).collect()), ..declared.clone() };
         let found = taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", only_ours).unwrap();
         let names: BTreeSet<&String> = found.members.iter().map(|member| &member.package.name).collect();
         assert_eq!(names, ours);
         assert!(found.members.iter().all(|member| member.package.version == "2024.10.0"));
 
-        let undeclared = taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", Declared::default()).unwrap();
+        let undeclared =
+            taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", Declared::default()).unwrap();
         assert_eq!(undeclared, found, "what lies in the own channel are the same members");
 
-        let all_in_one = channel("staged", &[own, records(packages.iter().filter(|package| !is_ours(package)))].concat());
+        let all_in_one =
+            channel("staged", &[own, records(packages.iter().filter(|package| !is_ours(package)))].concat());
         let whole = taken_apart_with(&all_in_one, &[], "qiime2-tiny", declared.clone()).unwrap();
-        let names: BTreeSet<String> = whole.members.iter().map(|member| member.package.name.clone()).collect();
+        let names: BTreeSet<String> =
+            whole.members.iter().map(|member| member.package.name.clone()).collect();
         assert_eq!(names, seed);
 
         let foreign = taken_apart_with(&staged, &[forge], "qiime2-tiny", declared).unwrap_err().to_string();

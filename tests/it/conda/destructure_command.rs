@@ -26,7 +26,8 @@ fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     write(&place.path().join("staged"), &ours());
     write(&place.path().join("forge"), &[record("numpy 1.26.4 h_0", &[]), record("numpy 2.0.0 h_0", &[])]);
-    std::fs::write(place.path().join("data.yaml"), "ignore: [q2templates]\nrun: [q2-types, q2templates]\n").unwrap();
+    std::fs::write(place.path().join("data.yaml"), "ignore: [q2templates]\nrun: [q2-types, q2templates]\n")
+        .unwrap();
     place
 }
 
@@ -35,7 +36,10 @@ fn ours() -> Vec<Record> {
         record("q2-types 2023.7.0 py38_0", &["numpy"]).on("linux-64"),
         record("q2-types 2023.7.0 py38_1", &["numpy"]).on("linux-64"),
         record("q2templates 2023.7.0 pyh_0", &[]),
-        record("qiime2-core 2023.08.14 0", &["q2-types 2023.7.0.*", "q2templates 2023.7.0.*", "numpy 1.26.*"]),
+        record(
+            "qiime2-core 2023.08.14 0",
+            &["q2-types 2023.7.0.*", "q2templates 2023.7.0.*", "numpy 1.26.*"],
+        ),
         record("qiime2-core 2023.08.02 0", &["q2-types 2023.7.0.*", "numpy 1.26.*"]),
         record("base 1 0", &["q2templates 2023.7.0 pyh_0"]),
     ]
@@ -92,10 +96,26 @@ fn json_has_every_member_exactly() {
 #[test]
 fn an_older_metapackage_is_taken_apart_when_it_is_named() {
     let place = place();
-    let line = ["PLACE/staged", "qiime2-core=2023.08.02", "-c", "PLACE/forge", "--members", "q2-types", "--json"];
+    let line =
+        ["PLACE/staged", "qiime2-core=2023.08.02", "-c", "PLACE/forge", "--members", "q2-types", "--json"];
     let (_, out, _) = run(place.path(), &line);
     let found: tidegate::domain::Destructured = serde_json::from_str(&out).unwrap();
     assert_eq!(found.metapackage.version, "2023.08.02");
+}
+
+#[test]
+fn the_one_metapackage_of_a_channel_need_not_be_named() {
+    let channel = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conda/recheck-channel/channel");
+    let (code, out, err) = run(Path::new("nowhere"), &[channel, "--ignore", "extdep"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out.replace(channel, "/CHANNEL"), @"
+    qiime2-core 2023.08.14.20.23.00 0 on linux-64: 2 members
+      of file:///CHANNEL
+
+      member   version   build  sha256        via
+      q2-bad   2023.7.0  0      c10cd3f64ab2  qiime2-core
+      q2-good  2023.7.0  0      ce294d4105a5  qiime2-core
+    ");
 }
 
 #[test]

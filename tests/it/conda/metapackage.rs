@@ -9,7 +9,8 @@ use tidegate::ecosystem::conda::metapackage::{ArchiveFormat, Metapackage};
 use super::channel_builder::{channel, record};
 
 fn members() -> Vec<Build> {
-    let records = [record("q2-types 2023.7.0 py38_1", &[]).on("linux-64"), record("q2templates 2023.7.0 pyh_0", &[])];
+    let records =
+        [record("q2-types 2023.7.0 py38_1", &[]).on("linux-64"), record("q2templates 2023.7.0 pyh_0", &[])];
     channel("staged", &records).builds()
 }
 

@@ -102,13 +102,16 @@ async fn a_folder_and_a_server_give_the_same_channel() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &sample());
     let local = read(&folder.path().to_str().unwrap().parse().unwrap()).await.unwrap();
-    assert_eq!(files(&local), [
-        "noarch/q2-types-1.0-0.tar.bz2",
-        "noarch/q2-types-1.0-0.conda",
-        "noarch/q2-types-1.9-3.conda",
-        "linux-64/q2-types-1.10-0.conda",
-        "noarch/q2-types-1.10-h_1.conda",
-    ]);
+    assert_eq!(
+        files(&local),
+        [
+            "noarch/q2-types-1.0-0.tar.bz2",
+            "noarch/q2-types-1.0-0.conda",
+            "noarch/q2-types-1.9-3.conda",
+            "linux-64/q2-types-1.10-0.conda",
+            "noarch/q2-types-1.10-h_1.conda",
+        ]
+    );
     let compressed = read(&serve(answers("repodata.json.zst", zstd)).await).await.unwrap();
     let plain = read(&serve(answers("repodata.json", <[u8]>::to_vec)).await).await.unwrap();
     for remote in [compressed, plain] {
@@ -152,9 +155,15 @@ async fn a_missing_platform_is_absent_and_a_missing_channel_an_error() {
 
     let nowhere = read(&serve(BTreeMap::new()).await).await.unwrap_err();
     assert!(matches!(nowhere, Failure::Permanent { .. }), "{nowhere:?}");
-    assert!(nowhere.to_string().ends_with("is no conda channel: there is no noarch/repodata.json and no linux-64/repodata.json"));
+    assert!(
+        nowhere
+            .to_string()
+            .ends_with("is no conda channel: there is no noarch/repodata.json and no linux-64/repodata.json")
+    );
 
-    let Err(Failure::Configuration { hint: Some(hint), .. }) = read(&"/nowhere/conda-forge".parse().unwrap()).await else {
+    let Err(Failure::Configuration { hint: Some(hint), .. }) =
+        read(&"/nowhere/conda-forge".parse().unwrap()).await
+    else {
         panic!("a folder that does not exist is a mistake of whoever wrote it")
     };
     insta::assert_snapshot!(hint, @"a name alone is read as a folder; write a channel of anaconda.org as https://conda.anaconda.org/NAME");
@@ -213,7 +222,10 @@ async fn an_index_that_is_not_whole_or_not_one_is_refused() {
         (r#"{"info": {"subdir": "osx-64"}, "packages": {}}"#, "is that of `osx-64`"),
         (r#"{"packages": {"a-1-0.tar.bz2": {"name": "a"}}}"#, "cannot be read"),
         (r#"{"packages": {"a.zip": {}}}"#, "cannot be read"),
-        (r#"{"info": {"subdir": "noarch", "base_url": "https://u:p@x/"}, "packages": {}}"#, "base_url that is refused"),
+        (
+            r#"{"info": {"subdir": "noarch", "base_url": "https://u:p@x/"}, "packages": {}}"#,
+            "base_url that is refused",
+        ),
     ] {
         let failure = read_bytes(text.as_bytes()).await.unwrap_err();
         assert!(matches!(&failure, Failure::Permanent { message } if message.contains(why)), "{failure:?}");
@@ -223,9 +235,7 @@ async fn an_index_that_is_not_whole_or_not_one_is_refused() {
 #[tokio::test]
 async fn records_that_contradict_their_place_are_left_out_and_told() {
     let sha256 = "a".repeat(64);
-    let record = |name: &str, version: &str, subdir: &str| {
-        json!({ "name": name, "version": version, "build": "0", "build_number": 0, "subdir": subdir, "sha256": sha256 })
-    };
+    let record = |name: &str, version: &str, subdir: &str| json!({ "name": name, "version": version, "build": "0", "build_number": 0, "subdir": subdir, "sha256": sha256 });
     let mut unverified = record("e", "1", "noarch");
     unverified["sha256"] = Value::Null;
     let index = json!({ "packages": {
@@ -263,7 +273,8 @@ async fn what_was_taken_back_is_not_offered() {
 
 #[tokio::test]
 async fn a_file_that_is_described_twice_and_differently_is_not_believed() {
-    let one = json!({ "name": "a", "version": "1", "build": "0", "build_number": 0, "sha256": "a".repeat(64) });
+    let one =
+        json!({ "name": "a", "version": "1", "build": "0", "build_number": 0, "sha256": "a".repeat(64) });
     let mut other = one.clone();
     other["depends"] = json!(["python"]);
     let index = json!({ "packages": { "a-1-0.tar.bz2": one }, "v3": { "tar.bz2": { "a-1-0": other } } });

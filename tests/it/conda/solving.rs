@@ -9,7 +9,7 @@ use tidegate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTa
 use tidegate::ecosystem::conda::platform::VirtualPackages;
 use tidegate::ecosystem::conda::solution::Solution;
 use tidegate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
-use tidegate::ecosystem::conda::spec::exact_spec;
+use tidegate::ecosystem::conda::spec::{Spec, exact_spec};
 
 use super::channel_builder::{Record, channel, record};
 
@@ -44,13 +44,16 @@ fn quarrel() -> Vec<Record> {
 
 #[test]
 fn the_newest_builds_that_fit_are_chosen() {
-    let channels = [channel("main", &[
-        record("app 1.0 0", &["lib >=1,<3"]),
-        record("lib 1.9 0", &[]),
-        record("lib 1.10 0", &[]),
-        record("lib 1.10 1", &[]),
-        record("lib 3.0 0", &[]),
-    ])];
+    let channels = [channel(
+        "main",
+        &[
+            record("app 1.0 0", &["lib >=1,<3"]),
+            record("lib 1.9 0", &[]),
+            record("lib 1.10 0", &[]),
+            record("lib 1.10 1", &[]),
+            record("lib 3.0 0", &[]),
+        ],
+    )];
     assert_eq!(chosen(&solve(&on_linux(&channels, &["app"])).unwrap()), ["app 1.0 0", "lib 1.10 1"]);
 }
 
@@ -104,7 +107,8 @@ fn a_package_that_does_not_exist_excludes_nobody() {
 
 #[test]
 fn explanations_are_short_and_always_the_same() {
-    let versions: Vec<Record> = (0..200).map(|n| record(&format!("lib {n}.0 0"), &[&format!("gone >{n}")])).collect();
+    let versions: Vec<Record> =
+        (0..200).map(|n| record(&format!("lib {n}.0 0"), &[&format!("gone >{n}")])).collect();
     let channels = [channel("main", &versions)];
     let first = impossible(solve(&on_linux(&channels, &["lib"])));
     assert!(first.0.lines().count() <= 41 && first.0.len() < 9000, "{}", first.0);
@@ -121,10 +125,13 @@ fn explanations_are_short_and_always_the_same() {
 
 #[test]
 fn the_platform_provides_what_is_written_and_not_what_this_machine_has() {
-    let channels = [channel("main", &[
-        record("app 1.0 0", &["__glibc >=2.17"]).on("linux-64"),
-        record("app 2.0 0", &["__glibc >=2.30"]).on("linux-64"),
-    ])];
+    let channels = [channel(
+        "main",
+        &[
+            record("app 1.0 0", &["__glibc >=2.17"]).on("linux-64"),
+            record("app 2.0 0", &["__glibc >=2.30"]).on("linux-64"),
+        ],
+    )];
     let task = on_linux(&channels, &["app"]);
     assert_eq!(chosen(&solve(&task).unwrap()), ["app 1.0 0"]);
     let newer = VirtualPackages::of("linux-64").with("__glibc", "2.39", "0").unwrap();
@@ -134,11 +141,14 @@ fn the_platform_provides_what_is_written_and_not_what_this_machine_has() {
 
 #[test]
 fn each_platform_has_its_own_builds() {
-    let channels = [channel("main", &[
-        record("app 2.0 0", &["__unix"]).on("linux-64"),
-        record("app 1.0 0", &["__osx >=11"]).on("osx-arm64"),
-        record("data 1.0 0", &[]),
-    ])];
+    let channels = [channel(
+        "main",
+        &[
+            record("app 2.0 0", &["__unix"]).on("linux-64"),
+            record("app 1.0 0", &["__osx >=11"]).on("osx-arm64"),
+            record("data 1.0 0", &[]),
+        ],
+    )];
     assert_eq!(chosen(&solve(&on_linux(&channels, &["app", "data"])).unwrap()), ["app 2.0 0", "data 1.0 0"]);
     let mac = SolveTask::new(&channels, "osx-arm64").wanting(["app", "data"]);
     assert_eq!(chosen(&solve(&mac).unwrap()), ["app 1.0 0", "data 1.0 0"]);
@@ -148,11 +158,14 @@ fn each_platform_has_its_own_builds() {
 #[test]
 fn a_day_of_the_past_can_be_solved_again() {
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
-    let channels = [channel("main", &[
-        record("lib 1.0 0", &[]).with("timestamp", at("2024-01-01T00:00:00Z")),
-        record("lib 2.0 0", &[]).with("timestamp", at("2024-06-01T00:00:00Z")),
-        record("lib 3.0 0", &[]).with("timestamp", serde_json::Value::Null),
-    ])];
+    let channels = [channel(
+        "main",
+        &[
+            record("lib 1.0 0", &[]).with("timestamp", at("2024-01-01T00:00:00Z")),
+            record("lib 2.0 0", &[]).with("timestamp", at("2024-06-01T00:00:00Z")),
+            record("lib 3.0 0", &[]).with("timestamp", serde_json::Value::Null),
+        ],
+    )];
     let task = on_linux(&channels, &["lib"]);
     assert_eq!(chosen(&solve(&task).unwrap()), ["lib 3.0 0"]);
     let until = |text: &str| SolveTask { exclude_newer: Some(text.parse().unwrap()), ..task.clone() };
@@ -197,6 +210,36 @@ fn a_spec_that_names_a_sub_directory_means_it() {
 }
 
 #[test]
+fn a_spec_that_names_a_channel_means_it() {
+    let channels = [channel("one", &[record("lib 1.0 0", &[])]), channel("two", &[record("lib 2.0 0", &[])])];
+    let spec = "lib[channel=\"file:///two\"]";
+    assert_eq!(chosen(&solve(&on_linux(&channels, &[spec])).unwrap()), ["lib 2.0 0"]);
+    let spec = Spec::lenient(spec).unwrap();
+    assert_eq!((channels[0].matching(&spec).len(), channels[1].matching(&spec).len()), (0, 1));
+}
+
+#[test]
+fn a_dependency_that_cannot_be_read_rules_out_its_package_alone() {
+    for strange in
+        ["", "*", "q2-*", "a b c d e f", "lib >=", "lib[when=\"q2-*\"]", "lib[when=\"a[when='b']\"]"]
+    {
+        let channels = [channel(
+            "main",
+            &[
+                record("lib 1.0 0", &[]),
+                record("app 1.0 0", &["lib"]),
+                record("app 2.0 0", &["lib", strange]),
+            ],
+        )];
+        match solve(&on_linux(&channels, &["app"])) {
+            Ok(solution) => assert_eq!(chosen(&solution), ["app 1.0 0", "lib 1.0 0"], "{strange}"),
+            Err(SolveError::Malformed { .. }) => assert!(strange.contains("when"), "{strange}"),
+            Err(other) => panic!("{strange}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_read_or_takes_too_long_is_no_verdict() {
     let channels = [channel("main", &quarrel())];
     let malformed = |task: SolveTask<'_>| match solve(&task) {
@@ -213,7 +256,8 @@ fn what_cannot_be_read_or_takes_too_long_is_no_verdict() {
 #[test]
 fn a_solution_can_be_kept_and_installed_without_solving() {
     let md5 = "0".repeat(32);
-    let records = [record("lib 1.0 0", &[]).with("md5", md5), record("app 1.0 py_1", &["lib"]).on("linux-64")];
+    let records =
+        [record("lib 1.0 0", &[]).with("md5", md5), record("app 1.0 py_1", &["lib"]).on("linux-64")];
     let channels = [channel("main", &records)];
     let solution = solve(&on_linux(&channels, &["app"])).unwrap();
     let json = serde_json::to_string(&solution).unwrap();
@@ -259,21 +303,23 @@ fn what_integrates_is_solved_together() {
 fn of_two_that_exclude_each_other_the_later_one_gives_way() {
     let found = conflict(integration(&quarrel(), &["q2-more", "q2-old", "q2-other", "q2-new"]));
     assert_eq!(found.pair(), Some(("q2-old", "q2-new")));
-    assert_eq!(found.integrates, ["q2-more", "q2-old", "q2-other"]);
-    assert_eq!(found.left_out, ["q2-new"]);
+    let largest = found.largest.unwrap();
+    assert_eq!(largest.integrates, ["q2-more", "q2-old", "q2-other"]);
+    assert_eq!(largest.left_out, ["q2-new"]);
 }
 
 #[test]
 fn one_that_quarrels_with_all_gives_way_rather_than_all_others() {
-    let mut records = vec![record("numpy 1.26 0", &[]), record("numpy 2.0 0", &[]), record("odd 1.0 0", &["numpy <2"])];
+    let mut records =
+        vec![record("numpy 1.26 0", &[]), record("numpy 2.0 0", &[]), record("odd 1.0 0", &["numpy <2"])];
     records.extend((0..6).map(|n| record(&format!("q2-{n} 1.0 0"), &["numpy >=2"])));
     let wanted = ["odd", "q2-0", "q2-1", "q2-2", "q2-3", "q2-4", "q2-5"];
-    let found = conflict(integration(&records, &wanted));
-    assert_eq!(found.left_out, ["odd"]);
-    assert_eq!(found.integrates, wanted[1..]);
+    let largest = conflict(integration(&records, &wanted)).largest.unwrap();
+    assert_eq!(largest.left_out, ["odd"]);
+    assert_eq!(largest.integrates, wanted[1..]);
     records.push(record("broken 1.0 0", &["nowhere"]));
-    let found = conflict(integration(&records, &[&wanted[..], &["broken"]].concat()));
-    assert_eq!(found.left_out, ["odd", "broken"]);
+    let largest = conflict(integration(&records, &[&wanted[..], &["broken"]].concat())).largest.unwrap();
+    assert_eq!(largest.left_out, ["odd", "broken"]);
 }
 
 #[test]
@@ -281,12 +327,30 @@ fn a_member_that_cannot_be_installed_at_all_is_told_alone() {
     let mut records = quarrel();
     records.push(record("broken 1.0 0", &["nowhere >=1"]));
     let found = conflict(integration(&records, &["q2-old", "broken", "q2-other"]));
-    assert_eq!((found.pair(), found.at_fault.as_slice()), (None, &["broken".to_owned()][..]));
+    assert_eq!(found.pair(), None);
+    assert_eq!(found.at_fault, Some(vec!["broken".to_owned()]));
     insta::assert_snapshot!(found.explanation, @"
     broken * cannot be installed because there are no viable options:
     └─ broken 1.0 would require
        └─ nowhere >=1, for which no candidates were found.
     ");
+}
+
+#[test]
+fn what_was_not_found_with_the_questions_allowed_is_not_claimed() {
+    let channels = [channel("main", &quarrel())];
+    let found = integrate(&IntegrationTask {
+        channels: &channels,
+        platforms: &["linux-64"],
+        wanted: &["q2-old".to_owned(), "q2-other".to_owned(), "q2-new".to_owned()],
+        constraints: &[],
+        virtual_packages: BTreeMap::new(),
+        timeout: Duration::from_secs(60),
+        questions: 1,
+    });
+    let found = conflict(found.unwrap().remove("linux-64").unwrap());
+    assert_eq!((found.at_fault, found.largest), (None, None));
+    assert!(found.explanation.contains("q2-new"), "{}", found.explanation);
 }
 
 /// Records of a few packages that depend on each other in all sorts of ways.
@@ -314,6 +378,25 @@ fn any_records() -> impl Strategy<Value = Vec<Record>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_integrates_can_be_installed_and_nothing_can_be_added(records in any_records()) {
+        let wanted = ["p0", "p1", "p2", "p3", "p4", "p5"];
+        if let Integration::Conflicts(found) = integration(&records, &wanted) {
+            let channels = [channel("main", &records)];
+            let possible = |specs: &[String]| {
+                solve(&SolveTask::new(&channels, "linux-64").wanting(specs.to_vec())).is_ok()
+            };
+            let largest = found.largest.unwrap();
+            prop_assert!(possible(&largest.integrates));
+            prop_assert!(!possible(&found.at_fault.unwrap()));
+            prop_assert_eq!(largest.integrates.len() + largest.left_out.len(), wanted.len());
+            for away in &largest.left_out {
+                prop_assert!(!possible(&[largest.integrates.clone(), vec![away.clone()]].concat()));
+            }
+        }
+    }
+
     #[test]
     fn the_order_of_an_index_never_counts(
         (records, shuffled) in any_records().prop_flat_map(|records| (Just(records.clone()), Just(records).prop_shuffle())),

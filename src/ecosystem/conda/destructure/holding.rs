@@ -200,9 +200,7 @@ struct Line {
 fn lines(record: &RepoDataRecord) -> Result<Vec<Line>, DestructureError> {
     let read = |line: &String| match Spec::of_record(line) {
         Ok(spec) => Ok(Line { text: line.clone(), spec }),
-        Err(why) => {
-            Err(DestructureError::MalformedDependency { package: build_of(record).to_string(), why })
-        }
+        Err(why) => Err(DestructureError::MalformedDependency { package: build_of(record).to_string(), why }),
     };
     record.package_record.depends.iter().map(read).collect()
 }

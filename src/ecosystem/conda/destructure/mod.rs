@@ -101,7 +101,9 @@ fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
         platform: task.platform.to_owned(),
         nearest: if versions.is_empty() { nearest(name, &channel.names(task.platform)) } else { Vec::new() },
         versions,
-        refused: refused.map(|refused| format!("{} is left out: {}", refused.file_name, refused.why)).collect(),
+        refused: refused
+            .map(|refused| format!("{} is left out: {}", refused.file_name, refused.why))
+            .collect(),
         platform_missing: if there { PlatformFolder::There } else { PlatformFolder::Missing },
     })
 }
@@ -118,9 +120,11 @@ fn nearest(name: &str, names: &BTreeSet<&str>) -> Vec<String> {
 }
 
 /// The environment that installing exactly this build gives.
-fn solved(task: &DestructureTask<'_>, metapackage: &Build) -> Result<super::solution::Solution, DestructureError> {
-    let channels: Vec<ChannelIndex> =
-        std::iter::once(task.channel).chain(task.externals).cloned().collect();
+fn solved(
+    task: &DestructureTask<'_>,
+    metapackage: &Build,
+) -> Result<super::solution::Solution, DestructureError> {
+    let channels: Vec<ChannelIndex> = std::iter::once(task.channel).chain(task.externals).cloned().collect();
     let question = SolveTask {
         virtual_packages: task.virtual_packages.clone(),
         timeout: task.timeout,
@@ -145,7 +149,9 @@ fn declared_members(
     if let Some(wanted) = &declared.members {
         let meant = |name: &String| wanted.contains(name) && !declared.ignore.contains(name);
         for member in wanted.iter().filter(|name| meant(name) && !members.contains_key(*name)) {
-            let told = problems.iter().any(|problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)));
+            let told = problems.iter().any(
+                |problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)),
+            );
             if others.contains(member) {
                 let channel = elsewhere(task, member);
                 problems.push(MemberProblem::Foreign { member: member.clone(), channel });
