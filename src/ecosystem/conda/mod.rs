@@ -5,6 +5,7 @@ pub mod address;
 pub mod channel;
 mod conflict;
 pub mod destructure;
+mod explanation;
 mod index_file;
 pub mod integrate;
 pub mod metapackage;

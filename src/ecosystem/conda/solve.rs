@@ -13,10 +13,6 @@ use super::reader::known_platform;
 use super::solution::Solution;
 use super::spec::Spec;
 
-/// The most that is kept of an explanation. The solver lists every build that it tried.
-const EXPLANATION_LINES: usize = 40;
-const EXPLANATION_BYTES: usize = 8 * 1024;
-
 /// The most questions that the search for what is at fault may cost.
 const QUESTIONS: usize = 64;
 
@@ -140,18 +136,31 @@ impl<'a> Question<'a> {
 
     /// The solution of the specs with these indexes.
     pub(super) fn ask(&self, wanted: &[usize]) -> Result<Solution, SolveError> {
+        let (specs, left) = (self.chosen(wanted), self.time_left()?);
+        let records = self.offer.solve(&specs, left).map_err(|none| self.error(none))?;
+        Ok(Solution::new(self.platform, records))
+    }
+
+    /// Whether the specs with these indexes have a solution.
+    fn possible(&self, wanted: &[usize]) -> Result<bool, SolveError> {
+        let (specs, left) = (self.chosen(wanted), self.time_left()?);
+        self.offer.possible(&specs, left).map_err(|none| self.error(none))
+    }
+
+    fn chosen(&self, wanted: &[usize]) -> Vec<&Spec> {
+        wanted.iter().map(|index| &self.specs[*index]).collect()
+    }
+
+    fn time_left(&self) -> Result<Duration, SolveError> {
         let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(SolveError::TimedOut { after: self.timeout });
-        }
-        let specs = wanted.iter().map(|index| &self.specs[*index]);
-        match self.offer.solve(specs, left) {
-            Ok(records) => Ok(Solution::new(self.platform, records)),
-            Err(NoAnswer::Impossible(explanation)) => {
-                Err(SolveError::Impossible { explanation: bounded(&explanation), conflict: None })
-            }
-            Err(NoAnswer::Malformed(message)) => Err(SolveError::Malformed { message }),
-            Err(NoAnswer::TimedOut) => Err(SolveError::TimedOut { after: self.timeout }),
+        if left.is_zero() { Err(self.error(NoAnswer::TimedOut)) } else { Ok(left) }
+    }
+
+    fn error(&self, none: NoAnswer) -> SolveError {
+        match none {
+            NoAnswer::Impossible(explanation) => SolveError::Impossible { explanation, conflict: None },
+            NoAnswer::Malformed(message) => SolveError::Malformed { message },
+            NoAnswer::TimedOut => SolveError::TimedOut { after: self.timeout },
         }
     }
 
@@ -182,7 +191,8 @@ impl<'a> Question<'a> {
             task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
         let record = channel.newest_record(spec, task.platform)?;
         let depends = record.package_record.depends.iter();
-        let depends: Vec<Spec> = depends.filter_map(|line| Spec::of_record(line).ok()).collect();
+        let read = depends.filter_map(|line| Spec::of_record(line).ok());
+        let depends: Vec<Spec> = read.filter(|spec| !spec.has_condition()).collect();
         let inner = SolveTask {
             specs: Vec::new(),
             timeout: self.until.saturating_duration_since(Instant::now()),
@@ -207,32 +217,6 @@ pub(super) struct Asked<'a, 'q> {
 impl Oracle for Asked<'_, '_> {
     fn possible(&mut self, wishes: &[usize]) -> Option<bool> {
         self.left = self.left.checked_sub(1)?;
-        match self.question.ask(wishes) {
-            Ok(_) => Some(true),
-            Err(SolveError::Impossible { .. }) => Some(false),
-            Err(_) => None,
-        }
+        self.question.possible(wishes).ok()
     }
-}
-
-/// The beginning of an explanation, in whole lines.
-fn bounded(explanation: &str) -> String {
-    let mut kept = String::new();
-    let lines: Vec<&str> = explanation.trim_end().lines().collect();
-    let mut taken = 0;
-    for line in lines.iter().take(EXPLANATION_LINES) {
-        if kept.len() + line.len() > EXPLANATION_BYTES {
-            break;
-        }
-        // Records come from outside; their words must not steer a terminal.
-        kept.extend(line.trim_end().chars().map(|letter| if letter.is_control() { ' ' } else { letter }));
-        kept.push('\n');
-        taken += 1;
-    }
-    if taken < lines.len() {
-        let more = lines.len() - taken;
-        kept.push_str(&format!("… and {more} more lines\n"));
-    }
-    kept.truncate(kept.trim_end().len());
-    kept
 }

@@ -76,6 +76,11 @@ impl Spec {
             && matches!(self.0.build, Some(StringMatcher::Exact(_)))
     }
 
+    /// Whether it holds under a condition only (`[when=…]`).
+    pub(super) fn has_condition(&self) -> bool {
+        self.0.condition.is_some()
+    }
+
     /// Whether it accepts the record: all that it names, place and file name included.
     pub(super) fn accepts(&self, record: &RepoDataRecord) -> bool {
         let package = &record.package_record;

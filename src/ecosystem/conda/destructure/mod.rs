@@ -95,7 +95,7 @@ fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
     }
     let refused = channel.refused().filter(|refused| refused.name == name);
     let there = channel.subdirs().any(|subdir| subdir == task.platform);
-    DestructureError::NothingMatches(NothingMatches {
+    DestructureError::NothingMatches(Box::new(NothingMatches {
         spec: task.spec.to_owned(),
         channel: channel.address().to_string(),
         platform: task.platform.to_owned(),
@@ -104,8 +104,8 @@ fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
         refused: refused
             .map(|refused| format!("{} is left out: {}", refused.file_name, refused.why))
             .collect(),
-        platform_missing: if there { PlatformFolder::There } else { PlatformFolder::Missing },
-    })
+        platform_folder: if there { PlatformFolder::There } else { PlatformFolder::Missing },
+    }))
 }
 
 /// The names that are much like this one, the most alike first, three at most.
