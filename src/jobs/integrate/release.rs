@@ -90,7 +90,7 @@ impl Integrate {
         let mut body = serde_json::Map::new();
         for (platform, conflict) in conflicts {
             let at_fault: BTreeSet<&str> = builds_for(candidate, platform)
-                .filter(|build| conflict.at_fault.contains(&exact_spec(build)))
+                .filter(|build| conflict.at_fault.iter().flatten().any(|spec| *spec == exact_spec(build)))
                 .map(|build| build.name.as_str())
                 .collect();
             for name in &at_fault {
@@ -103,7 +103,8 @@ impl Integrate {
                 platform.clone(),
                 json!({
                     "at_fault": conflict.at_fault, "explanation": conflict.explanation,
-                    "integrates": conflict.integrates, "left_out": conflict.left_out,
+                    "integrates": conflict.largest.as_ref().map(|largest| &largest.integrates),
+                    "left_out": conflict.largest.as_ref().map(|largest| &largest.left_out),
                 }),
             );
         }
