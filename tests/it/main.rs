@@ -2,6 +2,7 @@
 
 mod command_line;
 mod commands;
+mod conda;
 mod config;
 mod control;
 mod cran;

@@ -9,6 +9,7 @@ use tar::{Builder, EntryType, Header};
 use tidegate::ecosystem::cran::archive::{ArchiveLimits, ArchiveProblem, inspect_bytes, inspect_file};
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform};
 use tidegate::ecosystem::cran::make::{binary_package, source_package};
+use tidegate::ecosystem::unpack::UnpackProblem;
 use zip::write::SimpleFileOptions;
 
 use super::made;
@@ -186,20 +187,20 @@ fn limits_hold_against_archives_that_are_too_much() {
     let bomb = refused(small(), &|tarball| {
         tarball.file("tidal/zeros", &zeros);
     });
-    assert!(matches!(bomb, ArchiveProblem::Bomb { ratio: 50 }), "{bomb}");
+    assert!(matches!(bomb, ArchiveProblem::Unpack(UnpackProblem::Bomb { ratio: 50 })), "{bomb}");
     let large = ArchiveLimits { unpacked: 1 << 20, ..small() };
     let large = refused(large, &|tarball| {
         tarball.file("tidal/zeros", &zeros);
     });
-    assert!(matches!(large, ArchiveProblem::UnpacksTooLarge { .. }), "{large}");
+    assert!(matches!(large, ArchiveProblem::Unpack(UnpackProblem::UnpacksTooLarge { .. })), "{large}");
     let many = refused(small(), &|tarball| {
         for number in 0..50 {
             tarball.file(&format!("tidal/f{number}"), b"");
         }
     });
-    assert!(matches!(many, ArchiveProblem::TooManyEntries { limit: 50 }), "{many}");
+    assert!(matches!(many, ArchiveProblem::Unpack(UnpackProblem::TooManyEntries { limit: 50 })), "{many}");
     let heavy = refused(ArchiveLimits { compressed: 10, ..small() }, &|_| {});
-    assert!(matches!(heavy, ArchiveProblem::TooLarge { limit: 10, .. }), "{heavy}");
+    assert!(matches!(heavy, ArchiveProblem::Unpack(UnpackProblem::TooLarge { limit: 10, .. })), "{heavy}");
 }
 
 #[test]
@@ -214,7 +215,7 @@ fn an_archive_that_is_cut_off_anywhere_is_noticed() {
     for (whole, kind) in archives {
         for length in 0..whole.len() {
             let cut = inspect_bytes(&whole[..length], kind, &small());
-            assert!(matches!(cut, Err(ArchiveProblem::Damaged(_))), "{kind:?} cut at {length}: {cut:?}");
+            assert!(matches!(cut, Err(ArchiveProblem::Unpack(UnpackProblem::Damaged(_)))), "{kind:?} cut at {length}: {cut:?}");
         }
     }
 }
@@ -269,7 +270,7 @@ fn zip_files_are_held_to_the_same_rules() {
 fn a_file_that_is_not_there_is_a_matter_of_the_disk() {
     let problem =
         inspect_file("/nowhere/tidal_1.0.tar.gz".as_ref(), ArchiveKind::Source, &small()).unwrap_err();
-    assert!(matches!(problem, ArchiveProblem::Disk(_)), "{problem}");
+    assert!(matches!(problem, ArchiveProblem::Unpack(UnpackProblem::Disk(_))), "{problem}");
 }
 
 proptest! {

@@ -1,0 +1,277 @@
+//! Indexing folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tidegate::ecosystem::conda::archive::ArchiveLimits;
+use tidegate::ecosystem::conda::index::{CACHE_FILE, ChannelIndex, INDEX_FILES, IndexedSubdir};
+use tidegate::ecosystem::conda::layout::ArchiveFormat::{self, Conda, TarBz2};
+
+use super::made::made;
+
+fn index(folder: &Path) -> Vec<IndexedSubdir> {
+    ChannelIndex::of_folder(folder, &ArchiveLimits::default()).unwrap().write().unwrap()
+}
+
+fn refusal(folder: &Path) -> String {
+    let error = ChannelIndex::of_folder(folder, &ArchiveLimits::default()).unwrap_err();
+    error.to_string().replace(&folder.display().to_string(), "<folder>")
+}
+
+fn repodata(folder: &Path, subdir: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join(subdir).join("repodata.json")).unwrap()).unwrap()
+}
+
+/// The bytes of all index files below `folder`.
+fn written(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for subdir in std::fs::read_dir(folder).unwrap() {
+        for name in INDEX_FILES {
+            let path = subdir.as_ref().unwrap().path().join(name);
+            if let Ok(bytes) = std::fs::read(&path) {
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), bytes);
+            }
+        }
+    }
+    files
+}
+
+/// Long enough that the file system's clock has ticked.
+fn tick() {
+    std::thread::sleep(Duration::from_millis(30));
+}
+
+#[test]
+fn a_folder_is_indexed_with_both_formats_and_every_file_reads_back_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    made("tidal", "1.0", "0").put(folder.path(), TarBz2);
+    made("tidal", "1.0", "0").put(folder.path(), Conda);
+    made("lunar", "0.9", "h1_3").with("subdir", json!("linux-64")).with("noarch", json!(null)).put(folder.path(), Conda);
+    std::fs::write(folder.path().join("noarch/README"), "not a package").unwrap();
+    index(folder.path());
+    let text = std::fs::read_to_string(folder.path().join("noarch/repodata.json")).unwrap();
+    insta::with_settings!({filters => vec![("[0-9a-f]{64}", "<sha256>"), ("[0-9a-f]{32}", "<md5>"), (r#""size": \d+"#, r#""size": <size>"#)]}, {
+        insta::assert_snapshot!(text, @"");
+    });
+    assert_eq!(repodata(folder.path(), "linux-64")["packages.conda"]["lunar-0.9-h1_3.conda"]["build"], "h1_3");
+    let bytes = written(folder.path());
+    let plain = &bytes[Path::new("noarch/repodata.json")];
+    let zst = zstd::decode_all(bytes[Path::new("noarch/repodata.json.zst")].as_slice()).unwrap();
+    let mut bz2 = Vec::new();
+    let compressed = bytes[Path::new("noarch/repodata.json.bz2")].as_slice();
+    std::io::Read::read_to_end(&mut bzip2::read::BzDecoder::new(compressed), &mut bz2).unwrap();
+    assert!(zst == *plain && bz2 == *plain);
+}
+
+#[test]
+fn an_empty_folder_has_a_noarch_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    index(folder.path());
+    let expected = json!({
+        "info": { "subdir": "noarch" }, "packages": {}, "packages.conda": {}, "removed": [], "repodata_version": 1,
+    });
+    assert_eq!(repodata(folder.path(), "noarch"), expected);
+    assert_eq!(written(folder.path()).len(), 3);
+}
+
+#[test]
+fn equal_folders_give_equal_bytes_and_a_second_index_writes_nothing() {
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    for (folder, formats) in folders.iter().zip([[TarBz2, Conda], [Conda, TarBz2]]) {
+        for format in formats {
+            made("tidal", "1.0", "0").put(folder.path(), format);
+            made("lunar", "1.0", "0").put(folder.path(), format);
+        }
+        index(folder.path());
+    }
+    let first = written(folders[0].path());
+    assert_eq!(first, written(folders[1].path()));
+    let again = index(folders[0].path());
+    assert!(again.iter().all(|subdir| !subdir.changed), "{again:?}");
+    assert_eq!(first, written(folders[0].path()));
+}
+
+#[test]
+fn only_files_that_changed_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..5 {
+        made("tidal", &format!("1.{number}"), "0").put(folder.path(), Conda);
+    }
+    tick();
+    assert_eq!(index(folder.path())[0].read, 5);
+    assert_eq!(index(folder.path())[0].read, 0);
+    made("tidal", "1.5", "0").put(folder.path(), TarBz2);
+    tick();
+    let added = index(folder.path());
+    assert_eq!((added[0].read, added[0].packages, added[0].packages_conda), (1, 1, 5));
+    std::fs::remove_file(folder.path().join("noarch/tidal-1.0-0.conda")).unwrap();
+    let removed = index(folder.path());
+    assert_eq!((removed[0].read, removed[0].packages_conda, removed[0].changed), (0, 4, true));
+}
+
+#[test]
+fn a_replaced_file_gets_its_new_record_even_with_the_old_size_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made("tidal", "1.0", "0").with("license", json!("AAA")).put(folder.path(), TarBz2);
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    tick();
+    index(folder.path());
+    let before = repodata(folder.path(), "noarch")["packages"]["tidal-1.0-0.tar.bz2"].clone();
+    let other = made("tidal", "1.0", "0").with("license", json!("BBB"));
+    let beside = folder.path().join("beside");
+    // In place, so that the inode stays too, and renamed over it.
+    for (number, target) in [&path, &beside].into_iter().enumerate() {
+        let bytes = other.clone().with("build_number", json!(number)).bytes(TarBz2);
+        std::fs::write(target, bytes).unwrap();
+        std::fs::File::open(target).unwrap().set_modified(modified).unwrap();
+        if target == &beside {
+            std::fs::rename(&beside, &path).unwrap();
+        }
+        index(folder.path());
+        let record = repodata(folder.path(), "noarch")["packages"]["tidal-1.0-0.tar.bz2"].clone();
+        assert_eq!((&record["license"], &record["build_number"]), (&json!("BBB"), &json!(number)));
+        assert_ne!(record["sha256"], before["sha256"]);
+        tick();
+    }
+}
+
+#[test]
+fn a_damaged_memory_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    made("tidal", "1.0", "0").put(folder.path(), Conda);
+    tick();
+    index(folder.path());
+    let expected = written(folder.path());
+    let cache = folder.path().join("noarch").join(CACHE_FILE);
+    let whole = std::fs::read(&cache).unwrap();
+    let altered = String::from_utf8(whole.clone()).unwrap().replace("BSD-3-Clause", "BSD-2-Clause").into_bytes();
+    for bytes in [Vec::new(), whole[..whole.len() / 2].to_vec(), altered, b"\n{}".to_vec()] {
+        std::fs::write(&cache, bytes).unwrap();
+        assert_eq!(index(folder.path())[0].read, 1);
+        assert_eq!(written(folder.path()), expected);
+    }
+}
+
+#[test]
+fn every_bad_file_is_named_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    made("good", "1.0", "0").put(folder.path(), Conda);
+    index(folder.path());
+    let before = written(folder.path());
+    let tidal = made("tidal", "1.0", "0").bytes(Conda);
+    std::fs::write(folder.path().join("noarch/lunar-1.0-0.conda"), &tidal).unwrap();
+    std::fs::write(folder.path().join("noarch/tidal-1.0-0.conda"), &tidal[..100]).unwrap();
+    std::fs::create_dir(folder.path().join("noarch/folder-1.0-0.conda")).unwrap();
+    std::fs::create_dir(folder.path().join("linux-64")).unwrap();
+    let linux = made("tidal", "1.0", "0").bytes(TarBz2);
+    std::fs::write(folder.path().join("linux-64/tidal-1.0-0.tar.bz2"), &linux).unwrap();
+    std::fs::write(folder.path().join("linux-64/Tidal-1.0-0.tar.bz2"), &linux).unwrap();
+    std::fs::create_dir(folder.path().join("Linux-64")).unwrap();
+    std::fs::write(folder.path().join("Linux-64/tidal-1.0-0.tar.bz2"), &linux).unwrap();
+    std::fs::write(folder.path().join("noarch/patch_instructions.json"), "{\"patch_instructions_version\": 2}").unwrap();
+    made("more", "1.0", "0").put(folder.path(), Conda);
+    insta::assert_snapshot!(refusal(folder.path()), @"");
+    assert_eq!(written(folder.path()), before);
+}
+
+#[test]
+fn a_sub_directory_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made("tidal", "1.0", "0").put(folder.path(), Conda);
+    let said = refusal(path.parent().unwrap());
+    assert_eq!(said, "<folder> holds packages itself, such as tidal-1.0-0.conda; a channel holds them in sub-directories");
+}
+
+#[test]
+fn patch_instructions_change_what_is_listed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["patched", "revoked", "removed", "plain"] {
+        for format in ArchiveFormat::ALL {
+            made(name, "1.0", "0").with("license_family", json!("BSD")).put(folder.path(), format);
+        }
+    }
+    let instructions = json!({
+        "patch_instructions_version": 1,
+        "packages": {
+            "patched-1.0-0.tar.bz2": { "depends": ["numpy <2"], "license_family": null },
+            "absent-1.0-0.tar.bz2": { "depends": [] },
+        },
+        "packages.conda": { "patched-1.0-0.conda": { "constrains": ["moon"] } },
+        "revoke": ["revoked-1.0-0.tar.bz2"],
+        "remove": ["removed-1.0-0.tar.bz2", "absent-1.0-0.conda"],
+    });
+    std::fs::write(folder.path().join("noarch/patch_instructions.json"), instructions.to_string()).unwrap();
+    index(folder.path());
+    let repodata = repodata(folder.path(), "noarch");
+    let mut told = Vec::new();
+    for section in ["packages", "packages.conda"] {
+        for (file, record) in repodata[section].as_object().unwrap() {
+            let field = |name: &str| record.get(name).map_or("-".to_owned(), Value::to_string);
+            told.push(format!(
+                "{file}: depends {}, constrains {}, family {}, revoked {}",
+                field("depends"),
+                field("constrains"),
+                field("license_family"),
+                field("revoked"),
+            ));
+        }
+    }
+    told.push(format!("removed {}", repodata["removed"]));
+    insta::assert_snapshot!(told.join("\n"), @"");
+}
+
+#[test]
+fn patch_instructions_that_are_not_understood_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("noarch/patch_instructions.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let said: Vec<String> = [
+        json!({ "patch_instructions_version": 2, "external_dependencies": {} }),
+        json!({ "patch_instructions_version": 1, "external_dependencies": {} }),
+        json!({ "packages": {} }),
+        json!({ "patch_instructions_version": 1, "packages": { "a-1-0.conda": {} } }),
+        json!({ "patch_instructions_version": 1, "packages": { "../a-1-0.tar.bz2": {} } }),
+        json!({ "patch_instructions_version": 1, "packages": { "a-1-0.tar.bz2": { "sha256": "0" } } }),
+        json!({ "patch_instructions_version": 1, "packages": { "a-1-0.tar.bz2": { "depends": "b" } } }),
+        json!({ "patch_instructions_version": 1, "revoke": ["a"] }),
+    ]
+    .iter()
+    .map(|instructions| {
+        std::fs::write(&file, instructions.to_string()).unwrap();
+        refusal(folder.path())
+    })
+    .collect();
+    insta::assert_snapshot!(said.join("\n"), @"");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// Whatever happened to a folder in between, its index is the one of a fresh copy.
+    #[test]
+    fn an_index_depends_on_the_folder_alone(steps in prop::collection::vec((0..4u8, 0..3u8, any::<bool>()), 1..8)) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("noarch")).unwrap();
+        for (package, licence, keep) in steps {
+            let made = made("tidal", &format!("1.{package}"), "0").with("license", json!(format!("L{licence}")));
+            let path = made.put(folder.path(), Conda);
+            if !keep {
+                std::fs::remove_file(path).unwrap();
+            }
+            index(folder.path());
+        }
+        let fresh = tempfile::tempdir().unwrap();
+        std::fs::create_dir(fresh.path().join("noarch")).unwrap();
+        for file in std::fs::read_dir(folder.path().join("noarch")).unwrap() {
+            let file = file.unwrap();
+            if file.file_name().to_string_lossy().ends_with(".conda") {
+                std::fs::copy(file.path(), fresh.path().join("noarch").join(file.file_name())).unwrap();
+            }
+        }
+        index(fresh.path());
+        prop_assert_eq!(written(folder.path()), written(fresh.path()));
+    }
+}
