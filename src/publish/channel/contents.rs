@@ -50,7 +50,8 @@ impl Contents {
 
     /// Every file with its sub-directory, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Record)> {
-        let files = self.files.iter().flat_map(|(subdir, records)| records.iter().map(move |file| (subdir, file)));
+        let files =
+            self.files.iter().flat_map(|(subdir, records)| records.iter().map(move |file| (subdir, file)));
         files.map(|(subdir, (file, record))| (subdir.as_str(), file.as_str(), record))
     }
 
@@ -60,7 +61,9 @@ impl Contents {
             let record = self.record(&file.subdir, &file.file_name);
             record.is_some_and(|record| record.sha256() == file.sha256 && record.size() == file.size)
         };
-        self.patches == *patches && self.iter().count() == files.len() && files.values().all(|file| same(file))
+        self.patches == *patches
+            && self.iter().count() == files.len()
+            && files.values().all(|file| same(file))
     }
 
     /// Reads the contents in the file at `path`.

@@ -17,6 +17,7 @@
 //! channel at a time (tidegate has one writer).
 
 mod contents;
+mod error;
 mod generation;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::contents::{Contents, Records};
+pub use self::error::ChannelError;
 use self::generation::Generation;
+pub use super::directory::Outcome;
 use super::disk::{Link, checked, is_folder, remove_leftover, sync};
 pub use super::error::PublishError;
 use super::error::disk;
@@ -74,59 +77,6 @@ pub struct PublishedChannel {
     pub generation: u64,
     /// Whether this call made it.
     pub outcome: Outcome,
-}
-
-pub use super::directory::Outcome;
-
-/// Why a channel is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelError {
-    /// The name of the channel, the link, or the disk.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// Files that may not be published, each with the reason.
-    #[error("nothing was published in {}:{}", root.display(), lines(problems))]
-    Refused {
-        /// The channel.
-        root: PathBuf,
-        /// `<subdir>/<file name>` and what is wrong with it, in order.
-        problems: Vec<(String, String)>,
-    },
-    /// The link is there, but not of our making.
-    #[error("{} points at {}, which is no generation of this channel; put the link away to publish here", root.display(), target.display())]
-    Foreign {
-        /// The link.
-        root: PathBuf,
-        /// What it points at.
-        target: PathBuf,
-    },
-    /// There is no such generation.
-    #[error("{} keeps no generation {generation}; kept are {}", root.display(), listed(kept))]
-    NoGeneration {
-        /// The channel.
-        root: PathBuf,
-        /// What was asked for.
-        generation: u64,
-        /// What is kept.
-        kept: Vec<u64>,
-    },
-    /// The file that says what a generation holds cannot be read.
-    #[error("{} does not say what the channel holds: {why}; put it back from a backup", path.display())]
-    Contents {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-fn lines(problems: &[(String, String)]) -> String {
-    problems.iter().map(|(file, problem)| format!("\n  {file}: {problem}")).collect()
-}
-
-fn listed(numbers: &[u64]) -> String {
-    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// The moments between which a crash leaves something to look at.
@@ -185,7 +135,8 @@ impl ChannelFolder {
     /// The numbers of the generations that are kept, the oldest first.
     pub fn kept(&self) -> Result<Vec<u64>, ChannelError> {
         let current = self.current()?;
-        let kept = self.numbers()?.into_iter().filter(|number| current.is_none_or(|current| *number <= current));
+        let kept =
+            self.numbers()?.into_iter().filter(|number| current.is_none_or(|current| *number <= current));
         Ok(kept.collect())
     }
 
@@ -201,7 +152,11 @@ impl ChannelFolder {
     /// Makes the channel hold exactly `files`, with indexes as `patches` wants them. Every file that
     /// the channel does not hold already is read whole, and has to be what it is called. The same files and
     /// patches as now make no new generation. A name under which the channel ever held other bytes is refused.
-    pub fn publish(&self, files: &[PackageFile], patches: &Patches) -> Result<PublishedChannel, ChannelError> {
+    pub fn publish(
+        &self,
+        files: &[PackageFile],
+        patches: &Patches,
+    ) -> Result<PublishedChannel, ChannelError> {
         self.publish_in_steps(files, patches, &|_| Ok(()))
     }
 

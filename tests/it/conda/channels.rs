@@ -161,8 +161,14 @@ fn a_file_that_is_not_what_was_promised_is_refused_with_all_others() {
         PackageFile { subdir: "linux-64".into(), ..other.clone() },
     ];
     let said = place.refusal(&files);
-    insta::with_settings!({filters => vec![("[1-9a-f][0-9a-f]{63}", "<sha256>"), (r"has \d+ bytes", "has <size> bytes")]}, {
-        insta::assert_snapshot!(said, @"");
+    insta::with_settings!({filters => vec![("0{64}", "<promised>"), ("[0-9a-f]{64}", "<sha256>"), (r"has \d+ bytes", "has <size> bytes")]}, {
+        insta::assert_snapshot!(said, @r#"
+        nothing was published in <place>/staged:
+          linux-64/tidal-1.1-0.conda: it lies in `linux-64`, its index.json says `noarch`; move it there, or build it again
+          noarch/tidal-1.1-0.conda: its sha256 is <sha256> where <promised> was expected; fetch it again
+          noarch/tidal-1.2-0.conda: it has <size> bytes where 7 were expected; fetch it again
+          noarch/tidal-1.3-0.conda: the entry `pkg-tidal-1.1-0.tar.zst` is refused: it is of another build than the file's name says; rename the file, or build it again
+        "#);
     });
     let odd = [
         PackageFile { subdir: "../x".into(), ..good.clone() },
@@ -171,7 +177,13 @@ fn a_file_that_is_not_what_was_promised_is_refused_with_all_others() {
         good.clone(),
         good,
     ];
-    insta::assert_snapshot!(place.refusal(&odd), @"");
+    insta::assert_snapshot!(place.refusal(&odd), @r#"
+    nothing was published in <place>/staged:
+      ../x/tidal-1.0-0.conda: there is no such sub-directory
+      noarch/../x-1-0.conda: `../x-1-0.conda` is not the name of a conda package: names have lower-case letters, digits, `.`, `_` and `-`, and begin with no dot
+      noarch/tidal-1.0-0.conda: it is given twice
+      noarch/tidal-1.0-0.conda: its sha256 is not 64 lower-case hexadecimal digits
+    "#);
     assert_eq!(place.channel.current().unwrap(), None);
 }
 
@@ -183,7 +195,10 @@ fn a_name_stands_for_the_same_bytes_for_ever() {
     place.publish(std::slice::from_ref(&first)).unwrap();
     let replaced = place.refusal(std::slice::from_ref(&other));
     insta::with_settings!({filters => vec![("[0-9a-f]{64}", "<sha256>")]}, {
-        insta::assert_snapshot!(replaced, @"");
+        insta::assert_snapshot!(replaced, @r#"
+        nothing was published in <place>/staged:
+          noarch/tidal-1.0-0.conda: it was published with sha256 <sha256> and is now <sha256>; a published file never changes, so give the build another build number
+        "#);
     });
     // Also long after it was dropped.
     for version in ["2.0", "2.1", "2.2", "2.3", "2.4"] {
@@ -219,7 +234,7 @@ fn what_somebody_else_put_there_stays() {
     assert_eq!(place.refusal(&files), "`staged` is there and is not a link; it stays as it is");
     std::fs::remove_dir(place.channel.root()).unwrap();
     std::os::unix::fs::symlink("kept", place.channel.root()).unwrap();
-    insta::assert_snapshot!(place.refusal(&files), @"");
+    insta::assert_snapshot!(place.refusal(&files), @"<place>/staged points at kept, which is no generation of this channel; put the link away to publish here");
     std::fs::remove_file(place.channel.root()).unwrap();
     place.publish(&files).unwrap();
     assert!(ChannelFolder::new("/srv/..").is_err() && ChannelFolder::new("/srv/.hidden").is_err());

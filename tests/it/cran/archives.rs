@@ -215,7 +215,10 @@ fn an_archive_that_is_cut_off_anywhere_is_noticed() {
     for (whole, kind) in archives {
         for length in 0..whole.len() {
             let cut = inspect_bytes(&whole[..length], kind, &small());
-            assert!(matches!(cut, Err(ArchiveProblem::Unpack(UnpackProblem::Damaged(_)))), "{kind:?} cut at {length}: {cut:?}");
+            assert!(
+                matches!(cut, Err(ArchiveProblem::Unpack(UnpackProblem::Damaged(_)))),
+                "{kind:?} cut at {length}: {cut:?}"
+            );
         }
     }
 }

@@ -5,8 +5,8 @@ use std::io::Read;
 use super::{ArchiveLimits, ArchiveProblem};
 use crate::ecosystem::unpack::guard::problem_of;
 use crate::ecosystem::unpack::places::Places;
-use crate::ecosystem::unpack::{UnpackProblem, refused};
 use crate::ecosystem::unpack::tarball::EntryKind;
+use crate::ecosystem::unpack::{UnpackProblem, refused};
 
 const INDEX: &[u8] = b"info/index.json";
 const ABOUT: &[u8] = b"info/about.json";
@@ -52,7 +52,9 @@ impl Contents {
             return Err(refused(name, "it has to be a file; package readers look into it").into());
         }
         match kind {
-            EntryKind::SymbolicLink(target) => self.link(&path, |places| places.symbolic_link(&place, &target)),
+            EntryKind::SymbolicLink(target) => {
+                self.link(&path, |places| places.symbolic_link(&place, &target))
+            }
             EntryKind::HardLink(target) => self.link(&path, |places| places.hard_link(&place, &target)),
             EntryKind::Folder | EntryKind::File => Ok(()),
         }
