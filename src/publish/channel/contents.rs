@@ -23,7 +23,7 @@ pub type Records = BTreeMap<String, Record>;
 #[serde(deny_unknown_fields)]
 pub struct Contents {
     version: u32,
-    /// The records by sub-directory.
+    /// The records by sub-directory; one that lost its last package is still there.
     pub files: BTreeMap<String, Records>,
     /// The patch instructions by sub-directory; those that say nothing are left out.
     pub patches: Patches,
@@ -53,6 +53,11 @@ impl Contents {
         let files =
             self.files.iter().flat_map(|(subdir, records)| records.iter().map(move |file| (subdir, file)));
         files.map(|(subdir, (file, record))| (subdir.as_str(), file.as_str(), record))
+    }
+
+    /// The sub-directories that the channel has, also those without packages.
+    pub fn subdirs(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
     }
 
     /// True where these are exactly the files and the patches that are wanted.

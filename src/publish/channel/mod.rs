@@ -35,7 +35,7 @@ use super::disk::{Link, checked, is_folder, remove_leftover, sync};
 pub use super::error::PublishError;
 use super::error::disk;
 use crate::ecosystem::conda::archive::ArchiveLimits;
-use crate::ecosystem::conda::layout::{ArchiveName, is_subdir};
+use crate::ecosystem::conda::layout::{ArchiveName, NOARCH, is_subdir};
 use crate::ecosystem::conda::patch::PatchInstructions;
 
 /// How many generations are kept, the current one among them. A reader that opened a folder before the
@@ -134,10 +134,11 @@ impl ChannelFolder {
 
     /// The numbers of the generations that are kept, the oldest first.
     pub fn kept(&self) -> Result<Vec<u64>, ChannelError> {
-        let current = self.current()?;
-        let kept =
-            self.numbers()?.into_iter().filter(|number| current.is_none_or(|current| *number <= current));
-        Ok(kept.collect())
+        let mut numbers = self.numbers()?;
+        if let Some(current) = self.current()? {
+            numbers.retain(|number| is_kept(*number, current));
+        }
+        Ok(numbers)
     }
 
     /// What a kept generation holds.
@@ -162,19 +163,22 @@ impl ChannelFolder {
 
     /// Publishes once more what the kept generation `to` holds.
     pub fn rollback(&self, to: u64) -> Result<PublishedChannel, ChannelError> {
-        let contents = self.contents(to)?;
-        let folder = self.generation_path(to);
-        let files: Vec<PackageFile> = contents
-            .iter()
-            .map(|(subdir, file_name, record)| PackageFile {
-                subdir: subdir.to_owned(),
-                file_name: file_name.to_owned(),
-                sha256: record.sha256().to_owned(),
-                size: record.size(),
-                path: folder.join(subdir).join(file_name),
-            })
-            .collect();
-        self.publish(&files, &contents.patches)
+        self.publish(&self.files(to)?, &self.contents(to)?.patches)
+    }
+
+    /// The files of a kept generation, as they were given to [`Self::publish`]: to publish them again, with
+    /// more or fewer beside them.
+    pub fn files(&self, generation: u64) -> Result<Vec<PackageFile>, ChannelError> {
+        let folder = self.generation_path(generation);
+        let contents = self.contents(generation)?;
+        let files = contents.iter().map(|(subdir, file_name, record)| PackageFile {
+            subdir: subdir.to_owned(),
+            file_name: file_name.to_owned(),
+            sha256: record.sha256().to_owned(),
+            size: record.size(),
+            path: folder.join(subdir).join(file_name),
+        });
+        Ok(files.collect())
     }
 
     fn publish_in_steps(
@@ -201,6 +205,8 @@ impl ChannelFolder {
         if let Some(generation) = current {
             self.clear(generation)?;
             if before.contents.are(&wanted, &patches) {
+                // The crash may have come before the switch was on the disk.
+                sync(&self.parent)?;
                 return Ok(PublishedChannel { generation, outcome: Outcome::Adopted });
             }
         }
@@ -249,7 +255,11 @@ impl ChannelFolder {
         remove_leftover(folder)?;
         fs::create_dir_all(folder).map_err(disk("make", folder))?;
         let generation = Generation { path: folder.to_owned(), limits: self.limits };
-        let files = generation.place(wanted, before).map_err(|error| error.told(&self.root))?;
+        let mut files = generation.place(wanted, before).map_err(|error| error.told(&self.root))?;
+        // A sub-directory stays when its last package goes: readers who ask for it are not turned away.
+        for subdir in before.contents.subdirs().chain([NOARCH]) {
+            files.entry(subdir.to_owned()).or_default();
+        }
         generation.carry(&self.retiring()?)?;
         at(Step::Placed).map_err(disk("write", folder))?;
         generation.index(&files, patches)?;
@@ -307,7 +317,7 @@ impl ChannelFolder {
             numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(number_of));
         }
         for number in numbers {
-            if number > current || number + KEPT_GENERATIONS <= current {
+            if !is_kept(number, current) {
                 remove_leftover(&self.generation_path(number))?;
                 let contents = self.contents_path(number);
                 match fs::remove_file(&contents) {
@@ -359,6 +369,10 @@ impl ChannelFolder {
     fn contents_path(&self, number: u64) -> PathBuf {
         self.generations().join(format!("{number}.json"))
     }
+}
+
+fn is_kept(number: u64, current: u64) -> bool {
+    number <= current && number + KEPT_GENERATIONS > current
 }
 
 /// A number without leading zeros or signs, as we write them.

@@ -123,6 +123,30 @@ fn the_same_set_makes_no_new_generation_and_another_one_does() {
 }
 
 #[test]
+fn a_sub_directory_stays_when_its_last_package_goes() {
+    let place = Place::new();
+    let linux = made("lunar", "1.0", "h1_0").with("subdir", json!("linux-64")).with("noarch", Value::Null);
+    place.publish(&[place.file(&linux)]).unwrap();
+    for version in ["1.0", "1.1", "1.2", "1.3"] {
+        place.publish(&[place.file(&tidal(version))]).unwrap();
+        assert_eq!(place.listed().len(), 1);
+    }
+    let folder = place.channel.root().join("linux-64");
+    assert!(folder.join("repodata.json").exists() && !folder.join("lunar-1.0-h1_0.conda").exists());
+}
+
+#[test]
+fn a_channel_grows_from_what_it_holds() {
+    let place = Place::new();
+    place.publish(&[place.file(&tidal("1.0"))]).unwrap();
+    let mut files = place.channel.files(place.channel.current().unwrap().unwrap()).unwrap();
+    assert_eq!(place.publish(&files).unwrap().outcome, Outcome::Adopted);
+    files.push(place.file(&tidal("1.1")));
+    place.publish(&files).unwrap();
+    assert_eq!(place.listed(), ["noarch/tidal-1.0-0.conda", "noarch/tidal-1.1-0.conda"]);
+}
+
+#[test]
 fn patches_are_part_of_what_is_published() {
     let place = Place::new();
     let files = [place.file(&tidal("1.0")), place.file(&tidal("1.1"))];

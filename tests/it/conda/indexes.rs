@@ -113,6 +113,25 @@ fn a_folder_is_indexed_with_both_formats_and_every_file_reads_back_alike() {
 }
 
 #[test]
+fn the_records_are_those_of_another_indexer() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conda/recheck-channel/channel");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("noarch")).unwrap();
+    for file in std::fs::read_dir(recorded.join("noarch")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join("noarch").join(file.file_name())).unwrap();
+    }
+    index(folder.path());
+    let (ours, mut theirs) = (repodata(folder.path(), "noarch"), repodata(&recorded, "noarch"));
+    for record in theirs["packages"].as_object_mut().unwrap().values_mut() {
+        // The time at which it was indexed: two indexings of one folder would differ in it.
+        record.as_object_mut().unwrap().remove("indexed_timestamp");
+    }
+    assert_eq!(ours["packages"], theirs["packages"]);
+    assert_eq!(ours["info"], theirs["info"]);
+}
+
+#[test]
 fn an_empty_folder_has_a_noarch_that_says_so() {
     let folder = tempfile::tempdir().unwrap();
     index(folder.path());
