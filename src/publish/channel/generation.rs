@@ -9,6 +9,7 @@ use super::contents::Records;
 use super::{Before, ChannelError, PackageFile, Patches, Wanted};
 use crate::ecosystem::conda::archive::{Archive, ArchiveLimits};
 use crate::ecosystem::conda::index::{SubdirIndex, in_parallel};
+use crate::ecosystem::conda::patch::PATCH_FILE;
 use crate::ecosystem::conda::record::Record;
 use crate::publish::disk::sync;
 use crate::publish::error::{PublishError, disk};
@@ -118,7 +119,8 @@ impl Generation {
         Ok(())
     }
 
-    /// Writes the index of every sub-directory.
+    /// Writes the index of every sub-directory, and the instructions that were applied to it: who copies the
+    /// channel can make the same index again.
     pub(super) fn index(
         &self,
         files: &BTreeMap<String, Records>,
@@ -128,6 +130,11 @@ impl Generation {
             let folder = self.path.join(subdir);
             fs::create_dir_all(&folder).map_err(disk("make", &folder))?;
             let patches = patches.get(subdir).cloned().unwrap_or_default();
+            if !patches.is_empty() {
+                let path = folder.join(PATCH_FILE);
+                fs::write(&path, patches.to_json()).map_err(disk("write", &path))?;
+                sync(&path)?;
+            }
             let index = SubdirIndex::new(subdir, records.clone(), &patches);
             index.write_to(&folder).map_err(disk("index", &folder))?;
         }

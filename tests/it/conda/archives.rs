@@ -204,6 +204,15 @@ fn a_second_index_json_is_refused_wherever_it_lies() {
 }
 
 #[test]
+fn nothing_hides_behind_the_end_of_a_tarball() {
+    let package = made("rude", "1.0", "0");
+    let hidden = tarball(&[Entry::file("info/index.json", "{}")]);
+    let tar = [tarball(&package.info()), hidden].concat();
+    let said = refusal("rude-1.0-0.tar.bz2", &bz2(&tar));
+    insta::assert_snapshot!(said, @"noarch/rude-1.0-0.tar.bz2: the archive is cut off or damaged: something lies behind the end of its tarball");
+}
+
+#[test]
 fn an_archive_is_what_its_name_and_folder_say() {
     let bytes = made("tidal", "1.0", "0").bytes(ArchiveFormat::TarBz2);
     let conda = made("tidal", "1.0", "0").bytes(ArchiveFormat::Conda);

@@ -1,11 +1,13 @@
 //! Publishing channels: what readers see, whatever happens meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tidegate::ecosystem::conda::archive::ArchiveLimits;
+use tidegate::ecosystem::conda::index::ChannelIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat::{Conda, TarBz2};
 use tidegate::ecosystem::conda::patch::PatchInstructions;
 use tidegate::publish::channel::{
@@ -163,6 +165,22 @@ fn patches_are_part_of_what_is_published() {
 }
 
 #[test]
+fn who_copies_a_channel_can_make_its_index_again() {
+    let place = Place::new();
+    let files = [place.file(&tidal("1.0")), place.file(&tidal("1.1"))];
+    let revoke = PatchInstructions { revoke: [files[0].file_name.clone()].into(), ..Default::default() };
+    place.channel.publish(&files, &Patches::from([("noarch".to_owned(), revoke)])).unwrap();
+    let copy = place.folder.path().join("copy/noarch");
+    std::fs::create_dir_all(&copy).unwrap();
+    for file in std::fs::read_dir(place.channel.root().join("noarch")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let index = ChannelIndex::of_folder(copy.parent().unwrap(), &ArchiveLimits::default()).unwrap();
+    assert!(index.write().unwrap().iter().all(|subdir| !subdir.changed));
+}
+
+#[test]
 fn files_of_the_generation_before_are_not_asked_for_again() {
     let place = Place::new();
     let first = place.file(&tidal("1.0"));
@@ -298,38 +316,46 @@ fn readers_never_see_a_broken_channel() {
         (0..12).map(|number| place.file(&tidal(&format!("1.{number}")))).collect();
     place.publish(&versions[..2]).unwrap();
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // One holds the folder it opened, the other follows the link anew for each file.
-        let holding = scope.spawn(|| {
-            let mut rounds = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let root = std::fs::canonicalize(place.channel.root()).unwrap();
-                let listed = std::fs::read(root.join("noarch/repodata.json")).unwrap();
-                let repodata: Value = serde_json::from_slice(&listed).unwrap();
-                assert_records(&root, &repodata);
-                rounds += 1;
-            }
-            rounds
-        });
-        let following = scope.spawn(|| {
-            let mut seen = BTreeMap::new();
-            while !stop.load(Ordering::Relaxed) {
-                let listed = std::fs::read(place.channel.root().join("noarch/repodata.json")).unwrap();
-                let repodata: Value = serde_json::from_slice(&listed).unwrap();
-                assert_records(place.channel.root(), &repodata);
-                seen.insert(sum(&listed), ());
-            }
-            seen.len()
-        });
-        for window in versions.windows(2).cycle().skip(1).take(40) {
-            let window: Vec<PackageFile> = window.to_vec();
-            place.publish(&window).unwrap();
-            // A reader has to be done within the generations that are kept; under load it may take a while.
-            std::thread::sleep(std::time::Duration::from_millis(20));
+    let rounds = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let read = |open: fn(&Path) -> PathBuf, rounds: &AtomicUsize| {
+        let mut seen = BTreeSet::new();
+        while !stop.load(Ordering::Relaxed) {
+            let root = open(place.channel.root());
+            let listed = std::fs::read(root.join("noarch/repodata.json")).unwrap();
+            assert_records(&root, &serde_json::from_slice(&listed).unwrap());
+            seen.insert(sum(&listed));
+            rounds.fetch_add(1, Ordering::Relaxed);
         }
-        stop.store(true, Ordering::Relaxed);
-        assert!(holding.join().unwrap() > 0 && following.join().unwrap() > 2);
+        seen.len()
+    };
+    std::thread::scope(|scope| {
+        let stopping = Stopping(&stop);
+        // One reader holds the folder it opened, the other follows the link anew for each file.
+        let holding = scope.spawn(|| read(|root| std::fs::canonicalize(root).unwrap(), &rounds[0]));
+        let following = scope.spawn(|| read(Path::to_owned, &rounds[1]));
+        let broken = || holding.is_finished() || following.is_finished();
+        for window in versions.windows(2).cycle().skip(1).take(40) {
+            let before = rounds.each_ref().map(|rounds| rounds.load(Ordering::Relaxed));
+            place.publish(window).unwrap();
+            // Readers are only promised the generations that are kept, so none may fall behind for long.
+            let behind =
+                || rounds.iter().zip(before).any(|(rounds, before)| rounds.load(Ordering::Relaxed) == before);
+            while behind() && !broken() {
+                std::thread::yield_now();
+            }
+        }
+        drop(stopping);
+        assert!(holding.join().unwrap() > 2 && following.join().unwrap() > 2);
     });
+}
+
+/// Ends the readers, also where the publisher fails.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn assert_records(root: &Path, repodata: &Value) {
