@@ -12,7 +12,7 @@ use serde_json::Value;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::contents::Contents;
+use super::contents::{Contents, Tarball};
 use super::sums::{Summed, Sums};
 use super::{ArchiveLimits, ArchiveProblem};
 use crate::ecosystem::unpack::guard::{Allowance, Counted, Guarded, problem_of};
@@ -50,7 +50,7 @@ struct Member {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Metadata,
-    Tarball,
+    Tarball(Tarball),
 }
 
 impl Members {
@@ -101,11 +101,11 @@ impl Members {
             let mut data = Checked { inner: (&mut summed).take(member.size), crc: Crc::new() };
             match member.role {
                 Role::Metadata => check_metadata(&mut data)?,
-                Role::Tarball => {
+                Role::Tarball(tarball) => {
                     let (counted, compressed) = Counted::new(&mut data);
                     let decoder = zstd::Decoder::new(counted).map_err(problem_of)?;
                     let guarded = Guarded::new(decoder, compressed, &mut allowance);
-                    each_entry(guarded, |name, kind, reader| contents.take(name, kind, reader))?;
+                    each_entry(guarded, |name, kind, reader| contents.take(tarball, (name, kind), reader))?;
                 }
             }
             data.finish(member)?;
@@ -120,9 +120,12 @@ fn role_of(name: &[u8], stem: &str) -> Result<Role, UnpackProblem> {
     if name == b"metadata.json" {
         return Ok(Role::Metadata);
     }
-    let tarball = ["info-", "pkg-"].iter().find_map(|part| name.strip_prefix(part.as_bytes()));
-    match tarball.and_then(|rest| rest.strip_suffix(b".tar.zst")) {
-        Some(inside) if inside == stem.as_bytes() => Ok(Role::Tarball),
+    let parts = [("info-", Tarball::Info), ("pkg-", Tarball::Package)];
+    let tarball = parts.iter().find_map(|(prefix, tarball)| {
+        Some((name.strip_prefix(prefix.as_bytes())?.strip_suffix(b".tar.zst")?, *tarball))
+    });
+    match tarball {
+        Some((inside, tarball)) if inside == stem.as_bytes() => Ok(Role::Tarball(tarball)),
         Some(_) => Err(refused(
             name,
             "it is of another build than the file's name says; rename the file, or build it again",
