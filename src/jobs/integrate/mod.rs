@@ -26,6 +26,7 @@ use super::conda_channels::{self, Channels};
 use super::{Pass, Services, planned_only};
 use crate::config::{CondaDistribution, Integrate as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::conda_words;
 use crate::decide::integrate::{Candidate, IntegrateFacts, Step, candidate, settles_at};
 use crate::store::{NewEvent, VerdictRow};
 use release::Joint;
@@ -63,7 +64,7 @@ impl Integrate {
             plan_digest: Some(plan_digest.clone()),
         };
         if self.pass == Pass::PlanOnly {
-            return Ok(planned_only(done(step_in_words(&candidate.step))));
+            return Ok(planned_only(done(conda_words::step(&candidate.step))));
         }
         match &candidate.step {
             Step::Nothing => {
@@ -71,13 +72,13 @@ impl Integrate {
                     self.record(held, &context).await?;
                 }
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
-                Ok(RunOutcome::Unchanged { summary: step_in_words(&candidate.step) })
+                Ok(RunOutcome::Unchanged { summary: conda_words::step(&candidate.step) })
             }
             Step::Missing(_) => {
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
-                Ok(done(step_in_words(&candidate.step)))
+                Ok(done(conda_words::step(&candidate.step)))
             }
-            Step::Backwards(_) => Ok(RunOutcome::Held { reason: step_in_words(&candidate.step) }),
+            Step::Backwards(_) => Ok(RunOutcome::Held { reason: conda_words::step(&candidate.step) }),
             Step::Wanted => {
                 if let Some(until) = self.settling(&candidate, &facts, context.nominal).await? {
                     return Ok(done(format!("the newest builds are left to settle until {until}")));
@@ -195,20 +196,6 @@ impl Integrate {
 
     fn settle(&self) -> SignedDuration {
         SignedDuration::try_from(self.settings.settle.get()).unwrap_or(SignedDuration::MAX)
-    }
-}
-
-fn step_in_words(step: &Step) -> String {
-    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-    match step {
-        Step::Nothing => "the newest metapackage holds the newest builds".to_owned(),
-        Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
-        Step::Backwards(names) => format!(
-            "the newest complete versions are older than those of the newest metapackage: {}; put the newer \
-             builds back into the channel",
-            named(names)
-        ),
-        Step::Wanted => "newer builds are there".to_owned(),
     }
 }
 

@@ -91,6 +91,11 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
     let drifted = scene.next_day("recheck").await;
     insta::assert_snapshot!(drifted.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass: 1 green, 1 red; 1 not tested again in the same environment");
     insta::assert_snapshot!(scene.told().await.join("\n"), @"q2-picky: green to red [extdep 1.0 → 2.0]");
+    insta::with_settings!({filters => vec![("[0-9a-f]{64}", "<digest>")]}, {
+        insta::assert_snapshot!("explain_what_drifted", scene.says(&["explain", "q2-picky"]));
+        insta::assert_snapshot!("show_what_drifted", scene.says(&["show", &drifted.id.0.to_string()]));
+    });
+    assert!(scene.says(&["replay", &drifted.id.0.to_string()]).contains("the same plan again"));
     assert_eq!(Scene::files(&scene.passed()), passed, "what passed stays");
 
     Scene::offer(

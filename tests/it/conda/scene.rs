@@ -39,7 +39,9 @@ impl Scene {
     pub async fn new(members: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
-        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
+        std::fs::create_dir_all(folder.path().join("state")).unwrap();
+        let database = folder.path().join("state/tidegate.db");
+        let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
         Self { folder, clock, store, members, platforms: r#""linux-64""#, modes: r#""latest""# }
     }
 
@@ -125,6 +127,18 @@ impl Scene {
         let jobs = Jobs::new(jobs).unwrap();
         let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
         runner.run_once(job, self.clock.now(), "a test", CancellationToken::new()).await.unwrap()
+    }
+
+    /// What a command says that only reads.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .arg("--state")
+            .arg(self.folder.path().join("state"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// What each member stands at, by scope and name.
