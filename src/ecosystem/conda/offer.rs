@@ -144,7 +144,9 @@ impl<'a> Offer<'a> {
                 };
                 Ok(Answer::Chosen(chosen.into_iter().filter_map(record).collect()))
             }
-            Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Ok(Answer::Unsolvable(Box::new(solver), conflict)),
+            Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+                Ok(Answer::Unsolvable(Box::new(solver), conflict))
+            }
             Err(UnsolvableOrCancelled::Cancelled(_)) => Err(NoAnswer::TimedOut),
         }
     }

@@ -3,6 +3,7 @@
 mod channel_builder;
 mod destructure;
 mod destructure_command;
+mod integration;
 mod matchspec;
 mod metapackage;
 mod reading;
