@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::channel::build_of;
 use crate::domain::{Build, Environment};
 
-/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can be stored as
-/// JSON and read again.
+/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can
+/// be stored as JSON and read again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solution {
     platform: String,
@@ -44,8 +44,8 @@ impl Solution {
         &self.records
     }
 
-    /// The environment as a lock file that conda, mamba and micromamba install without solving: one address
-    /// per line with the file's MD5, or its SHA-256 where the channel names no MD5.
+    /// The environment as a lock file that conda, mamba and micromamba install without solving: one
+    /// address per line with the file's MD5, or its SHA-256 where the channel names no MD5.
     pub fn to_explicit(&self) -> String {
         let lines = self.records.iter().map(|record| {
             let package = &record.package_record;

@@ -71,8 +71,8 @@ impl Record {
     }
 }
 
-/// The indexes of a channel with these records, in this order, by sub-directory; `noarch` and `linux-64` are always
-/// there.
+/// The indexes of a channel with these records, in this order, by sub-directory; `noarch` and
+/// `linux-64` are always there.
 pub fn indexes(records: &[Record]) -> BTreeMap<String, Value> {
     let mut indexes: BTreeMap<String, Value> = BTreeMap::new();
     let always = ["noarch", "linux-64"].map(str::to_owned);

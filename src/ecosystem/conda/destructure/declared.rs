@@ -9,16 +9,16 @@ use super::super::spec::{Spec, compare_versions};
 /// What a distribution says of the members of its metapackage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// The names of the members. Where absent, every dependency that lies in the metapackage's own channel
-    /// is one.
+    /// The names of the members. Where absent, every dependency that lies in the metapackage's own
+    /// channel is one.
     pub members: Option<BTreeSet<String>>,
     /// Names that are no members although they look like it.
     pub ignore: BTreeSet<String>,
-    /// Names of members that are metapackages themselves. One of which every line pins an exact build of the
-    /// channel is found without being named here.
+    /// Names of members that are metapackages themselves. One of which every line pins an exact build
+    /// of the channel is found without being named here.
     pub nested: BTreeSet<String>,
-    /// The version that each member has to have: a version, which is compared as text, or the version part of a
-    /// match spec such as `>=2.1` or `3.10.*`.
+    /// The version that each member has to have: a version, which is compared as text, or the version
+    /// part of a match spec such as `>=2.1` or `3.10.*`.
     pub versions: BTreeMap<String, String>,
 }
 
@@ -50,7 +50,8 @@ struct Written {
 }
 
 impl Declared {
-    /// Reads `data.yaml` (`run`, `ignore`) or an environment (`dependencies`, each `name=version` or a name alone).
+    /// Reads `data.yaml` (`run`, `ignore`) or an environment (`dependencies`, each `name=version` or a
+    /// name alone).
     pub fn from_yaml(text: &str) -> Result<Self, MalformedDeclaration> {
         let written: Written = serde_yaml::from_str(text)
             .map_err(|error| MalformedDeclaration::Unreadable(error.to_string()))?;
