@@ -89,8 +89,17 @@ impl Declared {
     }
 }
 
+/// The entries as names alone.
 fn names(entries: &[String]) -> Result<BTreeSet<String>, MalformedDeclaration> {
-    entries.iter().map(|entry| Ok(spec(entry)?.name().to_owned())).collect()
+    let name = |entry: &String| {
+        let spec = spec(entry)?;
+        if spec.version().is_some() || spec.build().is_some() {
+            let why = "a name alone belongs here".to_owned();
+            return Err(MalformedDeclaration::NoPackage { entry: entry.clone(), why });
+        }
+        Ok(spec.name().to_owned())
+    };
+    entries.iter().map(name).collect()
 }
 
 fn spec(entry: &str) -> Result<Spec, MalformedDeclaration> {
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn what_names_no_members_is_refused() {
         assert_eq!(Declared::from_yaml("version: 1\n"), Err(MalformedDeclaration::NoList));
-        for text in ["run: q2-types\n", "run: [\"q2 types >= <\"]\n", "run: [\"q2-*\"]\n", "- a\n"] {
+        for text in ["run: q2-types\n", "run: [\"q2-types >=1\"]\n", "run: [\"q2-*\"]\n", "- a\n"] {
             assert!(Declared::from_yaml(text).is_err(), "{text}");
         }
     }
