@@ -78,8 +78,8 @@ impl ChannelAddress {
 impl FromStr for ChannelAddress {
     type Err = MalformedAddress;
 
-    /// Reads a URL, or else a folder; a relative one is taken from the current folder. `..` is resolved by
-    /// the text alone: a symbolic link that names a channel stays the name of the channel.
+    /// Reads a URL, or else a folder; a relative one is taken from the current folder. `..` is resolved
+    /// by the text alone: a symbolic link that names a channel stays the name of the channel.
     fn from_str(text: &str) -> Result<Self, MalformedAddress> {
         let unreadable =
             |why: &str| MalformedAddress::Unreadable { text: text.to_owned(), why: why.to_owned() };

@@ -44,8 +44,8 @@ pub enum ArchiveFormat {
 /// A metapackage as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenMetapackage {
-    /// The exact build that it is in the channel it is written for. The channel's address is left empty until it
-    /// lies in one.
+    /// The exact build that it is in the channel it is written for. The channel's address is left empty
+    /// until it lies in one.
     pub build: Build,
     /// Its MD5, lower-case hexadecimal.
     pub md5: String,
@@ -164,8 +164,8 @@ impl Metapackage {
         let package = zstd::encode_all(self.tar(&[])?.as_slice(), ZSTD_LEVEL)?;
         let info = zstd::encode_all(self.tar(files)?.as_slice(), ZSTD_LEVEL)?;
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        // Stored, as the format wants it: then each part can be read without the others. A zip file knows no
-        // time zone and no time before 1980; the timestamp is in index.json.
+        // Stored, as the format wants it: then each part can be read without the others. A zip file
+        // knows no time zone and no time before 1980; the timestamp is in index.json.
         let stored = zip::write::SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())

@@ -7,8 +7,8 @@ use super::channel::build_of;
 use super::install::InstallRequest;
 use crate::domain::{Build, Environment};
 
-/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can be stored as
-/// JSON and read again.
+/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can
+/// be stored as JSON and read again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solution {
     platform: String,
@@ -45,6 +45,7 @@ impl Solution {
         &self.records
     }
 
+<<<<<<< HEAD
     /// The request to install exactly these builds.
     pub fn to_install(&self) -> InstallRequest {
         InstallRequest { records: self.records.clone() }
@@ -52,6 +53,10 @@ impl Solution {
 
     /// The environment as a lock file that conda, mamba and micromamba install without solving: one address
     /// per line with the file's MD5, or its SHA-256 where the channel names no MD5.
+=======
+    /// The environment as a lock file that conda, mamba and micromamba install without solving: one
+    /// address per line with the file's MD5, or its SHA-256 where the channel names no MD5.
+>>>>>>> room-2b
     pub fn to_explicit(&self) -> String {
         let lines = self.records.iter().map(|record| {
             let package = &record.package_record;
