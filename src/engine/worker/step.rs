@@ -211,7 +211,7 @@ fn end_of(status: ExitStatus) -> StepEnd {
 
 /// Returns when the folders hold more than `limit` bytes. The look at a large environment takes its time,
 /// so it makes a tenth of the time at most.
-async fn over_disk(places: Places, limit: u64) {
+pub(super) async fn over_disk(places: Places, limit: u64) {
     loop {
         let (places, began) = (places.clone(), Instant::now());
         let sizes = tokio::task::spawn_blocking(move || places.all().into_iter().map(size_of).sum::<u64>());
