@@ -112,19 +112,7 @@ impl Bench {
         variables: &BTreeMap<String, String>,
     ) -> Result<StepEnd, Failure> {
         self.output.begin_step();
-        let cell = Cell { sandbox: self.sandbox, network: self.network, places: &self.places };
-        let script = self.places.temporary.join(CODE);
-        fs::write(&script, self.limited(code)).map_err(|error| disk("write", &script, &error))?;
-
-        let mut command = Command::from(cell.command(CODE, work, variables));
-        let (reader, writer) = io::pipe().map_err(|error| machine("make a pipe", &error))?;
-        let for_errors = writer.try_clone().map_err(|error| machine("make a pipe", &error))?;
-        command.stdin(Stdio::null()).stdout(writer).stderr(for_errors).kill_on_drop(true).process_group(0);
-        let mut child = command.spawn().map_err(|error| machine("start the sandbox", &error))?;
-        // The command holds the pipe's other end; while it does, the output has no end.
-        drop(command);
-        let mut reader = Receiver::from_owned_fd(reader.into()).map_err(|error| machine("read", &error))?;
-
+        let (mut child, mut reader) = self.start(code, work, variables)?;
         let mut opening = Opening::default();
         let end = tokio::select! {
             exited = communicate(&mut child, &mut reader, (&mut opening, &mut self.output)) => {
@@ -138,8 +126,35 @@ impl Bench {
         let _ = child.start_kill();
         let _ = child.wait().await;
         end_descendants();
+        let begun = opening.end(&mut self.output);
+        self.settle(end, begun)
+    }
+
+    /// Starts the step, and gives back where its output comes out.
+    fn start(
+        &self,
+        code: &str,
+        work: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(Child, Receiver), Failure> {
+        let script = self.places.temporary.join(CODE);
+        fs::write(&script, self.limited(code)).map_err(|error| disk("write", &script, &error))?;
+        let cell = Cell { sandbox: self.sandbox, network: self.network, places: &self.places };
+        let mut command = Command::from(cell.command(CODE, work, variables));
+        let (reader, writer) = io::pipe().map_err(|error| machine("make a pipe", &error))?;
+        let for_errors = writer.try_clone().map_err(|error| machine("make a pipe", &error))?;
+        command.stdin(Stdio::null()).stdout(writer).stderr(for_errors).kill_on_drop(true).process_group(0);
+        let child = command.spawn().map_err(|error| machine("start the sandbox", &error))?;
+        // The command holds the pipe's other end; while it does, the output has no end.
+        drop(command);
+        let reader = Receiver::from_owned_fd(reader.into()).map_err(|error| machine("read", &error))?;
+        Ok((child, reader))
+    }
+
+    /// Notes how a step ended, unless that says nothing of its code.
+    fn settle(&mut self, end: StepEnd, begun: bool) -> Result<StepEnd, Failure> {
         self.exit = None;
-        if !opening.end(&mut self.output) {
+        if !begun {
             return Err(Failure::Configuration {
                 message: format!("the sandbox did not begin: {}", self.output.tail()),
                 hint: Some(
