@@ -23,6 +23,8 @@ use crate::failure::Failure;
 
 /// How long output is awaited once its step has ended: somebody may still hold the pipe.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The longest time that steps can have, so that no limit is too large to be added to a time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// The least time between two looks at the disk.
 const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A disk with less room than this counts as full, in bytes.
@@ -93,7 +95,7 @@ impl Bench {
 
     /// Gives the steps from here on all of their time.
     pub(super) fn start_clock(&mut self) {
-        self.deadline = Instant::now() + Duration::from_secs(self.limits.time);
+        self.deadline = Instant::now() + Duration::from_secs(self.limits.time).min(LONGEST);
     }
 
     /// A new working folder of that name.
