@@ -203,7 +203,7 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     // Cancelled by us, and cleared up by the worker on the node.
     let folder = place.assign(&small(command("cancelled", "sleep 600")));
     let ticket = engine.submit(&folder).await.unwrap();
-    until(&engine, &ticket, |_| folder.path().join("tmp/.begun").exists()).await;
+    until(&engine, &ticket, |_| folder.path().join("tmp/step.sh").exists()).await;
     engine.cancel(&ticket).await.unwrap();
     assert_eq!(end_of(&engine, &ticket).await, Progress::Lost { why: "it was cancelled".into() });
     assert!(!folder.path().join("tmp").exists());
@@ -212,7 +212,7 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     let folder = place.assign(&small(command("again", "test -e \"$PWD/../../../allowed\" || sleep 600")));
     let engine = cluster.engine(&place, Sandbox::None);
     let ticket = engine.submit(&folder).await.unwrap();
-    until(&engine, &ticket, |_| folder.path().join("tmp/.begun").exists()).await;
+    until(&engine, &ticket, |_| folder.path().join("tmp/step.sh").exists()).await;
     cluster.ask("scancel", &[ticket.job.as_deref().unwrap()]);
     let why = format!("job {} was cancelled in Slurm", ticket.job.as_deref().unwrap());
     assert_eq!(end_of(&engine, &ticket).await, Progress::Lost { why });
