@@ -45,18 +45,13 @@ impl Solution {
         &self.records
     }
 
-<<<<<<< HEAD
     /// The request to install exactly these builds.
     pub fn to_install(&self) -> InstallRequest {
         InstallRequest { records: self.records.clone() }
     }
 
-    /// The environment as a lock file that conda, mamba and micromamba install without solving: one address
-    /// per line with the file's MD5, or its SHA-256 where the channel names no MD5.
-=======
     /// The environment as a lock file that conda, mamba and micromamba install without solving: one
     /// address per line with the file's MD5, or its SHA-256 where the channel names no MD5.
->>>>>>> room-2b
     pub fn to_explicit(&self) -> String {
         let lines = self.records.iter().map(|record| {
             let package = &record.package_record;

@@ -7,14 +7,11 @@ mod channels;
 mod command;
 mod destructure;
 mod destructure_command;
-<<<<<<< HEAD
 mod files;
 mod indexes;
 mod integrate;
-mod made;
-=======
 mod integration;
->>>>>>> room-2b
+mod made;
 mod matchspec;
 mod metapackage;
 mod readers;
