@@ -128,6 +128,10 @@ pub struct Recheck {
     #[serde(default = "default_test_time")]
     #[schemars(extend("format" = "positive-duration"))]
     pub test_time: TextDuration,
+    /// How much memory the tests of one member may take, in MiB. Default: 8192.
+    #[serde(default = "default_test_memory")]
+    #[schemars(range(min = 64, max = 4_194_304))]
+    pub test_memory: u32,
 }
 
 /// An engine of `tidegate.toml`.
@@ -137,12 +141,15 @@ pub enum EngineKind {
     /// This machine.
     #[default]
     Local,
+    /// The cluster that `[engine.slurm]` sets up.
+    Slurm,
 }
 
 impl fmt::Display for EngineKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Local => "local",
+            Self::Slurm => "slurm",
         })
     }
 }
@@ -303,6 +310,10 @@ fn default_confirm_red() -> u32 {
 
 fn default_parallel() -> u32 {
     2
+}
+
+fn default_test_memory() -> u32 {
+    8192
 }
 
 fn default_test_time() -> TextDuration {

@@ -59,7 +59,11 @@ fn reason(verdict: &CaseVerdict) -> String {
     let mut reason = match &verdict.result {
         Some(TestVerdict::Pass) => "Every test passed.".to_owned(),
         Some(TestVerdict::Fail { step, detail }) => {
-            format!("{}: {}.", capital(&step.to_string()), detail.trim_end().trim_end_matches('.'))
+            let step = capital(&step.to_string());
+            match one_line(detail) {
+                detail if detail.is_empty() => format!("{step}."),
+                detail => format!("{step}: {detail}."),
+            }
         }
         Some(TestVerdict::TimedOut { after }) => format!("Its tests did not end within {after} seconds."),
         Some(TestVerdict::NoTests) => "Its archive holds no tests.".to_owned(),
@@ -91,7 +95,7 @@ pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
     let (sentence, mut reasons, next, actor) = match (version, why) {
         (Some(version), Some(why)) => (
             format!("{name} {version} cannot be installed together with the other members."),
-            vec![format!("{}.", capital(why.trim_end().trim_end_matches('.')))],
+            vec![format!("{}.", capital(&one_line(why)))],
             "A newer build of it, or of what it excludes, is tried as soon as it is there.",
             Actor::Maintainer,
         ),
@@ -117,7 +121,8 @@ pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
 
 /// What is to be done with a candidate, as a clause.
 pub fn step(step: &Step) -> String {
-    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let named =
+        |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     match step {
         Step::Nothing => "the newest metapackage holds the newest builds".to_owned(),
         Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
@@ -132,7 +137,8 @@ pub fn step(step: &Step) -> String {
 
 /// One line on what a recheck found.
 pub fn summary(plan: &RecheckPlan) -> String {
-    let count = |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let count =
+        |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
     let states = [
         ("green", count(|verdict| verdict.state == CaseState::Green)),
         ("red", count(|verdict| verdict.state == CaseState::Red)),
@@ -140,8 +146,11 @@ pub fn summary(plan: &RecheckPlan) -> String {
         ("unknown", count(|verdict| verdict.state == CaseState::Unknown)),
         ("to be tested", count(|verdict| verdict.state == CaseState::Waiting)),
     ];
-    let told: Vec<String> =
-        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let told: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
     let reused = match count(|verdict| verdict.reused) {
         0 => String::new(),
         reused => format!("; {reused} not tested again in the same environment"),
@@ -158,6 +167,16 @@ pub fn summary(plan: &RecheckPlan) -> String {
 /// One line on a candidate.
 pub fn candidate(candidate: &Candidate) -> String {
     format!("{} members: {}", candidate.members.len(), step(&candidate.step))
+}
+
+/// The longest detail that is part of a sentence, in characters; the log has the rest.
+const DETAIL: usize = 600;
+
+/// What a program said, as one line without a full stop.
+fn one_line(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let line: String = words.join(" ").chars().take(DETAIL).collect();
+    line.trim_end_matches(['.', ' ']).to_owned()
 }
 
 /// A clause as the beginning of a sentence; one that begins with a mark stays as it is.

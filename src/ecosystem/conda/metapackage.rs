@@ -8,6 +8,7 @@ use md5::Md5;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::layout::ArchiveFormat;
 use super::spec::compare_versions;
 use crate::domain::Build;
 use crate::failure::Failure;
@@ -30,15 +31,6 @@ pub struct Metapackage {
     pub timestamp: Timestamp,
     /// The exact builds that it stands for; their order does not count.
     pub members: Vec<Build>,
-}
-
-/// The two formats of conda packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArchiveFormat {
-    /// `.conda`: a zip file with two compressed archives.
-    Conda,
-    /// `.tar.bz2`, the older one.
-    TarBz2,
 }
 
 /// A metapackage as a file.

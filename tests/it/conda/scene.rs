@@ -8,10 +8,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::json;
 use tidegate::clock::{Clock as _, ManualClock};
-use tidegate::config::{Configuration, Engines as EngineSettings};
+use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::ChannelIndex as FolderIndex;
+use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
@@ -32,6 +32,9 @@ pub struct Scene {
     pub platforms: &'static str,
     /// The modes of the recheck, likewise.
     pub modes: &'static str,
+    /// What tidegate.toml says of engines, and the one that the recheck names.
+    pub engines: String,
+    pub engine: &'static str,
 }
 
 impl Scene {
@@ -42,7 +45,16 @@ impl Scene {
         std::fs::create_dir_all(folder.path().join("state")).unwrap();
         let database = folder.path().join("state/tidegate.db");
         let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
-        Self { folder, clock, store, members, platforms: r#""linux-64""#, modes: r#""latest""# }
+        Self {
+            folder,
+            clock,
+            store,
+            members,
+            platforms: r#""linux-64""#,
+            modes: r#""latest""#,
+            engines: String::new(),
+            engine: "local",
+        }
     }
 
     pub fn tested(&self) -> PathBuf {
@@ -71,7 +83,7 @@ impl Scene {
     }
 
     fn configuration(&self) -> Configuration {
-        let settings = "[publish]\ndirectory = \"published\"\n".to_owned();
+        let settings = format!("[publish]\ndirectory = \"published\"\n{}", self.engines);
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
              platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
@@ -86,8 +98,9 @@ impl Scene {
                          [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n";
         let recheck = format!(
             "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
-             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"5s\"\n",
-            self.modes
+             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
+             test_memory = 1024\n             engine = \"{}\"\n",
+            self.modes, self.engine
         );
         let root = self.folder.path();
         let files = vec![
@@ -118,7 +131,8 @@ impl Scene {
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
             artifacts: state.join("artifacts"),
-            engines: Engines::new(EngineSettings::default(), state).with_program(program),
+            engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone())
+                .with_program(program),
         };
         let jobs = jobs::runnable(&configuration, &Arc::new(services), Pass::Full);
         let boot = new_boot_id();

@@ -22,7 +22,7 @@ use tidegate::failure::Failure;
 use super::made::{Place, Record, command, conda_test, end_of, there, until};
 
 /// A cluster of one node. Its processes end with it.
-struct Cluster {
+pub struct Cluster {
     folder: TempDir,
     processes: Vec<Child>,
 }
@@ -49,8 +49,13 @@ impl Cluster {
         cluster
     }
 
-    fn configuration(&self) -> PathBuf {
+    pub fn configuration(&self) -> PathBuf {
         self.folder.path().join("slurm.conf")
+    }
+
+    /// A folder that all nodes see.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.path().join("shared")
     }
 
     fn munge_socket(&self) -> PathBuf {
@@ -152,7 +157,7 @@ impl Drop for Cluster {
 }
 
 /// A cluster, where there can be one.
-fn cluster() -> Option<Cluster> {
+pub fn cluster() -> Option<Cluster> {
     let all = ["bwrap", "munged", "slurmctld", "slurmd", "sbatch"].iter().all(|program| there(program));
     let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     if all && !root {
