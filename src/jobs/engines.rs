@@ -66,7 +66,7 @@ impl Engines {
 
     fn local(&self) -> Result<JobEngine, Failure> {
         let local = &self.settings.local;
-        let root = self.state.join("tests");
+        let root = self.state.join("assignments");
         let start = match &local.socket {
             Some(socket) => WorkerStart::Socket(socket.clone()),
             None => {
@@ -90,7 +90,7 @@ impl Engines {
             message: "tidegate.toml sets up no cluster".to_owned(),
             hint: Some("add `[engine.slurm]` with `folder` and `program`".to_owned()),
         })?;
-        let root = cluster.folder.join("tests");
+        let root = cluster.folder.join("assignments");
         let cache = cluster.cache.clone().unwrap_or_else(|| cluster.folder.join("packages"));
         let settings = SlurmSettings {
             root: root.clone(),
