@@ -45,9 +45,12 @@ fn check_says_what_it_found() {
     {
       "valid": true,
       "distributions": [
+        "qiime2-tiny",
         "r-multiverse"
       ],
       "jobs": [
+        "qiime2-tiny-integrate",
+        "qiime2-tiny-recheck",
         "r-multiverse-community-status",
         "r-multiverse-releases",
         "r-multiverse-snapshot",
