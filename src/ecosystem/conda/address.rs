@@ -116,7 +116,7 @@ impl FromStr for ChannelAddress {
     }
 }
 
-/// Refuses a user, a password, and the `/t/TOKEN/` paths of anaconda.org.
+/// Refuses a user, a password, and the `/t/TOKEN/` paths that some servers hide a token in.
 fn refuse_credentials(url: &Url) -> Result<(), MalformedAddress> {
     let token = url.path().starts_with("/t/") && matches!(url.scheme(), "http" | "https");
     if url.username().is_empty() && url.password().is_none() && !token {

@@ -121,8 +121,7 @@ fn no_channel(address: &ChannelAddress, platforms: &[&str]) -> Failure {
         Some(_) => Failure::Configuration {
             message,
             hint: Some(
-                "a name alone is read as a folder; write a channel of anaconda.org as \
-                 https://conda.anaconda.org/NAME"
+                "a name alone is read as a folder; write a channel of a server with its whole address"
                     .to_owned(),
             ),
         },
