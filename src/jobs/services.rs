@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engines::Engines;
 use crate::clock::SharedClock;
-use crate::config::{Configuration, Settings};
+use crate::config::{Configuration, JobKind, Settings};
 use crate::failure::Failure;
 use crate::github::{GitHub, GitHubSettings, Pace};
 use crate::store::Store;
@@ -77,11 +77,14 @@ impl Services {
     }
 }
 
-/// Whether any job that is switched on asks GitHub. A rule of the ecosystem: R packages are released and
-/// promoted there, conda builds lie in channels.
+/// Whether any job that is switched on asks GitHub. R packages are released and promoted there; conda
+/// builds lie in channels, and only who keeps an integration repository needs it.
 fn needs_github(configuration: &Configuration) -> bool {
-    let enabled = configuration.jobs.values().filter(|job| job.enabled);
-    enabled.into_iter().any(|job| configuration.distributions.contains_key(&job.distribution))
+    let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
+    enabled.any(|job| match &job.kind {
+        JobKind::Integrate(settings) => settings.repository.is_some(),
+        _ => configuration.distributions.contains_key(&job.distribution),
+    })
 }
 
 fn github_settings(settings: &Settings) -> Result<GitHubSettings, Failure> {

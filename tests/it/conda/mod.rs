@@ -10,6 +10,7 @@ mod destructure_command;
 mod files;
 mod indexes;
 mod integrate;
+mod integrate_repository;
 mod integration;
 mod made;
 mod matchspec;
