@@ -68,13 +68,36 @@ fn reason(verdict: &CaseVerdict) -> String {
         }
         None => "It was not tested in this environment yet.".to_owned(),
     };
-    if !verdict.changed_since_green.is_empty() {
-        reason += &format!(" Changed since it was green: {}.", verdict.changed_since_green.join(", "));
-    }
+    reason += &fault(verdict);
     if verdict.flaky {
         reason += " Its tests came out differently in the same environment.";
     }
     reason
+}
+
+/// What is at fault, as far as that is known, and what else changed.
+fn fault(verdict: &CaseVerdict) -> String {
+    let culprit = verdict.culprit.as_deref().unwrap_or_default();
+    let mut told = match (culprit, &verdict.suspected) {
+        ([], None) => String::new(),
+        ([], Some(suspected)) => format!(
+            " The fault lies among these changes, which could not be told apart: {}. The search ended because {}.",
+            suspected.left.join(", "),
+            suspected.why
+        ),
+        ([only], _) => format!(" The change at fault is {only}."),
+        (several, _) => format!(" The changes at fault, together, are {}.", several.join(" and ")),
+    };
+    let named = |change: &&String| {
+        culprit.contains(change) || verdict.suspected.as_ref().is_some_and(|one| one.left.contains(change))
+    };
+    let others: Vec<&str> =
+        verdict.changed_since_green.iter().filter(|change| !named(change)).map(String::as_str).collect();
+    if !others.is_empty() {
+        let also = if told.is_empty() { "Changed" } else { "Also changed" };
+        told += &format!(" {also} since it was green: {}.", others.join(", "));
+    }
+    told
 }
 
 /// What an integration says of one member. `why` is what speaks against it.
@@ -117,7 +140,8 @@ pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
 
 /// What is to be done with a candidate, as a clause.
 pub fn step(step: &Step) -> String {
-    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let named =
+        |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     match step {
         Step::Nothing => "the newest metapackage holds the newest builds".to_owned(),
         Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
@@ -132,7 +156,8 @@ pub fn step(step: &Step) -> String {
 
 /// One line on what a recheck found.
 pub fn summary(plan: &RecheckPlan) -> String {
-    let count = |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let count =
+        |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
     let states = [
         ("green", count(|verdict| verdict.state == CaseState::Green)),
         ("red", count(|verdict| verdict.state == CaseState::Red)),
@@ -140,8 +165,11 @@ pub fn summary(plan: &RecheckPlan) -> String {
         ("unknown", count(|verdict| verdict.state == CaseState::Unknown)),
         ("to be tested", count(|verdict| verdict.state == CaseState::Waiting)),
     ];
-    let told: Vec<String> =
-        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let told: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
     let reused = match count(|verdict| verdict.reused) {
         0 => String::new(),
         reused => format!("; {reused} not tested again in the same environment"),

@@ -40,6 +40,8 @@ fn untested(member: &str) -> CaseFacts {
         tests: Vec::new(),
         last_green: None,
         before: None,
+        culprit_before: None,
+        mixtures: Vec::new(),
     }
 }
 
@@ -69,6 +71,7 @@ fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
         metapackage: build("qiime2-tiny", "2024.10"),
         confirm_red: 2,
         infrastructure_attempts: 3,
+        culprit_tests: 20,
         without_tests: BTreeSet::new(),
         cases,
     }

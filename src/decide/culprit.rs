@@ -1,0 +1,205 @@
+//! Which change of an environment turned a package red: the search in mixtures of the environment in
+//! which it was green last and the one in which it is red.
+//!
+//! A mixture takes over some of the changes and leaves the others as they were. The search is `ddmin` of
+//! Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE Transactions on
+//! Software Engineering 28(2), 2002: halves first, then finer parts and what is left without each of them,
+//! until no part can be left out. A mixture that cannot be installed is unresolved there, as it is here:
+//! it speaks neither for nor against its changes.
+//!
+//! Each step walks the whole search again over what is known, so that it can be stopped anywhere and goes
+//! on from the same answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Build, Environment, EnvironmentChange};
+
+/// The most mixtures of one search that may turn out not to be installable. They cost no test, but each
+/// costs a solve, and of a large environment in which everything hangs together there are very many.
+const MOST_UNSOLVABLE: usize = 200;
+
+/// The names of the packages whose changes a mixture takes over.
+pub type Taken = BTreeSet<String>;
+
+/// What is known of one mixture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The tests pass in it.
+    Green,
+    /// They fail in it.
+    Red,
+    /// It cannot be installed, or holds nothing to test.
+    Unsolvable,
+    /// The machine failed, or the solver took too long.
+    Unknown,
+}
+
+/// Everything that the search looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CulpritFacts<'f> {
+    /// What changed from the green environment to the red one, in any order; at least one change.
+    pub changes: &'f [EnvironmentChange],
+    /// What is known of mixtures. That of no change is green and that of all is red, without being here.
+    pub known: &'f BTreeMap<Taken, Outcome>,
+    /// How many mixtures are tested at most.
+    pub most_tests: u32,
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// This mixture has to be known next.
+    Try(Taken),
+    /// These changes are at fault. No smaller part of them was found to be, by leaving out one.
+    Found(Taken),
+    /// The search ends without a result.
+    GaveUp {
+        /// The smallest mixture that is known to be red: the fault lies among its changes.
+        left: Taken,
+        /// Why it ends.
+        why: GaveUp,
+    },
+}
+
+/// Why a search ends without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GaveUp {
+    /// Everything that may be tested was tested.
+    TestsUsedUp,
+    /// Too many mixtures cannot be installed.
+    TooManyUnsolvable,
+    /// The machine failed where it mattered. It may not the next time.
+    MachineFailed,
+}
+
+impl fmt::Display for GaveUp {
+    /// A clause for people.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TestsUsedUp => "the tests that `culprit_tests` allows were used up",
+            Self::TooManyUnsolvable => "too many mixtures of the two environments cannot be installed",
+            Self::MachineFailed => "the machine failed at some of the tests",
+        })
+    }
+}
+
+/// The next step of the search. The same facts in any order give the same step.
+pub fn step(facts: &CulpritFacts<'_>) -> Step {
+    let mut walk = Walk { facts, tested: BTreeSet::new(), unsolvable: BTreeSet::new() };
+    let names: Taken = facts.changes.iter().map(|change| change.name.clone()).collect();
+    let mut left: Vec<String> = names.into_iter().collect();
+    let mut parts = 2;
+    while left.len() > 1 {
+        match walk.round(&left, parts) {
+            Round::Part(part) => (left, parts) = (part, 2),
+            Round::Rest(rest) => (left, parts) = (rest, (parts - 1).max(2)),
+            Round::Nothing if parts >= left.len() => break,
+            Round::Nothing => parts = (2 * parts).min(left.len()),
+            Round::Open(taken) => return Step::Try(taken),
+            Round::Over(why) => return Step::GaveUp { left: left.into_iter().collect(), why },
+        }
+    }
+    let left: Taken = left.into_iter().collect();
+    // An answer that is missing inside could have shrunk it.
+    let doubt = |(taken, outcome): (&Taken, &Outcome)| {
+        *outcome == Outcome::Unknown
+            && walk.tested.contains(taken)
+            && taken.is_subset(&left)
+            && *taken != left
+    };
+    match facts.known.iter().any(doubt) {
+        true => Step::GaveUp { left, why: GaveUp::MachineFailed },
+        false => Step::Found(left),
+    }
+}
+
+/// The mixture of both environments in which the changes of `taken` are those of `red`. All other
+/// packages that differ are as in `green`; one that a side does not have is absent.
+pub fn mixture(green: &Environment, red: &Environment, taken: &Taken) -> Environment {
+    let kept: Taken = green
+        .changes_to(red)
+        .into_iter()
+        .map(|change| change.name)
+        .filter(|name| !taken.contains(name))
+        .collect();
+    let old = green.builds().filter(|build| kept.contains(&build.name));
+    let new = red.builds().filter(|build| !kept.contains(&build.name));
+    let builds: Vec<Build> = old.chain(new).cloned().collect();
+    Environment::new(builds)
+}
+
+/// One walk over what is known.
+struct Walk<'w> {
+    facts: &'w CulpritFacts<'w>,
+    tested: BTreeSet<Taken>,
+    unsolvable: BTreeSet<Taken>,
+}
+
+/// How one round of parts and rests came out.
+enum Round {
+    /// One of the parts alone is red.
+    Part(Vec<String>),
+    /// All without one of the parts is red.
+    Rest(Vec<String>),
+    /// None is.
+    Nothing,
+    /// It hangs on this mixture, of which nothing is known yet.
+    Open(Taken),
+    /// Nothing more may be found out.
+    Over(GaveUp),
+}
+
+impl Walk<'_> {
+    /// Asks about each of the parts, then about what is left without each of them.
+    fn round(&mut self, left: &[String], parts: usize) -> Round {
+        let parts = split(left, parts);
+        for part in &parts {
+            match self.is_red(part) {
+                Ok(true) => return Round::Part(part.clone()),
+                Ok(false) => {}
+                Err(end) => return end,
+            }
+        }
+        for part in &parts {
+            let rest: Vec<String> = left.iter().filter(|name| !part.contains(name)).cloned().collect();
+            match self.is_red(&rest) {
+                Ok(true) => return Round::Rest(rest),
+                Ok(false) => {}
+                Err(end) => return end,
+            }
+        }
+        Round::Nothing
+    }
+
+    /// Whether a mixture is known to be red; why the round ends where that cannot be said.
+    fn is_red(&mut self, names: &[String]) -> Result<bool, Round> {
+        let taken: Taken = names.iter().cloned().collect();
+        let outcome = self.facts.known.get(&taken).copied();
+        if outcome == Some(Outcome::Unsolvable) {
+            self.unsolvable.insert(taken);
+            return Ok(false);
+        }
+        let allowed = self.tested.contains(&taken) || self.tested.len() < self.facts.most_tests as usize;
+        match outcome {
+            _ if !allowed => Err(Round::Over(GaveUp::TestsUsedUp)),
+            None if self.unsolvable.len() >= MOST_UNSOLVABLE => Err(Round::Over(GaveUp::TooManyUnsolvable)),
+            None => Err(Round::Open(taken)),
+            Some(outcome) => {
+                self.tested.insert(taken);
+                Ok(outcome == Outcome::Red)
+            }
+        }
+    }
+}
+
+/// `names` in that many parts of nearly the same size, in their order; each has at least one where there
+/// are enough.
+fn split(names: &[String], parts: usize) -> Vec<Vec<String>> {
+    let bound = |part: usize| part * names.len() / parts;
+    (0..parts).map(|part| names[bound(part)..bound(part + 1)].to_vec()).collect()
+}
