@@ -132,7 +132,10 @@ fn a_mixture_takes_over_what_it_names_and_leaves_the_rest_as_it_was() {
     let green = Environment::new(["a", "b", "gone", "same"].map(|name| build(name, "1")));
     let red = Environment::new([build("a", "2"), build("b", "2"), build("new", "2"), build("same", "1")]);
     let told = |taken: &Taken| -> Vec<String> {
-        mixture(&green, &red, taken).builds().map(|build| format!("{} {}", build.name, build.version)).collect()
+        mixture(&green, &red, taken)
+            .builds()
+            .map(|build| format!("{} {}", build.name, build.version))
+            .collect()
     };
     assert_eq!(told(&taken(&["a"])), ["a 2", "b 1", "gone 1", "same 1"]);
     assert_eq!(told(&taken(&["b", "gone", "new"])), ["a 1", "b 2", "new 2", "same 1"]);
