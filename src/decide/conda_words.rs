@@ -81,7 +81,7 @@ fn fault(verdict: &CaseVerdict) -> String {
     let mut told = match (culprit, &verdict.suspected) {
         ([], None) => String::new(),
         ([], Some(suspected)) => format!(
-            " The fault lies among these changes, which could not be told apart: {}. The search ended because {}.",
+            " The fault lies among {}: they were not told apart, since {}.",
             suspected.left.join(", "),
             suspected.why
         ),

@@ -54,7 +54,7 @@ pub struct CulpritFacts<'f> {
 pub enum Step {
     /// This mixture has to be known next.
     Try(Taken),
-    /// These changes are at fault. No smaller part of them was found to be, by leaving out one.
+    /// These changes are at fault: with all of them the tests fail, and without any one of them they pass.
     Found(Taken),
     /// The search ends without a result.
     GaveUp {
@@ -71,6 +71,8 @@ pub enum Step {
 pub enum GaveUp {
     /// Everything that may be tested was tested.
     TestsUsedUp,
+    /// What is left cannot be installed in parts.
+    Inseparable,
     /// Too many mixtures cannot be installed.
     TooManyUnsolvable,
     /// The machine failed where it mattered. It may not the next time.
@@ -82,6 +84,7 @@ impl fmt::Display for GaveUp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::TestsUsedUp => "the tests that `culprit_tests` allows were used up",
+            Self::Inseparable => "some of them cannot be installed without the others",
             Self::TooManyUnsolvable => "too many mixtures of the two environments cannot be installed",
             Self::MachineFailed => "the machine failed at some of the tests",
         })
@@ -104,18 +107,7 @@ pub fn step(facts: &CulpritFacts<'_>) -> Step {
             Round::Over(why) => return Step::GaveUp { left: left.into_iter().collect(), why },
         }
     }
-    let left: Taken = left.into_iter().collect();
-    // An answer that is missing inside could have shrunk it.
-    let doubt = |(taken, outcome): (&Taken, &Outcome)| {
-        *outcome == Outcome::Unknown
-            && walk.tested.contains(taken)
-            && taken.is_subset(&left)
-            && *taken != left
-    };
-    match facts.known.iter().any(doubt) {
-        true => Step::GaveUp { left, why: GaveUp::MachineFailed },
-        false => Step::Found(left),
-    }
+    walk.end(left.into_iter().collect())
 }
 
 /// The mixture of both environments in which the changes of `taken` are those of `red`. All other
@@ -174,6 +166,25 @@ impl Walk<'_> {
             }
         }
         Round::Nothing
+    }
+
+    /// What is known of changes of which none could be left out. They are at fault where the tests pass
+    /// without each of them; an answer that is missing could have made them fewer.
+    fn end(&self, left: Taken) -> Step {
+        let known = |taken: &Taken| self.facts.known.get(taken).copied();
+        let is_needed = |name: &String| {
+            let rest: Taken = left.iter().filter(|other| *other != name).cloned().collect();
+            rest.is_empty() || known(&rest) == Some(Outcome::Green)
+        };
+        let is_missing = |taken: &Taken| taken.is_subset(&left) && known(taken) == Some(Outcome::Unknown);
+        if left.iter().all(is_needed) {
+            return Step::Found(left);
+        }
+        let why = match self.tested.iter().any(is_missing) {
+            true => GaveUp::MachineFailed,
+            false => GaveUp::Inseparable,
+        };
+        Step::GaveUp { left, why }
     }
 
     /// Whether a mixture is known to be red; why the round ends where that cannot be said.

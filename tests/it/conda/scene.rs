@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::{Configuration, Engines as EngineSettings};
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
@@ -23,7 +25,7 @@ use super::made::{Entry, Made, made};
 /// A published folder with the channels `tested`, `staged` and `passed`, a channel of others, and the jobs
 /// `integrate` and `recheck`.
 pub struct Scene {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     pub clock: Arc<ManualClock>,
     pub store: Store,
     /// The members, as a list of TOML holds them.
@@ -37,12 +39,19 @@ pub struct Scene {
 impl Scene {
     /// The distribution `tiny` of these members, on linux-64.
     pub async fn new(members: &'static str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
         std::fs::create_dir_all(folder.path().join("state")).unwrap();
-        let database = folder.path().join("state/tidegate.db");
-        let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
+        let store = store_in(&folder).await;
         Self { folder, clock, store, members, platforms: r#""linux-64""#, modes: r#""latest""# }
+    }
+
+    /// The same place after a crash, as a new process finds it.
+    pub async fn after_a_crash(&self) -> Self {
+        let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
+        let store = store_in(&folder).await;
+        let Self { members, platforms, modes, .. } = *self;
+        Self { folder, clock, store, members, platforms, modes }
     }
 
     pub fn tested(&self) -> PathBuf {
@@ -153,6 +162,15 @@ impl Scene {
         states
     }
 
+    /// How many tests have ended, by the run that had them run.
+    pub async fn tests_by_run(&self) -> BTreeMap<i64, i64> {
+        let options = SqliteConnectOptions::new().filename(database_in(&self.folder)).read_only(true);
+        let mut database = options.connect().await.unwrap();
+        let counted = "SELECT run_id, count(*) FROM recheck_test WHERE ended_at IS NOT NULL GROUP BY run_id";
+        let rows: Vec<(i64, i64)> = sqlx::query_as(counted).fetch_all(&mut database).await.unwrap();
+        rows.into_iter().collect()
+    }
+
     pub async fn events(&self) -> Vec<Event> {
         self.store.events_after(0, 1000).await.unwrap()
     }
@@ -190,6 +208,14 @@ impl Scene {
         files.sort();
         files
     }
+}
+
+fn database_in(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("state/tidegate.db")
+}
+
+async fn store_in(folder: &tempfile::TempDir) -> Store {
+    Store::open(&database_in(folder), Durability::ProcessCrash).await.unwrap()
 }
 
 /// A package for this scene; `noarch` unless it says otherwise.
