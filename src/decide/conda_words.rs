@@ -59,7 +59,8 @@ fn reason(verdict: &CaseVerdict) -> String {
     let mut reason = match &verdict.result {
         Some(TestVerdict::Pass) => "Every test passed.".to_owned(),
         Some(TestVerdict::Fail { step, detail }) => {
-            format!("{}: {}.", capital(&step.to_string()), detail.trim_end().trim_end_matches('.'))
+            let (step, detail) = (capital(&step.to_string()), detail.trim().trim_end_matches('.'));
+            if detail.is_empty() { format!("{step}.") } else { format!("{step}: {detail}.") }
         }
         Some(TestVerdict::TimedOut { after }) => format!("Its tests did not end within {after} seconds."),
         Some(TestVerdict::NoTests) => "Its archive holds no tests.".to_owned(),

@@ -45,6 +45,9 @@ pub struct CulpritFacts<'f> {
     pub changes: &'f [EnvironmentChange],
     /// What is known of mixtures. That of no change is green and that of all is red, without being here.
     pub known: &'f BTreeMap<Taken, Outcome>,
+    /// What was at fault in an earlier search, which is asked about first: what broke it once may still
+    /// do so among other changes. Empty where there is nothing to go by.
+    pub first: &'f Taken,
     /// How many mixtures are tested at most.
     pub most_tests: u32,
 }
@@ -84,7 +87,7 @@ impl fmt::Display for GaveUp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::TestsUsedUp => "the tests that `culprit_tests` allows were used up",
-            Self::Inseparable => "some of them cannot be installed without the others",
+            Self::Inseparable => "mixtures with only some of them cannot be installed",
             Self::TooManyUnsolvable => "too many mixtures of the two environments cannot be installed",
             Self::MachineFailed => "the machine failed at some of the tests",
         })
@@ -93,21 +96,14 @@ impl fmt::Display for GaveUp {
 
 /// The next step of the search. The same facts in any order give the same step.
 pub fn step(facts: &CulpritFacts<'_>) -> Step {
-    let mut walk = Walk { facts, tested: BTreeSet::new(), unsolvable: BTreeSet::new() };
     let names: Taken = facts.changes.iter().map(|change| change.name.clone()).collect();
-    let mut left: Vec<String> = names.into_iter().collect();
-    let mut parts = 2;
-    while left.len() > 1 {
-        match walk.round(&left, parts) {
-            Round::Part(part) => (left, parts) = (part, 2),
-            Round::Rest(rest) => (left, parts) = (rest, (parts - 1).max(2)),
-            Round::Nothing if parts >= left.len() => break,
-            Round::Nothing => parts = (2 * parts).min(left.len()),
-            Round::Open(taken) => return Step::Try(taken),
-            Round::Over(why) => return Step::GaveUp { left: left.into_iter().collect(), why },
-        }
+    let left = names.into_iter().collect();
+    let mut walk = Walk { facts, left, tested: BTreeSet::new(), unsolvable: BTreeSet::new() };
+    match walk.narrow() {
+        Ok(()) => walk.end(),
+        Err(Stop::Open(taken)) => Step::Try(taken),
+        Err(Stop::Over(why)) => Step::GaveUp { left: walk.left.into_iter().collect(), why },
     }
-    walk.end(left.into_iter().collect())
 }
 
 /// The mixture of both environments in which the changes of `taken` are those of `red`. All other
@@ -128,18 +124,14 @@ pub fn mixture(green: &Environment, red: &Environment, taken: &Taken) -> Environ
 /// One walk over what is known.
 struct Walk<'w> {
     facts: &'w CulpritFacts<'w>,
+    /// The smallest mixture that is known to be red, in the order of the names.
+    left: Vec<String>,
     tested: BTreeSet<Taken>,
     unsolvable: BTreeSet<Taken>,
 }
 
-/// How one round of parts and rests came out.
-enum Round {
-    /// One of the parts alone is red.
-    Part(Vec<String>),
-    /// All without one of the parts is red.
-    Rest(Vec<String>),
-    /// None is.
-    Nothing,
+/// Why a walk cannot go on.
+enum Stop {
     /// It hangs on this mixture, of which nothing is known yet.
     Open(Taken),
     /// Nothing more may be found out.
@@ -147,30 +139,47 @@ enum Round {
 }
 
 impl Walk<'_> {
-    /// Asks about each of the parts, then about what is left without each of them.
-    fn round(&mut self, left: &[String], parts: usize) -> Round {
-        let parts = split(left, parts);
+    /// Makes what is left smaller until no part of it can be left out.
+    fn narrow(&mut self) -> Result<(), Stop> {
+        let first: Vec<String> = self.facts.first.iter().cloned().collect();
+        if !first.is_empty() && first.iter().all(|name| self.left.contains(name)) && self.is_red(&first)? {
+            self.left = first;
+        }
+        let mut parts = 2;
+        while self.left.len() > 1 {
+            parts = match self.round(parts)? {
+                Some(parts) => parts,
+                None if parts >= self.left.len() => return Ok(()),
+                None => (2 * parts).min(self.left.len()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Asks about each of that many parts, then about what is left without each of them, and goes on
+    /// with the first that is red; says in how many parts. Nothing where none is.
+    fn round(&mut self, parts: usize) -> Result<Option<usize>, Stop> {
+        let parts = split(&self.left, parts);
         for part in &parts {
-            match self.is_red(part) {
-                Ok(true) => return Round::Part(part.clone()),
-                Ok(false) => {}
-                Err(end) => return end,
+            if self.is_red(part)? {
+                self.left.clone_from(part);
+                return Ok(Some(2));
             }
         }
         for part in &parts {
-            let rest: Vec<String> = left.iter().filter(|name| !part.contains(name)).cloned().collect();
-            match self.is_red(&rest) {
-                Ok(true) => return Round::Rest(rest),
-                Ok(false) => {}
-                Err(end) => return end,
+            let rest: Vec<String> = self.left.iter().filter(|name| !part.contains(name)).cloned().collect();
+            if self.is_red(&rest)? {
+                self.left = rest;
+                return Ok(Some((parts.len() - 1).max(2)));
             }
         }
-        Round::Nothing
+        Ok(None)
     }
 
     /// What is known of changes of which none could be left out. They are at fault where the tests pass
     /// without each of them; an answer that is missing could have made them fewer.
-    fn end(&self, left: Taken) -> Step {
+    fn end(&self) -> Step {
+        let left: Taken = self.left.iter().cloned().collect();
         let known = |taken: &Taken| self.facts.known.get(taken).copied();
         let is_needed = |name: &String| {
             let rest: Taken = left.iter().filter(|other| *other != name).cloned().collect();
@@ -187,8 +196,8 @@ impl Walk<'_> {
         Step::GaveUp { left, why }
     }
 
-    /// Whether a mixture is known to be red; why the round ends where that cannot be said.
-    fn is_red(&mut self, names: &[String]) -> Result<bool, Round> {
+    /// Whether a mixture is known to be red; why the walk stops where that cannot be said.
+    fn is_red(&mut self, names: &[String]) -> Result<bool, Stop> {
         let taken: Taken = names.iter().cloned().collect();
         let outcome = self.facts.known.get(&taken).copied();
         if outcome == Some(Outcome::Unsolvable) {
@@ -197,9 +206,9 @@ impl Walk<'_> {
         }
         let allowed = self.tested.contains(&taken) || self.tested.len() < self.facts.most_tests as usize;
         match outcome {
-            _ if !allowed => Err(Round::Over(GaveUp::TestsUsedUp)),
-            None if self.unsolvable.len() >= MOST_UNSOLVABLE => Err(Round::Over(GaveUp::TooManyUnsolvable)),
-            None => Err(Round::Open(taken)),
+            _ if !allowed => Err(Stop::Over(GaveUp::TestsUsedUp)),
+            None if self.unsolvable.len() >= MOST_UNSOLVABLE => Err(Stop::Over(GaveUp::TooManyUnsolvable)),
+            None => Err(Stop::Open(taken)),
             Some(outcome) => {
                 self.tested.insert(taken);
                 Ok(outcome == Outcome::Red)

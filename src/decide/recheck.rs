@@ -50,12 +50,21 @@ pub struct CaseFacts {
     pub last_green: Option<Environment>,
     /// What the case last settled on, before this pass.
     pub before: Option<CaseState>,
-    /// What was found to be at fault in exactly this environment in an earlier pass, as people say it.
+    /// What was at fault when the case was red at the last pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub culprit_before: Option<Vec<String>>,
+    pub blamed_before: Option<Blamed>,
     /// The mixtures of `last_green` and today's environment that were looked at, in any order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixtures: Vec<KnownMixture>,
+}
+
+/// What was found to be at fault, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blamed {
+    /// The fingerprint of the red environment.
+    pub fingerprint: String,
+    /// The changes, as people say them.
+    pub changes: Vec<String>,
 }
 
 /// A mixture of two environments that was looked at.
@@ -312,8 +321,10 @@ fn blame(facts: &RecheckFacts, case: &CaseFacts, verdict: &mut CaseVerdict) -> O
     else {
         return None;
     };
-    if case.culprit_before.is_some() {
-        verdict.culprit.clone_from(&case.culprit_before);
+    // The green environment is the same too: a green verdict would have come between.
+    let again = |blamed: &&Blamed| verdict.fingerprint.as_ref() == Some(&blamed.fingerprint);
+    if let Some(blamed) = case.blamed_before.as_ref().filter(again) {
+        verdict.culprit = Some(blamed.changes.clone());
         return None;
     }
     let changes = green.changes_to(red);
@@ -321,7 +332,12 @@ fn blame(facts: &RecheckFacts, case: &CaseFacts, verdict: &mut CaseVerdict) -> O
         return None;
     }
     let known = case.mixtures.iter().map(|mixture| (mixture.taken.clone(), mixture.outcome)).collect();
-    let search = CulpritFacts { changes: &changes, known: &known, most_tests: facts.culprit_tests };
+    let blamed = |change: &&EnvironmentChange| {
+        case.blamed_before.as_ref().is_some_and(|blamed| blamed.changes.contains(&change.to_string()))
+    };
+    let first = changes.iter().filter(blamed).map(|change| change.name.clone()).collect();
+    let most_tests = facts.culprit_tests;
+    let search = CulpritFacts { changes: &changes, known: &known, first: &first, most_tests };
     match culprit::step(&search) {
         Step::Found(taken) => verdict.culprit = Some(told(&changes, &taken)),
         Step::GaveUp { left, why } => {

@@ -29,7 +29,7 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words;
 use crate::decide::culprit::GaveUp;
 use crate::decide::recheck::{
-    CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
+    Blamed, CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
 };
 use crate::domain::{Build, Environment, RecheckCase, Solved};
 use crate::store::VerdictRow;
@@ -135,17 +135,14 @@ impl Recheck {
         context: &RunContext,
     ) -> Result<CaseFacts, RunError> {
         let case = &seen.case;
-        let fingerprint = match &seen.solved {
-            Solved::Environment(environment) => Some(environment.fingerprint()),
-            Solved::Impossible(_) | Solved::Unknown(_) => None,
-        };
-        let tests = match &fingerprint {
-            Some(fingerprint) => self.past_tests(&case.member, &case.platform, fingerprint, context).await?,
-            None => Vec::new(),
+        let tests = match &seen.solved {
+            Solved::Environment(environment) => {
+                let fingerprint = environment.fingerprint();
+                self.past_tests(&case.member, &case.platform, &fingerprint, context).await?
+            }
+            Solved::Impossible(_) | Solved::Unknown(_) => Vec::new(),
         };
         let before = before.get(&format!("{}/{}", scope(case), case.member.name));
-        // A verdict that is still in force had the same last green environment: no green one came since.
-        let same = before.filter(|verdict| verdict.fingerprint == fingerprint && verdict.case == *case);
         Ok(CaseFacts {
             case: case.clone(),
             solved: seen.solved.clone(),
@@ -154,7 +151,10 @@ impl Recheck {
             tests,
             last_green: self.last_green(case).await?,
             before: before.and_then(|verdict| verdict.settled),
-            culprit_before: same.and_then(|verdict| verdict.culprit.clone()),
+            blamed_before: before.and_then(|verdict| {
+                let (fingerprint, changes) = (verdict.fingerprint.clone()?, verdict.culprit.clone()?);
+                Some(Blamed { fingerprint, changes })
+            }),
             mixtures: Vec::new(),
         })
     }

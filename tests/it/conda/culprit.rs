@@ -91,6 +91,14 @@ async fn of_six_drifts_exactly_those_that_break_a_member_are_named() {
     assert_eq!(next.state, RunState::Done, "{next:?}");
     assert_eq!(scene.tests_by_run().await, tests, "nothing is tested again");
     assert_eq!(faults(&scene).await, FOUND);
+
+    // Another change comes to the same fault: the red members are seen twice in their new environments,
+    // the steady one once, and what breaks them is known from the mixtures without it.
+    let newer = Package::new("dep1", "3.0").file("share/dep1.txt", "3.0\n");
+    Scene::offer(&scene.forge(), &[newer]);
+    let further = scene.next_day("recheck").await;
+    assert_eq!(faults(&scene).await, FOUND);
+    assert_eq!(scene.tests_by_run().await[&further.id.0], 5);
 }
 
 #[tokio::test]
