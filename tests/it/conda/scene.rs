@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::json;
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, SqliteConnection};
 use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::{Configuration, Engines as EngineSettings};
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
@@ -164,11 +164,23 @@ impl Scene {
 
     /// How many tests have ended, by the run that had them run.
     pub async fn tests_by_run(&self) -> BTreeMap<i64, i64> {
-        let options = SqliteConnectOptions::new().filename(database_in(&self.folder)).read_only(true);
-        let mut database = options.connect().await.unwrap();
+        let mut database = self.database().await;
         let counted = "SELECT run_id, count(*) FROM recheck_test WHERE ended_at IS NOT NULL GROUP BY run_id";
         let rows: Vec<(i64, i64)> = sqlx::query_as(counted).fetch_all(&mut database).await.unwrap();
         rows.into_iter().collect()
+    }
+
+    /// How the tests of each build in each environment came out, in their order.
+    pub async fn results_by_environment(&self) -> Vec<String> {
+        let mut database = self.database().await;
+        let results = "SELECT group_concat(verdict ->> 'verdict', ' ' ORDER BY attempt) FROM recheck_test \
+                       GROUP BY sha256, fingerprint";
+        sqlx::query_scalar(results).fetch_all(&mut database).await.unwrap()
+    }
+
+    async fn database(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(database_in(&self.folder)).read_only(true);
+        options.connect().await.unwrap()
     }
 
     pub async fn events(&self) -> Vec<Event> {
