@@ -12,7 +12,7 @@ use crate::domain::{Action, Move, Plan};
 pub(super) enum Planned {
     Promotion(Plan),
     Snapshot(SnapshotPlan),
-    Recheck(RecheckPlan),
+    Recheck(Box<RecheckPlan>),
     Candidate(Candidate),
 }
 

@@ -139,6 +139,11 @@ pub struct Recheck {
     #[serde(default = "default_confirm_red")]
     #[schemars(range(min = 1, max = 10))]
     pub confirm_red: u32,
+    /// How many mixtures of the last green environment and a red one are tested at most to find the change
+    /// at fault. Default: 20; 0 switches the search off.
+    #[serde(default = "default_culprit_tests")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub culprit_tests: u32,
     /// How many tests go on at the same time. Default: 2.
     #[serde(default = "default_parallel")]
     #[schemars(range(min = 1, max = 1000))]
@@ -328,6 +333,10 @@ fn default_modes() -> Vec<RecheckMode> {
 
 fn default_confirm_red() -> u32 {
     2
+}
+
+fn default_culprit_tests() -> u32 {
+    20
 }
 
 fn default_parallel() -> u32 {

@@ -72,13 +72,36 @@ fn reason(verdict: &CaseVerdict) -> String {
         }
         None => "It was not tested in this environment yet.".to_owned(),
     };
-    if !verdict.changed_since_green.is_empty() {
-        reason += &format!(" Changed since it was green: {}.", verdict.changed_since_green.join(", "));
-    }
+    reason += &fault(verdict);
     if verdict.flaky {
         reason += " Its tests came out differently in the same environment.";
     }
     reason
+}
+
+/// What is at fault, as far as that is known, and what else changed.
+fn fault(verdict: &CaseVerdict) -> String {
+    let culprit = verdict.culprit.as_deref().unwrap_or_default();
+    let mut told = match (culprit, &verdict.suspected) {
+        ([], None) => String::new(),
+        ([], Some(suspected)) => format!(
+            " The fault lies among {}: they were not told apart, since {}.",
+            suspected.left.join(", "),
+            suspected.why
+        ),
+        ([only], _) => format!(" The change at fault is {only}."),
+        (several, _) => format!(" The changes at fault, together, are {}.", several.join(" and ")),
+    };
+    let named = |change: &&String| {
+        culprit.contains(change) || verdict.suspected.as_ref().is_some_and(|one| one.left.contains(change))
+    };
+    let others: Vec<&str> =
+        verdict.changed_since_green.iter().filter(|change| !named(change)).map(String::as_str).collect();
+    if !others.is_empty() {
+        let also = if told.is_empty() { "Changed" } else { "Also changed" };
+        told += &format!(" {also} since it was green: {}.", others.join(", "));
+    }
+    told
 }
 
 /// What an integration says of one member. `why` is what speaks against it.

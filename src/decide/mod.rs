@@ -3,6 +3,7 @@
 //!
 //! | file | the question it answers |
 //! |---|---|
+//! | `culprit` | which change of its environment turned a package red? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
@@ -15,6 +16,7 @@
 //! | `words`, `conda_words` | how does what was found read? |
 
 pub mod conda_words;
+pub mod culprit;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;

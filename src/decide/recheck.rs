@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Build, Environment, Evidence, FailedStep, RecheckCase, Solved, TestVerdict};
+use super::culprit::{self, CulpritFacts, GaveUp, Outcome, Step, Taken};
+use crate::domain::{
+    Build, Environment, EnvironmentChange, Evidence, FailedStep, RecheckCase, Solved, TestVerdict,
+};
 
 /// Everything the rule looks at for one metapackage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +23,10 @@ pub struct RecheckFacts {
     pub confirm_red: u32,
     /// How often a test is tried in one pass whose machine fails; at least 1.
     pub infrastructure_attempts: u32,
+    /// How many mixtures of two environments are tested at most to find the change at fault; 0: none is
+    /// looked for.
+    #[serde(default)]
+    pub culprit_tests: u32,
     /// Members that may pass although they carry no tests, by name.
     pub without_tests: BTreeSet<String>,
     /// Every member on every platform in every mode, in any order.
@@ -43,6 +50,30 @@ pub struct CaseFacts {
     pub last_green: Option<Environment>,
     /// What the case last settled on, before this pass.
     pub before: Option<CaseState>,
+    /// What was at fault when the case was red at the last pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blamed_before: Option<Blamed>,
+    /// The mixtures of `last_green` and today's environment that were looked at, in any order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<KnownMixture>,
+}
+
+/// What was found to be at fault, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blamed {
+    /// The fingerprint of the red environment.
+    pub fingerprint: String,
+    /// The changes, as people say them.
+    pub changes: Vec<String>,
+}
+
+/// A mixture of two environments that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownMixture {
+    /// Whose changes it takes over.
+    pub taken: Taken,
+    /// How it came out.
+    pub outcome: Outcome,
 }
 
 /// A test that has ended.
@@ -81,6 +112,28 @@ pub struct WantedTest {
     pub attempt: u32,
 }
 
+/// A mixture to be looked at now, since a case is red and nobody knows why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedMixture {
+    /// The case that wants it. Cases that share build, platform and both environments share the search.
+    pub case: RecheckCase,
+    /// The fingerprint of the environment in which it was green.
+    pub green: String,
+    /// The fingerprint of the one in which it is red.
+    pub red: String,
+    /// Whose changes the mixture takes over.
+    pub taken: Taken,
+}
+
+/// Among what a fault lies that was not found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspected {
+    /// The changes, as people say them.
+    pub left: Vec<String>,
+    /// Why the search ended.
+    pub why: GaveUp,
+}
+
 /// What the rule says of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseVerdict {
@@ -100,6 +153,12 @@ pub struct CaseVerdict {
     pub result: Option<TestVerdict>,
     /// What changed in the environment since the case was last green, as people say it.
     pub changed_since_green: Vec<String>,
+    /// The changes of those that are at fault, where they were found; several break it together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Vec<String>>,
+    /// Where the search for them ended without a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspected: Option<Suspected>,
 }
 
 /// Whether the metapackage and its members may pass.
@@ -134,6 +193,9 @@ pub struct RecheckPlan {
     pub verdicts: Vec<CaseVerdict>,
     /// The tests to be run, each once.
     pub tests: Vec<WantedTest>,
+    /// The mixtures to be looked at to find what is at fault, each once. They hold nothing back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<WantedMixture>,
     /// Whether the whole may pass.
     pub gate: Gate,
     /// What has to be reported, in the order of the verdicts. First sights that are green are no news.
@@ -157,15 +219,46 @@ impl CaseState {
     }
 }
 
+impl WantedMixture {
+    /// Whether both are the same step of the same search.
+    fn is_same(&self, other: &Self) -> bool {
+        let test = |one: &Self| (one.case.member.sha256.clone(), one.case.platform.clone());
+        test(self) == test(other)
+            && (&self.green, &self.red, &self.taken) == (&other.green, &other.red, &other.taken)
+    }
+
+    /// Whether the search is one for this case.
+    fn is_for(&self, case: &CaseFacts) -> bool {
+        let (Solved::Environment(red), Some(green)) = (&case.solved, &case.last_green) else { return false };
+        (&self.case.member.sha256, &self.case.platform) == (&case.case.member.sha256, &case.case.platform)
+            && (&self.green, &self.red) == (&green.fingerprint(), &red.fingerprint())
+    }
+}
+
+impl RecheckFacts {
+    /// Adds how a mixture came out, for every case that shares the search.
+    pub fn learn(&mut self, wanted: &WantedMixture, outcome: Outcome) {
+        for case in self.cases.iter_mut().filter(|case| wanted.is_for(case)) {
+            case.mixtures.push(KnownMixture { taken: wanted.taken.clone(), outcome });
+        }
+    }
+}
+
 /// Decides. The same facts in any order give the same plan.
 pub fn recheck(facts: &RecheckFacts) -> RecheckPlan {
     let mut cases: Vec<&CaseFacts> = facts.cases.iter().collect();
     cases.sort_by(|a, b| a.case.cmp(&b.case));
     let mut verdicts = Vec::with_capacity(cases.len());
     let mut wanted: BTreeMap<(String, String, String), WantedTest> = BTreeMap::new();
+    let mut mixtures: Vec<WantedMixture> = Vec::new();
     let mut changes = Vec::new();
     for case in cases {
-        let verdict = judge(facts, case);
+        let mut verdict = judge(facts, case);
+        if let Some(mixture) = blame(facts, case, &mut verdict)
+            && !mixtures.iter().any(|other| other.is_same(&mixture))
+        {
+            mixtures.push(mixture);
+        }
         if let (CaseState::Waiting, Some(fingerprint)) = (verdict.state, &verdict.fingerprint) {
             let key = (case.case.member.sha256.clone(), case.case.platform.clone(), fingerprint.clone());
             wanted.entry(key).or_insert_with(|| WantedTest {
@@ -179,7 +272,7 @@ pub fn recheck(facts: &RecheckFacts) -> RecheckPlan {
     }
     let gate = gate(facts, &verdicts);
     let tests = wanted.into_values().collect();
-    RecheckPlan { metapackage: facts.metapackage.clone(), verdicts, tests, gate, changes }
+    RecheckPlan { metapackage: facts.metapackage.clone(), verdicts, tests, mixtures, gate, changes }
 }
 
 /// What the tests so far mean for one case.
@@ -216,6 +309,63 @@ fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
         flaky: case.tests.iter().any(red) && case.tests.iter().any(|test| test.verdict == TestVerdict::Pass),
         result,
         changed_since_green: changed.iter().map(ToString::to_string).collect(),
+        culprit: None,
+        suspected: None,
+    }
+}
+
+/// Says what is at fault in a red case, or which mixture would tell.
+fn blame(facts: &RecheckFacts, case: &CaseFacts, verdict: &mut CaseVerdict) -> Option<WantedMixture> {
+    let (Solved::Environment(red), Some(green), CaseState::Red) =
+        (&case.solved, &case.last_green, verdict.state)
+    else {
+        return None;
+    };
+    // The green environment is the same too: a green verdict would have come between.
+    let again = |blamed: &&Blamed| verdict.fingerprint.as_ref() == Some(&blamed.fingerprint);
+    if let Some(blamed) = case.blamed_before.as_ref().filter(again) {
+        verdict.culprit = Some(blamed.changes.clone());
+        return None;
+    }
+    let changes = green.changes_to(red);
+    if facts.culprit_tests == 0 || changes.is_empty() {
+        return None;
+    }
+    let known = case.mixtures.iter().map(|mixture| (mixture.taken.clone(), mixture.outcome)).collect();
+    let blamed = |change: &&EnvironmentChange| {
+        case.blamed_before.as_ref().is_some_and(|blamed| blamed.changes.contains(&change.to_string()))
+    };
+    let first = changes.iter().filter(blamed).map(|change| change.name.clone()).collect();
+    let most_tests = facts.culprit_tests;
+    let search = CulpritFacts { changes: &changes, known: &known, first: &first, most_tests };
+    match culprit::step(&search) {
+        Step::Found(taken) => verdict.culprit = Some(told(&changes, &taken)),
+        Step::GaveUp { left, why } => {
+            verdict.suspected = Some(Suspected { left: told(&changes, &left), why });
+        }
+        // Where no engine takes the test, there is nothing to be learnt.
+        Step::Try(_) if case.untestable.is_some() => {}
+        Step::Try(taken) => {
+            let (green, red) = (green.fingerprint(), red.fingerprint());
+            return Some(WantedMixture { case: case.case.clone(), green, red, taken });
+        }
+    }
+    None
+}
+
+fn told(changes: &[EnvironmentChange], taken: &Taken) -> Vec<String> {
+    changes.iter().filter(|change| taken.contains(&change.name)).map(ToString::to_string).collect()
+}
+
+/// What the tests of a mixture mean, oldest first; nothing while a test is still wanted. They count as
+/// all tests do.
+pub fn mixture_outcome(facts: &RecheckFacts, tests: &[PastTest]) -> Option<Outcome> {
+    match from_tests(facts, tests).0 {
+        CaseState::Green => Some(Outcome::Green),
+        CaseState::Red => Some(Outcome::Red),
+        CaseState::NoTests => Some(Outcome::Unsolvable),
+        CaseState::Unknown => Some(Outcome::Unknown),
+        CaseState::Waiting => None,
     }
 }
 

@@ -103,6 +103,18 @@ pub fn solve(task: &SolveTask<'_>) -> Result<Solution, SolveError> {
     Err(question.impossible(&fault, explanation))
 }
 
+/// The same answer as [`solve`], or nothing where nothing satisfies the task: without the search for
+/// what is at fault, which costs many times more.
+pub fn solution(task: &SolveTask<'_>) -> Result<Option<Solution>, SolveError> {
+    let question = Question::new(task, &[])?;
+    let everything: Vec<usize> = (0..question.specs.len()).collect();
+    match question.ask(&everything) {
+        Ok(solution) => Ok(Some(solution)),
+        Err(SolveError::Impossible { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
 /// A task whose specs were read, to ask about any part of them.
 pub(super) struct Question<'a> {
     offer: Offer<'a>,

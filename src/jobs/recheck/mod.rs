@@ -9,6 +9,7 @@
 //! Every step can be done again: a test has its row before it begins, and an engine adopts a test that
 //! runs; publishing what is published already changes nothing.
 
+mod culprit;
 mod observe;
 mod passed;
 mod reports;
@@ -26,10 +27,11 @@ use super::{Pass, Services, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words;
+use crate::decide::culprit::GaveUp;
 use crate::decide::recheck::{
-    CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
+    Blamed, CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
 };
-use crate::domain::{Environment, RecheckCase, Solved};
+use crate::domain::{Build, Environment, RecheckCase, Solved};
 use crate::store::VerdictRow;
 use observe::{Seen, SeenCase};
 
@@ -67,7 +69,8 @@ impl Recheck {
             Ok(seen) => seen,
             Err(reason) => return Ok(RunOutcome::Skipped { reason }),
         };
-        let (facts, plan) = self.settle(&seen, &context).await?;
+        let settled = self.settle(&seen, &context).await?;
+        let (facts, plan) = self.find_culprits(settled, &channels, &context).await?;
         if self.pass == Pass::Full {
             self.abandon_tests(&context).await?;
         }
@@ -89,7 +92,10 @@ impl Recheck {
             self.publish(&seen, &context).await?;
         }
         // What the machine failed at is tried again, whether anything changes outside or not.
-        let settled = plan.verdicts.iter().all(|verdict| verdict.state != CaseState::Unknown);
+        let settled = plan.verdicts.iter().all(|verdict| {
+            let broken = verdict.suspected.as_ref().is_some_and(|one| one.why == GaveUp::MachineFailed);
+            verdict.state != CaseState::Unknown && !broken
+        });
         self.remember_settled(if settled { &channels.digest } else { "" }, now).await?;
         Ok(done)
     }
@@ -100,7 +106,7 @@ impl Recheck {
         seen: &Seen,
         context: &RunContext,
     ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
-        let before = self.states_before(context.nominal).await?;
+        let before = self.verdicts_before(context.nominal).await?;
         loop {
             let mut cases = Vec::with_capacity(seen.cases.len());
             for case in &seen.cases {
@@ -109,6 +115,7 @@ impl Recheck {
             let facts = RecheckFacts {
                 metapackage: seen.metapackage.clone(),
                 confirm_red: self.settings.confirm_red,
+                culprit_tests: self.settings.culprit_tests,
                 infrastructure_attempts: INFRASTRUCTURE_ATTEMPTS,
                 without_tests: self.distribution.without_tests.clone(),
                 cases,
@@ -124,37 +131,54 @@ impl Recheck {
     async fn case_facts(
         &self,
         seen: &SeenCase,
-        before: &BTreeMap<String, CaseState>,
+        before: &BTreeMap<String, CaseVerdict>,
         context: &RunContext,
     ) -> Result<CaseFacts, RunError> {
-        let store = &self.services.store;
         let case = &seen.case;
         let tests = match &seen.solved {
             Solved::Environment(environment) => {
                 let fingerprint = environment.fingerprint();
-                store.recheck_tests(&case.member.sha256, &case.platform, &fingerprint).await?
+                self.past_tests(&case.member, &case.platform, &fingerprint, context).await?
             }
             Solved::Impossible(_) | Solved::Unknown(_) => Vec::new(),
         };
-        let ended = tests.into_iter().filter_map(|test| {
-            let this_pass = test.run == context.run_id;
-            test.verdict.map(|verdict| PastTest { verdict, this_pass })
-        });
+        let before = before.get(&format!("{}/{}", scope(case), case.member.name));
         Ok(CaseFacts {
             case: case.clone(),
             solved: seen.solved.clone(),
             carries_tests: seen.carries_tests,
             untestable: self.untestable(&case.platform),
-            tests: ended.collect(),
+            tests,
             last_green: self.last_green(case).await?,
-            before: before.get(&format!("{}/{}", scope(case), case.member.name)).copied(),
+            before: before.and_then(|verdict| verdict.settled),
+            blamed_before: before.and_then(|verdict| {
+                let (fingerprint, changes) = (verdict.fingerprint.clone()?, verdict.culprit.clone()?);
+                Some(Blamed { fingerprint, changes })
+            }),
+            mixtures: Vec::new(),
         })
     }
 
-    /// What each case settled on last, by scope and member.
-    async fn states_before(&self, nominal: Timestamp) -> anyhow::Result<BTreeMap<String, CaseState>> {
+    /// The tests of a build on a platform in an environment that have ended, oldest first.
+    async fn past_tests(
+        &self,
+        member: &Build,
+        platform: &str,
+        fingerprint: &str,
+        context: &RunContext,
+    ) -> anyhow::Result<Vec<PastTest>> {
+        let tests = self.services.store.recheck_tests(&member.sha256, platform, fingerprint).await?;
+        let ended = tests.into_iter().filter_map(|test| {
+            let this_pass = test.run == context.run_id;
+            test.verdict.map(|verdict| PastTest { verdict, this_pass })
+        });
+        Ok(ended.collect())
+    }
+
+    /// What was said of each case last, by scope and member.
+    async fn verdicts_before(&self, nominal: Timestamp) -> anyhow::Result<BTreeMap<String, CaseVerdict>> {
         let at = nominal.max(self.services.clock.now());
-        let mut states = BTreeMap::new();
+        let mut before = BTreeMap::new();
         for platform in &self.distribution.platforms {
             for mode in &self.settings.modes {
                 let scope = format!("recheck/{platform}/{mode}");
@@ -162,11 +186,11 @@ impl Recheck {
                 for (member, verdict) in verdicts {
                     let stored: CaseVerdict = serde_json::from_value(verdict.body["recheck"].clone())
                         .with_context(|| format!("the verdict on {member} in {scope} cannot be read"))?;
-                    states.extend(stored.settled.map(|state| (format!("{scope}/{member}"), state)));
+                    before.insert(format!("{scope}/{member}"), stored);
                 }
             }
         }
-        Ok(states)
+        Ok(before)
     }
 
     /// The environment in which the case was green last.

@@ -21,7 +21,7 @@ use crate::ecosystem::conda::spec::{Spec, exact_spec};
 use crate::jobs::conda_channels::Channels;
 
 /// The longest time for one solve.
-const SOLVE: std::time::Duration = std::time::Duration::from_secs(120);
+pub(super) const SOLVE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Everything that a pass decides from, beside the tests in the store.
 pub(super) struct Seen {
@@ -133,7 +133,7 @@ impl Recheck {
     }
 
     /// Where the file of a member lies.
-    fn archive(&self, member: &Build) -> Result<PathBuf, RunError> {
+    pub(super) fn archive(&self, member: &Build) -> Result<PathBuf, RunError> {
         Ok(self.folder(&self.settings.from)?.join(&member.subdir).join(&member.file_name))
     }
 
@@ -198,7 +198,7 @@ impl Question {
 }
 
 /// What a member is tested with: itself, and what its tests need.
-fn specs(member: &Build, tests: &PackageTests) -> Vec<String> {
+pub(super) fn specs(member: &Build, tests: &PackageTests) -> Vec<String> {
     let needed = tests.requires.iter().cloned();
     [exact_spec(member)].into_iter().chain(needed).collect()
 }

@@ -31,6 +31,7 @@ impl Recheck {
                     "platform": change.case.platform, "mode": change.case.mode,
                     "from": change.from, "to": change.to,
                     "result": verdict.result, "changed": verdict.changed_since_green,
+                    "culprit": verdict.culprit, "suspected": verdict.suspected,
                 }),
                 // The nominal time makes it the change of this occurrence, however often it is tried.
                 dedup_key: format!(

@@ -16,7 +16,8 @@ use super::observe::Seen;
 use super::{Recheck, json};
 use crate::daemon::{RunContext, RunError};
 use crate::decide::recheck::WantedTest;
-use crate::domain::{Solved, TestVerdict};
+use crate::domain::{Build, Environment, Solved, TestVerdict};
+use crate::ecosystem::conda::solution::Solution;
 use crate::engine::{Assignment, AssignmentFolder, CondaTest, Limits, Network, Progress, Ticket, Work};
 use crate::failure::Failure;
 use crate::jobs::engines::JobEngine;
@@ -26,6 +27,17 @@ use crate::store::{NewRecheckTest, RecheckTest};
 const LOOK: Duration = Duration::from_millis(500);
 /// The most of a log that is kept, in bytes: its end, where the failure is.
 const LOG: u64 = 1 << 20;
+
+/// One test of a build in an environment.
+pub(super) struct Trial<'t> {
+    pub member: &'t Build,
+    pub platform: &'t str,
+    pub environment: &'t Environment,
+    /// The files of the environment.
+    pub solution: &'t Solution,
+    /// Which try in this environment it is, counted from 1.
+    pub attempt: u32,
+}
 
 impl Recheck {
     /// Why no test can be run for a platform; nothing where one can.
@@ -67,12 +79,24 @@ impl Recheck {
         let (Solved::Environment(environment), Some(solution)) = (&known.solved, &known.solution) else {
             return Err(RunError::Permanent(anyhow!("{case} has no environment to be tested in")));
         };
+        let (member, platform) = (&case.member, &case.platform);
+        let trial = Trial { member, platform, environment, solution, attempt: wanted.attempt };
+        self.carry_out(engine, &trial, context).await
+    }
+
+    /// Runs one test to its end, and writes down how it came out.
+    pub(super) async fn carry_out(
+        &self,
+        engine: &JobEngine,
+        trial: &Trial<'_>,
+        context: &RunContext,
+    ) -> Result<(), RunError> {
         let test = NewRecheckTest {
             job: &context.job,
-            member: &case.member,
-            platform: &case.platform,
-            environment,
-            attempt: wanted.attempt,
+            member: trial.member,
+            platform: trial.platform,
+            environment: trial.environment,
+            attempt: trial.attempt,
             run: context.run_id,
         };
         let row = self.services.store.begin_recheck_test(&test, self.services.clock.now()).await?;
@@ -80,11 +104,11 @@ impl Recheck {
             return Ok(());
         }
         let assignment = Assignment {
-            key: key(&case.member.sha256, &row),
+            key: key(&trial.member.sha256, &row),
             work: Work::CondaTest(CondaTest {
-                member: case.member.clone(),
-                platform: case.platform.clone(),
-                records: solution.to_install(),
+                member: trial.member.clone(),
+                platform: trial.platform.to_owned(),
+                records: trial.solution.to_install(),
             }),
             limits: Limits {
                 time: self.settings.test_time.get().as_secs(),

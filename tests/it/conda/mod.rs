@@ -5,6 +5,7 @@ mod archives;
 mod channel_builder;
 mod channels;
 mod command;
+mod culprit;
 mod destructure;
 mod destructure_command;
 mod files;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, SqliteConnection};
 use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
@@ -25,7 +27,7 @@ use super::made::{Entry, Made, made};
 /// A published folder with the channels `tested`, `staged` and `passed`, a channel of others, and the jobs
 /// `integrate` and `recheck`.
 pub struct Scene {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     pub clock: Arc<ManualClock>,
     pub store: Store,
     /// The members, as a list of TOML holds them.
@@ -45,11 +47,10 @@ pub struct Scene {
 impl Scene {
     /// The distribution `tiny` of these members, on linux-64.
     pub async fn new(members: &'static str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
         std::fs::create_dir_all(folder.path().join("state")).unwrap();
-        let database = folder.path().join("state/tidegate.db");
-        let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
+        let store = store_in(&folder).await;
         Self {
             folder,
             clock,
@@ -62,6 +63,15 @@ impl Scene {
             github: None,
             repository: "",
         }
+    }
+
+    /// The same place after a crash, as a new process finds it.
+    pub async fn after_a_crash(&self) -> Self {
+        let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
+        let store = store_in(&folder).await;
+        let Self { members, platforms, modes, engine, repository, .. } = *self;
+        let engines = self.engines.clone();
+        Self { folder, clock, store, members, platforms, modes, engines, engine, github: None, repository }
     }
 
     pub fn tested(&self) -> PathBuf {
@@ -184,6 +194,27 @@ impl Scene {
         states
     }
 
+    /// How many tests have ended, by the run that had them run.
+    pub async fn tests_by_run(&self) -> BTreeMap<i64, i64> {
+        let mut database = self.database().await;
+        let counted = "SELECT run_id, count(*) FROM recheck_test WHERE ended_at IS NOT NULL GROUP BY run_id";
+        let rows: Vec<(i64, i64)> = sqlx::query_as(counted).fetch_all(&mut database).await.unwrap();
+        rows.into_iter().collect()
+    }
+
+    /// How the tests of each build in each environment came out, in their order.
+    pub async fn results_by_environment(&self) -> Vec<String> {
+        let mut database = self.database().await;
+        let results = "SELECT group_concat(verdict ->> 'verdict', ' ' ORDER BY attempt) FROM recheck_test \
+                       GROUP BY sha256, fingerprint";
+        sqlx::query_scalar(results).fetch_all(&mut database).await.unwrap()
+    }
+
+    async fn database(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(database_in(&self.folder)).read_only(true);
+        options.connect().await.unwrap()
+    }
+
     pub async fn events(&self) -> Vec<Event> {
         self.store.events_after(0, 1000).await.unwrap()
     }
@@ -221,6 +252,14 @@ impl Scene {
         files.sort();
         files
     }
+}
+
+fn database_in(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("state/tidegate.db")
+}
+
+async fn store_in(folder: &tempfile::TempDir) -> Store {
+    Store::open(&database_in(folder), Durability::ProcessCrash).await.unwrap()
 }
 
 /// A package for this scene; `noarch` unless it says otherwise.

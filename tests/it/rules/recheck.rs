@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use tidegate::decide::culprit::Outcome;
 use tidegate::decide::recheck::{
-    CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, recheck,
+    Blamed, CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, recheck,
 };
 use tidegate::domain::{Build, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 
@@ -40,6 +41,8 @@ fn untested(member: &str) -> CaseFacts {
         tests: Vec::new(),
         last_green: None,
         before: None,
+        blamed_before: None,
+        mixtures: Vec::new(),
     }
 }
 
@@ -69,6 +72,7 @@ fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
         metapackage: build("qiime2-tiny", "2024.10"),
         confirm_red: 2,
         infrastructure_attempts: 3,
+        culprit_tests: 20,
         without_tests: BTreeSet::new(),
         cases,
     }
@@ -195,6 +199,72 @@ fn what_turned_red_names_what_changed_since_it_was_green() {
     assert_eq!(plan.verdicts[0].changed_since_green, ["extdep 1.0 → 2.0"]);
     let change = StateChange { case: case("q2-types"), from: Some(CaseState::Green), to: CaseState::Red };
     assert_eq!(plan.changes, [change]);
+}
+
+/// Turned red in an environment with six new packages at once.
+fn drifted() -> CaseFacts {
+    let with = |version: &str| {
+        let others = (1..=6).map(|number| build(&format!("dep{number}"), version));
+        Environment::new(others.chain([build("q2-types", "1.0")]))
+    };
+    CaseFacts {
+        solved: Solved::Environment(with("2.0")),
+        last_green: Some(with("1.0")),
+        before: Some(CaseState::Green),
+        ..tested("q2-types", &[now(fail()), now(fail())])
+    }
+}
+
+/// What a plan comes to where exactly these changes break the member, and after how many mixtures.
+fn searched(mut facts: RecheckFacts, culprit: &[&str]) -> (RecheckPlan, usize) {
+    let mut asked = 0;
+    loop {
+        let plan = recheck(&facts);
+        let [wanted] = plan.mixtures.as_slice() else { return (plan, asked) };
+        let red = culprit.iter().all(|name| wanted.taken.contains(*name));
+        facts.learn(wanted, if red { Outcome::Red } else { Outcome::Green });
+        asked += 1;
+    }
+}
+
+#[test]
+fn what_is_at_fault_is_looked_for_once_for_cases_that_share_everything_and_named_in_each() {
+    let pinned =
+        CaseFacts { case: RecheckCase { mode: RecheckMode::Pinned, ..case("q2-types") }, ..drifted() };
+    let (plan, asked) = searched(facts(vec![drifted(), pinned]), &["dep2", "dep5"]);
+    let named: Vec<_> = plan.verdicts.iter().map(|verdict| verdict.culprit.clone().unwrap()).collect();
+    assert_eq!(named, vec![["dep2 1.0 → 2.0", "dep5 1.0 → 2.0"]; 2]);
+    assert!((1..=20).contains(&asked), "{asked}");
+    assert!(matches!(plan.gate, Gate::Closed(_)), "who is at fault changes nothing about the gate");
+}
+
+#[test]
+fn the_search_holds_nothing_up_that_is_decided_already() {
+    let plan = decide(vec![drifted()]);
+    assert_eq!((plan.verdicts[0].state, plan.tests.len(), plan.mixtures.len()), (CaseState::Red, 0, 1));
+    let waiting = CaseFacts { tests: Vec::new(), ..drifted() };
+    assert!(decide(vec![waiting]).mixtures.is_empty(), "what is not red yet is not looked into");
+    let off = RecheckFacts { culprit_tests: 0, ..facts(vec![drifted()]) };
+    assert!(recheck(&off).mixtures.is_empty(), "it is switched off");
+}
+
+#[test]
+fn what_was_at_fault_is_remembered_and_tried_first_among_other_changes() {
+    let Solved::Environment(red) = drifted().solved else { unreachable!("it has an environment") };
+    let changes = vec!["dep3 1.0 → 2.0".to_owned()];
+    let same = Blamed { fingerprint: red.fingerprint(), changes: changes.clone() };
+    let (plan, asked) =
+        searched(facts(vec![CaseFacts { blamed_before: Some(same), ..drifted() }]), &["dep3"]);
+    assert_eq!((plan.verdicts[0].culprit.as_ref(), asked), (Some(&changes), 0));
+    let other = Blamed { fingerprint: "that of yesterday".to_owned(), changes: changes.clone() };
+    let (plan, asked) =
+        searched(facts(vec![CaseFacts { blamed_before: Some(other), ..drifted() }]), &["dep3"]);
+    assert_eq!((plan.verdicts[0].culprit.as_ref(), asked), (Some(&changes), 1));
+    let innocent =
+        Blamed { fingerprint: "that of yesterday".to_owned(), changes: vec!["dep1 1.0 → 2.0".to_owned()] };
+    let (plan, _) =
+        searched(facts(vec![CaseFacts { blamed_before: Some(innocent), ..drifted() }]), &["dep3"]);
+    assert_eq!(plan.verdicts[0].culprit.as_ref(), Some(&changes), "nothing is blamed for its past");
 }
 
 #[test]
