@@ -9,8 +9,9 @@ use tidegate::domain::TestVerdict;
 use super::drift_passes::{Passes, environment, solve_all};
 use super::drift_year::{DAYS, Size, Year};
 
-/// About 1,500 records over the year. Something comes every third day, so that the year takes seconds.
-const SMALL: Size = Size { members: 80, packages: 100, versions: 11, every: 3, arrivals: 2, faults: 24 };
+/// About 1,500 records over the year. Something comes once a week, so that the year takes seconds.
+const SMALL: Size =
+    Size { members: 80, packages: 120, named: 3, versions: 10, every: 7, arrivals: 3, faults: 24 };
 
 /// What a year came to.
 #[derive(Default)]
@@ -78,7 +79,8 @@ fn live_through(year: &Year) -> (Tally, Passes) {
         for (case, solved) in &solved {
             let name = &case.member.name;
             let environment = environment(solved).expect("every member can be installed all year");
-            let broken = year.faults().iter().enumerate().filter(|(_, fault)| fault.breaks(name, environment));
+            let broken =
+                year.faults().iter().enumerate().filter(|(_, fault)| fault.breaks(name, environment));
             let broken: Vec<usize> = broken.map(|(number, _)| number).collect();
             let truth = if broken.is_empty() { CaseState::Green } else { CaseState::Red };
             if states[name] != truth {

@@ -20,7 +20,9 @@ pub struct Size {
     pub members: u32,
     /// The external packages.
     pub packages: u32,
-    /// The versions that each of these has on day 0.
+    /// The external packages that a member names. Beside these it has what they need, in four layers.
+    pub named: u32,
+    /// The versions that each external package has on day 0.
     pub versions: u32,
     /// The days on which anything comes: every so many.
     pub every: u32,
@@ -119,6 +121,8 @@ struct Making {
     numbers: Numbers,
     /// The newest version of each external package.
     newest: Vec<u32>,
+    /// What each external package needs, in whatever version.
+    needs: Vec<Vec<u32>>,
     /// The external packages that each member names.
     named: Vec<Vec<u32>>,
     /// What is to become of packages with a fault: on which day, and which record is taken back then. Where
@@ -132,13 +136,14 @@ impl Making {
     /// than some.
     fn new(size: Size) -> Self {
         let year = Year { members: Vec::new(), externals: Vec::new(), faults: Vec::new() };
-        let (numbers, newest) = (Numbers(7), vec![0; size.packages as usize]);
-        let mut making = Self { size, numbers, newest, named: Vec::new(), open: BTreeMap::new(), year };
+        let (mut numbers, newest) = (Numbers(7), vec![0; size.packages as usize]);
+        let needs = (0..size.packages).map(|package| needed_by(package, size, &mut numbers)).collect();
+        let mut making =
+            Self { size, numbers, newest, needs, named: Vec::new(), open: BTreeMap::new(), year };
         for version in 1..=size.versions {
             for package in 0..size.packages {
-                let depends: Vec<String> = (0..making.numbers.below(3).min(package))
-                    .map(|_| format!("ext-{} >={}", making.numbers.below(package), version.saturating_sub(3)))
-                    .collect();
+                let on = |needed: &u32| format!("ext-{needed} >={}", version.saturating_sub(3));
+                let depends: Vec<String> = making.needs[package as usize].iter().map(on).collect();
                 making.add(package, version, &depends, 0);
             }
         }
@@ -149,7 +154,7 @@ impl Making {
     }
 
     fn add_member(&mut self, member: u32) {
-        let named: Vec<u32> = (0..4).map(|_| self.numbers.below(self.size.packages)).collect();
+        let named: Vec<u32> = (0..self.size.named).map(|_| self.numbers.below(self.size.packages)).collect();
         let mut depends: Vec<String> =
             named.iter().map(|on| format!("ext-{on} >={}", self.numbers.below(self.size.versions))).collect();
         if member > 0 && self.numbers.below(2) == 0 {
@@ -167,16 +172,14 @@ impl Making {
     /// The next version of a package. One in four cannot do with what comes later of a package that it
     /// needs, so that the newest of everything no longer fits together.
     fn arrive(&mut self, package: u32, day: u32) {
-        let depends: Vec<String> = (0..self.numbers.below(3).min(package))
-            .map(|_| {
-                let on = self.numbers.below(package);
-                let newest = self.newest[on as usize];
-                match self.numbers.below(4) {
-                    0 => format!("ext-{on} <={newest}"),
-                    _ => format!("ext-{on} >={}", newest.saturating_sub(3)),
-                }
-            })
-            .collect();
+        let mut depends = Vec::new();
+        for on in self.needs[package as usize].clone() {
+            let newest = self.newest[on as usize];
+            depends.push(match self.numbers.below(4) {
+                0 => format!("ext-{on} <={newest}"),
+                _ => format!("ext-{on} >={}", newest.saturating_sub(3)),
+            });
+        }
         self.add(package, self.newest[package as usize] + 1, &depends, day);
     }
 
@@ -203,9 +206,10 @@ impl Making {
         let named = self.named[member as usize].iter().filter(|package| !self.open.contains_key(package));
         let named: Vec<u32> = named.copied().collect::<BTreeSet<_>>().into_iter().collect();
         let &[bad, partner, ..] = named.as_slice() else { return };
-        let end = day + 14 + self.numbers.below(22);
         self.add(bad, self.newest[bad as usize] + 1, &[], day);
         let withdrawn = (planted % 3 == 1).then(|| self.year.externals.len() - 1);
+        // What is withdrawn is so within a week; a fix takes two to five.
+        let end = day + withdrawn.map_or(14, |_| 1) + self.numbers.below(withdrawn.map_or(22, |_| 7));
         self.open.insert(bad, (end, withdrawn));
         let mut files = BTreeSet::from([self.newest_file(bad)]);
         if planted % 3 == 2 {
@@ -218,6 +222,13 @@ impl Making {
     fn newest_file(&self, package: u32) -> String {
         file_name(&format!("ext-{package}"), self.newest[package as usize])
     }
+}
+
+/// Up to two packages of the layer below.
+fn needed_by(package: u32, size: Size, numbers: &mut Numbers) -> Vec<u32> {
+    let layer = size.packages.div_ceil(4);
+    let Some(below) = (package / layer).checked_sub(1) else { return Vec::new() };
+    (0..numbers.below(3)).map(|_| below * layer + numbers.below(layer)).collect()
 }
 
 fn file_name(name: &str, version: u32) -> String {
