@@ -108,11 +108,7 @@ fn snapshot(plan: &SnapshotPlan) -> String {
 fn rechecked(plan: &RecheckPlan) -> String {
     let rows = plan.verdicts.iter().map(|verdict| {
         let place = format!("{} {}", verdict.case.platform, verdict.case.mode);
-        (
-            &*verdict.case.member.name,
-            format!("{place}: {}", word(verdict.state)),
-            conda_words::case(verdict).reason,
-        )
+        (&*verdict.case.member.name, format!("{place}: {}", word(verdict.state)), conda_words::case(verdict).reason)
     });
     let rows: Vec<(&str, String, String)> = rows.collect();
     let rows = rows.iter().map(|(member, state, reason)| (*member, state.clone(), reason.as_str()));

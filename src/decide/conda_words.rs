@@ -117,8 +117,7 @@ pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
 
 /// What is to be done with a candidate, as a clause.
 pub fn step(step: &Step) -> String {
-    let named =
-        |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     match step {
         Step::Nothing => "the newest metapackage holds the newest builds".to_owned(),
         Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
@@ -133,8 +132,7 @@ pub fn step(step: &Step) -> String {
 
 /// One line on what a recheck found.
 pub fn summary(plan: &RecheckPlan) -> String {
-    let count =
-        |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let count = |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
     let states = [
         ("green", count(|verdict| verdict.state == CaseState::Green)),
         ("red", count(|verdict| verdict.state == CaseState::Red)),
@@ -142,11 +140,8 @@ pub fn summary(plan: &RecheckPlan) -> String {
         ("unknown", count(|verdict| verdict.state == CaseState::Unknown)),
         ("to be tested", count(|verdict| verdict.state == CaseState::Waiting)),
     ];
-    let told: Vec<String> = states
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
+    let told: Vec<String> =
+        states.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
     let reused = match count(|verdict| verdict.reused) {
         0 => String::new(),
         reused => format!("; {reused} not tested again in the same environment"),

@@ -48,12 +48,9 @@ impl JobWork for Integrate {
 impl Integrate {
     async fn integrate(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
-        let channels =
-            conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
+        let channels = conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
-            return Ok(RunOutcome::Skipped {
-                reason: format!("{} is not published yet", self.settings.from),
-            });
+            return Ok(RunOutcome::Skipped { reason: format!("{} is not published yet", self.settings.from) });
         };
         let held = self.held().await?;
         let facts = self.facts(&channels, held.as_ref())?;
@@ -154,9 +151,7 @@ impl Integrate {
         }
         let (store, distribution) = (&self.services.store, &self.distribution.name);
         let scope = format!("integrate/{}", self.settings.to);
-        store
-            .replace_verdicts(distribution, &scope, &rows, self.services.clock.now(), context.run_id)
-            .await?;
+        store.replace_verdicts(distribution, &scope, &rows, self.services.clock.now(), context.run_id).await?;
         Ok(())
     }
 
@@ -180,9 +175,7 @@ impl Integrate {
 
     /// What was told of exactly this when it was tried before and did not integrate.
     async fn failed_before(&self, digest: &str) -> anyhow::Result<Option<String>> {
-        let Some(failed) = self.services.store.latest_seen(&self.failure_source()).await? else {
-            return Ok(None);
-        };
+        let Some(failed) = self.services.store.latest_seen(&self.failure_source()).await? else { return Ok(None) };
         let (tried, told): (String, String) = serde_json::from_slice(&failed.bytes)?;
         Ok((tried == digest).then_some(told))
     }

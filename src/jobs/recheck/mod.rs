@@ -53,8 +53,7 @@ impl JobWork for Recheck {
 impl Recheck {
     async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
-        let channels =
-            conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
+        let channels = conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
             return Ok(RunOutcome::Skipped {
                 reason: format!("{} is not published yet", self.settings.from),
