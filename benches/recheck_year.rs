@@ -1,0 +1,125 @@
+//! How long a full recheck plan takes for 80 members beside 20,000 records, and how many tests a year of
+//! drift asks for beside testing everything in each pass; and in how much memory. The floor is reading
+//! the indexes once. Tests are played and nothing is fetched: what is measured is solving and deciding.
+//!
+//! The year is shortened to a pass every `DAYS` days, unless 1 is given: `cargo bench --bench recheck_year
+//! [-- DAYS]`. Each measurement is a process of its own, so that its memory is its own.
+
+#[path = "../tests/it/conda/drift_passes.rs"]
+#[allow(dead_code, reason = "the test looks at each played test too")]
+mod drift_passes;
+#[path = "../tests/it/conda/drift_year.rs"]
+#[allow(dead_code, reason = "the test asks what was withdrawn too")]
+mod drift_year;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tidegate::decide::recheck::recheck;
+
+use drift_passes::{Passes, solve_all};
+use drift_year::{DAYS, Size, Year};
+
+/// About 20,000 records over the year, of which a member can reach some 2,000.
+const FULL: Size =
+    Size { members: 80, packages: 1300, named: 12, versions: 13, every: 1, arrivals: 8, faults: 60 };
+/// From one pass to the next, in days.
+const BETWEEN: usize = 14;
+
+/// Says to a child which measurement it is; cargo passes arguments of its own.
+const MEASUREMENT: &str = "TIDEGATE_BENCH_MEASUREMENT";
+
+fn main() -> anyhow::Result<()> {
+    let between = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(BETWEEN);
+    if let Ok(measurement) = std::env::var(MEASUREMENT) {
+        return measure(&measurement, between);
+    }
+    println!("{} members, {} records over the year", FULL.members, Year::new(FULL).records());
+    for measurement in ["floor", "full plan", "year"] {
+        let mut command = Command::new(std::env::current_exe()?);
+        let status = command.arg(between.to_string()).env(MEASUREMENT, measurement).status()?;
+        anyhow::ensure!(status.success(), "`{measurement}` failed");
+    }
+    Ok(())
+}
+
+fn measure(measurement: &str, between: usize) -> anyhow::Result<()> {
+    let year = Year::new(FULL);
+    let told = match measurement {
+        "floor" => floor(&year)?,
+        "full plan" => full_plan(&year)?,
+        _ => live_through(&year, between.max(1))?,
+    };
+    println!("{measurement}: {told}; peak {}", peak_memory()?);
+    Ok(())
+}
+
+/// Both indexes of the last day, read once.
+fn floor(year: &Year) -> anyhow::Result<String> {
+    let index = year.external_index(DAYS - 1);
+    let start = Instant::now();
+    let channels = year.channels(index)?;
+    let took = start.elapsed();
+    let records: usize = channels.iter().map(|channel| channel.builds().len()).sum();
+    Ok(format!("{} to read indexes of {records} records", seconds(took)))
+}
+
+/// What a pass does on the last day for members of which no test is known.
+fn full_plan(year: &Year) -> anyhow::Result<String> {
+    let index = year.external_index(DAYS - 1);
+    let start = Instant::now();
+    let channels = year.channels(index)?;
+    let members = year.members(&channels[0])?;
+    let read = start.elapsed();
+    let solved = solve_all(&channels, &members);
+    let solve = start.elapsed() - read;
+    let plan = recheck(&Passes::default().facts(DAYS - 1, &solved));
+    let decide = start.elapsed() - read - solve;
+    let (solves, tests) = (solved.len(), plan.tests.len());
+    let environments = solved.iter().filter_map(|(_, solved)| drift_passes::environment(solved));
+    let largest = environments.map(|environment| environment.builds().len()).max().unwrap_or(0);
+    Ok(format!(
+        "{} in all: {} to read, {} for {solves} solves of up to {largest} builds, {} to want {tests} tests",
+        seconds(start.elapsed()),
+        seconds(read),
+        seconds(solve),
+        seconds(decide)
+    ))
+}
+
+fn live_through(year: &Year, between: usize) -> anyhow::Result<String> {
+    let mut passes = Passes::default();
+    let mut took = Vec::new();
+    for day in (0..DAYS).step_by(between) {
+        let index = year.external_index(day);
+        let start = Instant::now();
+        let channels = year.channels(index)?;
+        let solved = solve_all(&channels, &year.members(&channels[0])?);
+        passes.pass(day, &solved, year.faults());
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    let everything = took.len() * FULL.members as usize;
+    Ok(format!(
+        "{} passes, one every {between} days, {} in all, {} the median, {} the longest; {} tests, {everything} \
+         if everything is tested each time",
+        took.len(),
+        seconds(took.iter().sum()),
+        seconds(took[took.len() / 2]),
+        seconds(took[took.len() - 1]),
+        passes.played()
+    ))
+}
+
+fn seconds(took: Duration) -> String {
+    format!("{:.3} s", took.as_secs_f64())
+}
+
+/// The most memory that this process has held at once, as Linux counts it.
+fn peak_memory() -> anyhow::Result<String> {
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("only Linux says how much memory was used")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().to_owned())
+}
