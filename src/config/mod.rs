@@ -24,16 +24,16 @@ mod settings;
 mod shipped;
 mod text_duration;
 
-pub use conda::{CondaChannel, CondaDistribution};
+pub use conda::{CondaChannel, CondaDistribution, CondaPackage};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
 pub use job::{Job, Retry, When};
-pub use jobs::{Binaries, CheckStatus, EngineKind, JobKind, PollReleases, Promote, Recheck, Snapshot};
+pub use jobs::{Binaries, CheckStatus, EngineKind, Intake, JobKind, PollReleases, Promote, Recheck, Snapshot};
 pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
-pub use settings::{Daemon, Engines, GitHub, LocalEngine, Publish, Retention, Settings};
+pub use settings::{Daemon, Engines, GitHub, IntakeAccess, LocalEngine, Publish, Retention, Settings, Web};
 pub use shipped::{shipped, shipped_texts};
 pub use text_duration::TextDuration;
 

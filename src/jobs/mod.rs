@@ -6,6 +6,7 @@
 mod channel_files;
 pub mod check_status;
 pub mod engines;
+pub mod intake;
 pub mod poll_releases;
 pub mod promote;
 pub mod recheck;
@@ -101,7 +102,7 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
-        JobKind::Recheck(_) => return None,
+        JobKind::Recheck(_) | JobKind::Intake(_) => return None,
     })
 }
 
@@ -115,6 +116,9 @@ fn conda_work_of(
     match &job.kind {
         JobKind::Recheck(settings) => {
             Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
+        }
+        JobKind::Intake(settings) => {
+            Some(Arc::new(intake::Intake { services, distribution, settings: settings.clone(), pass }))
         }
         JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => {
             None

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engines::Engines;
 use crate::clock::SharedClock;
-use crate::config::{Configuration, Settings};
+use crate::config::{Configuration, JobKind, Settings};
 use crate::failure::Failure;
 use crate::github::{GitHub, GitHubSettings, Pace};
 use crate::store::Store;
@@ -77,11 +77,14 @@ impl Services {
     }
 }
 
-/// Whether any job that is switched on asks GitHub. A rule of the ecosystem: R packages are released and
-/// promoted there, conda builds lie in channels.
+/// Whether any job that is switched on asks GitHub: all jobs of R packages, which are released and promoted
+/// there, and the intake of conda builds that repositories tell of.
 fn needs_github(configuration: &Configuration) -> bool {
-    let enabled = configuration.jobs.values().filter(|job| job.enabled);
-    enabled.into_iter().any(|job| configuration.distributions.contains_key(&job.distribution))
+    let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
+    enabled.any(|job| match configuration.conda.get(&job.distribution) {
+        Some(conda) => matches!(job.kind, JobKind::Intake(_)) && !conda.packages.is_empty(),
+        None => configuration.distributions.contains_key(&job.distribution),
+    })
 }
 
 fn github_settings(settings: &Settings) -> Result<GitHubSettings, Failure> {
