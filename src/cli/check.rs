@@ -1,5 +1,7 @@
 //! `check`: validates everything that operators write.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::json;
 
@@ -17,7 +19,8 @@ impl Check {
             (Output::Text, Ok(configuration)) => writeln!(context.out, "{}", summary(configuration))?,
             (Output::Text, Err(_)) => {}
             (Output::Json, Ok(configuration)) => {
-                let distributions: Vec<&String> = configuration.distributions.keys().collect();
+                let distributions: BTreeSet<&String> =
+                    configuration.distributions.keys().chain(configuration.conda.keys()).collect();
                 let jobs: Vec<&String> = configuration.jobs.keys().collect();
                 let none: [Diagnostic; 0] = [];
                 let sound = json!({
@@ -45,6 +48,6 @@ fn summary(configuration: &Configuration) -> String {
     };
     let off = configuration.jobs.values().filter(|job| !job.enabled).count();
     let off = if off > 0 { format!(" ({off} switched off)") } else { String::new() };
-    let distributions = counted(configuration.distributions.len(), "distribution");
+    let distributions = counted(configuration.distributions.len() + configuration.conda.len(), "distribution");
     format!("configuration is valid: {distributions}, {}{off}", counted(configuration.jobs.len(), "job"))
 }

@@ -1,15 +1,27 @@
 //! What a name on the command line stands for, or the nearest name that does stand for something.
 
+use jiff::tz::TimeZone;
+
 use super::CommandError;
 use crate::config::{Configuration, Distribution, Job, listed, nearest};
 
-/// The distribution of that name.
+/// The distribution of R packages of that name.
 pub(super) fn distribution<'c>(
     configuration: &'c Configuration,
     name: &str,
 ) -> Result<&'c Distribution, CommandError> {
+    if configuration.conda.contains_key(name) {
+        let message = format!("`{name}` is a conda distribution, which has no calendar and no freezes");
+        return Err(CommandError::invalid(message));
+    }
     let names = configuration.distributions.keys().map(String::as_str);
     configuration.distributions.get(name).ok_or_else(|| unknown("distribution", name, names))
+}
+
+/// A bare date means its midnight in the zone of the calendar that the job lives by.
+pub(super) fn midnight_zone<'c>(configuration: &'c Configuration, job: &'c Job) -> &'c TimeZone {
+    let distribution = configuration.distributions.get(&job.distribution);
+    distribution.map_or(job.schedule.timezone(), |distribution| distribution.calendar.timezone())
 }
 
 /// The job of that name, switched off or not.

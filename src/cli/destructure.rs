@@ -34,8 +34,9 @@ solved for the platform, with the other channels given by --channel, in their or
 
 Examples:
   tidegate destructure /srv/qiime2/2024.10/tiny/staged qiime2-tiny
-  tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released 'qiime2-tiny=2024.10' \\
-    -c https://conda.anaconda.org/conda-forge --members seed-environment-conda.yml --json"
+  tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released \\
+    'qiime2-tiny=2024.10' -c https://conda.anaconda.org/conda-forge \\
+    --members seed-environment-conda.yml --json"
 )]
 pub(super) struct Destructure {
     /// The metapackage's channel: a folder, or a URL
@@ -105,8 +106,9 @@ impl Destructure {
                 let bytes = given_file::read(Path::new(given))?;
                 let text = String::from_utf8(bytes)
                     .map_err(|_| CommandError::invalid(format!("{given} is not text in UTF-8")))?;
-                Declared::from_yaml(&text)
-                    .map_err(|error| CommandError::invalid(format!("{given} does not name members: {error}")))?
+                Declared::from_yaml(&text).map_err(|error| {
+                    CommandError::invalid(format!("{given} does not name members: {error}"))
+                })?
             }
             Some(given) => {
                 let names = given.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -146,14 +148,17 @@ fn only_candidate(channel: &ChannelIndex, platform: &str) -> Result<String, Comm
         [only] => Ok(only.build.name.clone()),
         [] => {
             let message = format!("{address} has no package for {platform} that looks like a metapackage");
-            Err(CommandError::failed(message).hint("name the package after the channel"))
+            Err(CommandError::failed(message).hint("name the package: tidegate destructure CHANNEL SPEC"))
         }
         several => {
             let message = format!("{address} has several packages that could be metapackages");
             let named = several.iter().take(NAMED);
             let hint = |candidate: &Candidate| {
                 let build = &candidate.build;
-                format!("name one, such as `{}` ({} dependencies in the channel)", build.name, candidate.holds)
+                format!(
+                    "name one, such as `{}` ({} dependencies in the channel)",
+                    build.name, candidate.holds
+                )
             };
             Err(named.fold(CommandError::failed(message), |error, candidate| error.hint(hint(candidate))))
         }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::time::{self, GivenTime};
@@ -39,7 +38,7 @@ impl Next {
         let mut due = Vec::new();
         for job in asked_for(&configuration, self.job.as_deref())? {
             let after = match self.after {
-                Some(given) => given.instant(midnight_zone(&configuration, job))?,
+                Some(given) => given.instant(chosen::midnight_zone(&configuration, job))?,
                 None => context.clock.now(),
             };
             let times =
@@ -61,12 +60,6 @@ fn asked_for<'c>(configuration: &'c Configuration, name: Option<&str>) -> Result
         Some(name) => Ok(vec![chosen::job(configuration, name)?]),
         None => Ok(configuration.jobs.values().filter(|job| job.enabled).collect()),
     }
-}
-
-/// A bare date means its midnight in the zone of the calendar that the job lives by.
-fn midnight_zone<'c>(configuration: &'c Configuration, job: &'c Job) -> &'c TimeZone {
-    let distribution = configuration.distributions.get(&job.distribution);
-    distribution.map_or(job.schedule.timezone(), |distribution| distribution.calendar.timezone())
 }
 
 fn describe(job: &Job, at: Timestamp) -> Due {

@@ -77,8 +77,7 @@ impl Once {
         let job = chosen::job(configuration, &self.job)?;
         let now = context.clock.now();
         let Some(given) = self.at else { return Ok(now) };
-        let distribution = chosen::distribution(configuration, &job.distribution)?;
-        let nominal = given.instant(distribution.calendar.timezone())?;
+        let nominal = given.instant(chosen::midnight_zone(configuration, job))?;
         match nominal <= now {
             true => Ok(nominal),
             false => Err(CommandError::invalid(format!(

@@ -52,6 +52,8 @@ impl Worker {
             let _ = writeln!(context.out, "{word}").and_then(|()| context.out.flush());
         };
         let ended = runtime.block_on(work(&folder, &settings, &clock, || answer(RUNNING)));
+        // What an installation that was given up still does in other threads is not waited for.
+        runtime.shutdown_background();
         match ended? {
             WorkerEnd::Reported => Ok(()),
             WorkerEnd::Taken => {
@@ -73,7 +75,10 @@ fn asked_for(below: &Path) -> Result<PathBuf, CommandError> {
     input.read_line(&mut line)?;
     let asked = PathBuf::from(line.trim_end_matches('\n'));
     let refused = |why: &str| {
-        CommandError::invalid(format!("refused to work in `{}`: {why}", asked.display().to_string().escape_debug()))
+        CommandError::invalid(format!(
+            "refused to work in `{}`: {why}",
+            asked.display().to_string().escape_debug()
+        ))
     };
     let real = asked.canonicalize().map_err(|error| refused(&error.to_string()))?;
     let below = below.canonicalize()?;

@@ -27,6 +27,8 @@ pub enum JobKind {
     Promote(Promote),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
+    /// Makes the next metapackage.
+    Integrate(Integrate),
     /// Tests the members of a metapackage again.
     Recheck(Recheck),
     /// Takes in new conda builds.
@@ -80,6 +82,23 @@ pub struct Snapshot {
     /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
     #[serde(default = "default_binaries")]
     pub binaries: Vec<Binaries>,
+}
+
+/// Takes the newest builds of the members that every platform has, and, where they can be installed
+/// together, publishes them with a metapackage that holds exactly them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Integrate {
+    /// The channel that builds come from.
+    #[schemars(extend("format" = "name"))]
+    pub from: String,
+    /// The channel that gets them with their metapackage.
+    #[schemars(extend("format" = "name"))]
+    pub to: String,
+    /// How long the newest builds have to stay the same before a metapackage is made of them. Default: `30m`.
+    #[serde(default = "default_settle")]
+    #[schemars(extend("format" = "duration"))]
+    pub settle: TextDuration,
 }
 
 /// Takes the newest metapackage of a channel apart, tests every member against today's dependencies, and
@@ -171,6 +190,7 @@ impl JobKind {
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
+            Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
             Self::Intake(_) => Intake::KIND,
         }
@@ -205,11 +225,12 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 6] = [
+pub(crate) static KINDS: [Kind; 7] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<Snapshot>(),
+    entry::<Integrate>(),
     entry::<Recheck>(),
     entry::<Intake>(),
 ];
@@ -267,6 +288,16 @@ impl KindSettings for Snapshot {
     }
 }
 
+impl KindSettings for Integrate {
+    const KIND: &'static str = "integrate";
+    const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Path), ("to", Need::Path)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Integrate(self)
+    }
+}
+
 impl KindSettings for Recheck {
     const KIND: &'static str = "recheck";
     const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
@@ -301,6 +332,10 @@ fn default_batch() -> u32 {
 
 fn default_binaries() -> Vec<Binaries> {
     vec![Binaries::Windows, Binaries::Macos]
+}
+
+fn default_settle() -> TextDuration {
+    TextDuration::from_secs(30 * 60)
 }
 
 fn default_modes() -> Vec<RecheckMode> {

@@ -11,9 +11,12 @@ macro_rules! shipped_files {
     };
 }
 
-const FILES: [(&str, &str); 7] = shipped_files![
+const FILES: [(&str, &str); 10] = shipped_files![
     "config/tidegate.toml",
+    "config/distributions/qiime2-tiny.toml",
     "config/distributions/r-multiverse.toml",
+    "jobs/qiime2-tiny-integrate.toml",
+    "jobs/qiime2-tiny-recheck.toml",
     "jobs/r-multiverse-community-status.toml",
     "jobs/r-multiverse-releases.toml",
     "jobs/r-multiverse-snapshot.toml",

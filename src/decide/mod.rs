@@ -3,6 +3,7 @@
 //!
 //! | file | the question it answers |
 //! |---|---|
+//! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `guard` | is a sudden change of many packages believable? |
@@ -14,6 +15,7 @@
 //! | `words` | how does what was found read? |
 
 pub mod guard;
+pub mod integrate;
 pub mod ledger;
 pub mod promote;
 pub mod recheck;

@@ -86,7 +86,7 @@ pub struct Report {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
-    /// The file in the folder that holds the output.
+    /// The file in the folder that holds the output. It is missing where the worker could not begin.
     pub log: String,
     /// The exit code of the last step; absent where none ran to its end.
     pub exit: Option<i32>,

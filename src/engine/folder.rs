@@ -24,6 +24,7 @@ const LOCK_PATIENCE: (u32, Duration) = (20, Duration::from_millis(50));
 const ASSIGNMENT: &str = "assignment.json";
 const RESULT: &str = "result.json";
 const BEGUN: &str = "begun.json";
+const JOB: &str = "job.json";
 const LOCK: &str = "worker.lock";
 const CANCELLED: &str = "cancelled";
 
@@ -119,9 +120,8 @@ impl AssignmentFolder {
 
     /// What is to be done.
     pub fn assignment(&self) -> Result<Assignment, Failure> {
-        self.read(ASSIGNMENT)?.ok_or_else(|| {
-            Failure::permanent(format!("{} holds no {ASSIGNMENT}", self.0.display()))
-        })
+        self.read(ASSIGNMENT)?
+            .ok_or_else(|| Failure::permanent(format!("{} holds no {ASSIGNMENT}", self.0.display())))
     }
 
     /// How it ended; none as long as it has not.
@@ -131,26 +131,28 @@ impl AssignmentFolder {
 
     /// What the folder says now. A worker that begins at this very moment may still be unseen.
     pub(super) fn state(&self) -> Result<FolderState, Failure> {
-        if let Some(report) = self.report()? {
-            return Ok(FolderState::Ended(Box::new(report)));
-        }
+        // A worker that has reported still clears up, and until then the folder is its own.
         if self.is_held()? {
             return Ok(FolderState::Held);
         }
-        // The worker may have ended between the first look and the lock.
         if let Some(report) = self.report()? {
             return Ok(FolderState::Ended(Box::new(report)));
         }
         if self.is_cancelled() {
             return Ok(FolderState::Cancelled);
         }
-        Ok(self.read(BEGUN)?.map_or(FolderState::Fresh, FolderState::Abandoned))
+        Ok(self.begun()?.map_or(FolderState::Fresh, FolderState::Abandoned))
     }
 
     /// True where a worker lives.
     pub(super) fn is_held(&self) -> Result<bool, Failure> {
+        let path = self.0.join(LOCK);
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(|error| disk("open", &path, &error))?,
+        };
         // A shared lock, so that two that look do not take each other for a worker.
-        match self.lock_file()?.try_lock_shared() {
+        match lock.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(disk("lock", &self.0, &error)),
@@ -176,6 +178,21 @@ impl AssignmentFolder {
         self.write(BEGUN, begun)
     }
 
+    /// Who began last.
+    pub(super) fn begun(&self) -> Result<Option<Begun>, Failure> {
+        self.read(BEGUN)
+    }
+
+    /// Notes what a scheduler calls the work.
+    pub(super) fn note_job(&self, job: &str) -> Result<(), Failure> {
+        self.write(JOB, &job)
+    }
+
+    /// What a scheduler calls the work.
+    pub(super) fn job(&self) -> Result<Option<String>, Failure> {
+        self.read(JOB)
+    }
+
     /// Notes how it ended. From then on the folder does not change its word.
     pub(super) fn end(&self, report: &Report) -> Result<(), Failure> {
         self.write(RESULT, report)
@@ -195,7 +212,7 @@ impl AssignmentFolder {
     pub(super) fn renew(&self) -> Result<(), Failure> {
         let Some(_hold) = self.hold()? else { return Ok(()) };
         self.clear()?;
-        for name in [CANCELLED, BEGUN] {
+        for name in [CANCELLED, BEGUN, JOB] {
             remove_file(&self.0.join(name))?;
         }
         Ok(())
@@ -203,8 +220,7 @@ impl AssignmentFolder {
 
     /// Removes what a worker needed only while it worked. Only for who holds the folder.
     pub(super) fn clear(&self) -> Result<(), Failure> {
-        let places = self.places();
-        for path in [&places.environment, &places.work, &places.temporary, &places.shared_memory] {
+        for path in self.places().all() {
             remove_tree(path).map_err(|error| disk("clear", path, &error))?;
         }
         Ok(())
@@ -212,6 +228,9 @@ impl AssignmentFolder {
 
     /// Clears up behind a worker that is gone. Without effect where one lives.
     pub(super) fn clear_abandoned(&self) -> Result<(), Failure> {
+        if self.places().all().into_iter().all(|place| !place.exists()) {
+            return Ok(());
+        }
         match self.hold()? {
             Some(_hold) => self.clear(),
             None => Ok(()),
@@ -225,6 +244,7 @@ impl AssignmentFolder {
             work: self.0.join("work"),
             temporary: self.0.join("tmp"),
             shared_memory: self.0.join("shm"),
+            settings: self.0.join("etc"),
         }
     }
 
@@ -276,6 +296,26 @@ pub(super) struct Places {
     pub temporary: PathBuf,
     /// What the steps see as `/dev/shm`.
     pub shared_memory: PathBuf,
+    /// The files that the steps see in `/etc` instead of the machine's.
+    pub settings: PathBuf,
+}
+
+impl Places {
+    /// All of them.
+    pub(super) fn all(&self) -> [&Path; 5] {
+        [&self.environment, &self.work, &self.temporary, &self.shared_memory, &self.settings]
+    }
+}
+
+/// Does something to a folder that may take its time, since environments are large, beside everything
+/// else that the daemon does.
+pub(super) async fn aside(
+    folder: &AssignmentFolder,
+    work: fn(&AssignmentFolder) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let folder = folder.clone();
+    let done = tokio::task::spawn_blocking(move || work(&folder)).await;
+    done.unwrap_or_else(|error| Err(Failure::permanent(format!("an assignment's folder: {error}"))))
 }
 
 /// True for a text that may name an assignment: it becomes the name of a folder and of a Slurm job.

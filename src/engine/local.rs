@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::folder::{Begun, FolderState, WORKER_LOG};
+use super::folder::{Begun, FolderState, WORKER_LOG, aside};
 use super::worker::WorkerSettings;
 use super::{AssignmentFolder, Engine, Progress, Ticket};
 use crate::failure::Failure;
@@ -31,8 +31,18 @@ const ANSWER: Duration = Duration::from_secs(30);
 const LONGEST_ANSWER: u64 = 4_096;
 /// What a worker needs of the daemon's environment; everything else, a token above all, stays here.
 const INHERITED: [&str; 12] = [
-    "ALL_PROXY", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "NO_PROXY", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE",
-    "all_proxy", "https_proxy", "no_proxy",
+    "ALL_PROXY",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "NO_PROXY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "all_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// How the engine of this machine is set up.
@@ -94,7 +104,9 @@ impl LocalEngine {
         let ticket = Ticket { folder: folder.path().to_path_buf(), job: None };
         match folder.state()? {
             FolderState::Ended(_) | FolderState::Held => return Ok(ticket),
-            FolderState::Abandoned(_) | FolderState::Cancelled => folder.renew()?,
+            FolderState::Abandoned(_) | FolderState::Cancelled => {
+                aside(folder, AssignmentFolder::renew).await?;
+            }
             FolderState::Fresh => {}
         }
         self.start_if_free(folder).await?;
@@ -104,11 +116,15 @@ impl LocalEngine {
     async fn look_at(&self, ticket: &Ticket) -> Result<Progress, Failure> {
         let folder = AssignmentFolder::open(&ticket.folder)?;
         match folder.state()? {
-            FolderState::Ended(report) => Ok(Progress::Ended(*report)),
+            FolderState::Ended(report) => {
+                // It may have been killed between its report and its clearing up.
+                aside(&folder, AssignmentFolder::clear_abandoned).await?;
+                Ok(Progress::Ended(*report))
+            }
             FolderState::Held => Ok(Progress::Running),
             FolderState::Fresh => self.start_if_free(&folder).await,
             FolderState::Abandoned(begun) => {
-                folder.clear_abandoned()?;
+                aside(&folder, AssignmentFolder::clear_abandoned).await?;
                 Ok(Progress::Lost { why: abandoned(&begun) })
             }
             FolderState::Cancelled => Ok(Progress::Lost { why: "it was cancelled".to_owned() }),
@@ -148,8 +164,9 @@ impl LocalEngine {
             if !entry.file_type().map_err(failed)?.is_dir() {
                 continue;
             }
-            let folder = AssignmentFolder::open(&entry.path())?;
-            if matches!(folder.is_held(), Ok(true)) {
+            // A folder that goes away meanwhile has no worker.
+            let held = AssignmentFolder::open(&entry.path()).and_then(|folder| folder.is_held());
+            if let Ok(true) = held {
                 living += 1;
             }
         }
@@ -208,7 +225,9 @@ async fn start_process(
     let failed = |error: std::io::Error| {
         Failure::transient(format!("cannot start a worker with {}: {error}", program.display()))
     };
-    let errors = fs::File::create(folder.path().join(WORKER_LOG)).map_err(failed)?;
+    // A second worker that finds the folder taken must not wipe out what the first one says.
+    let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join(WORKER_LOG));
+    let errors = log.map_err(failed)?;
     let mut command = Command::new(program);
     command.args(settings.arguments(folder.path())).env_clear();
     for name in INHERITED {

@@ -10,6 +10,8 @@ pub mod assignment;
 pub mod folder;
 pub mod local;
 pub mod sandbox;
+mod shell;
+pub mod slurm;
 pub mod worker;
 
 use std::path::PathBuf;

@@ -26,7 +26,7 @@ pub enum Sandbox {
     #[default]
     Bubblewrap,
     /// Not at all: tests can read and write what the worker can, and reach the network whatever the
-    /// assignment says. Only for machines that are thrown away, or that separate jobs themselves, such
+    /// assignment says, and what they started outlives a worker that is killed. Only for machines that are thrown away, or that separate jobs themselves, such
     /// as containers and cluster nodes without user namespaces.
     None,
 }
@@ -38,15 +38,23 @@ const PROGRAMS: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Folders that are links into `/usr` on most systems, and folders on the others.
 const SYSTEM_FOLDERS: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// What programs expect of `/etc`. Nothing in it is secret.
-const SETTINGS: [&str; 8] = [
+const MACHINE_SETTINGS: [&str; 6] = [
     "/etc/alternatives",
-    "/etc/group",
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
     "/etc/nsswitch.conf",
-    "/etc/passwd",
+];
+/// Files of `/etc` as they are inside, so that the users and the neighbours of the machine stay unknown.
+pub(super) const SETTINGS: [(&str, &str); 3] = [
+    (
+        "passwd",
+        "root:x:0:0:root:/:/usr/sbin/nologin\ntester:x:1000:1000:tester:/tmp:/bin/bash\n\
+         nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+    ),
+    ("group", "root:x:0:\ntester:x:1000:\nnogroup:x:65534:\n"),
+    ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
 ];
 /// What programs need beside to reach the network by name and over TLS.
 const NETWORK_SETTINGS: [&str; 5] =
@@ -121,7 +129,7 @@ impl Cell<'_> {
     fn namespaces(&self) -> Vec<OsString> {
         let mut arguments = Arguments::default();
         arguments.add(["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]);
-        arguments.add(["--uid", USER, "--gid", USER, "--cap-drop", "ALL", "--hostname", "sandbox"]);
+        arguments.add(["--uid", USER, "--gid", USER, "--cap-drop", "ALL"]);
         if self.network == Network::Allowed {
             arguments.add(["--share-net"]);
         }
@@ -133,7 +141,12 @@ impl Cell<'_> {
             }
         }
         let more: &[&str] = if self.network == Network::Allowed { &NETWORK_SETTINGS } else { &[] };
-        for setting in SETTINGS.iter().chain(more) {
+        for (name, _) in SETTINGS {
+            let inside = Path::new("/etc").join(name);
+            arguments.place("--ro-bind", &self.places.settings.join(name), &inside);
+        }
+        // Later ones cover earlier ones: with the network comes the machine's own list of hosts.
+        for setting in MACHINE_SETTINGS.iter().chain(more) {
             arguments.add(["--ro-bind-try", setting, setting]);
         }
         arguments.add(["--proc", "/proc", "--dev", "/dev"]);

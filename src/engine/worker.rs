@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::folder::{Begun, LOG};
 use super::sandbox::Sandbox;
+use super::shell::exec;
 use super::{Assignment, AssignmentFolder, CommandWork, Report, Work};
 use crate::clock::SharedClock;
 use crate::domain::{FailedStep, TestVerdict};
@@ -26,6 +27,9 @@ use step::{Bench, StepEnd};
 
 /// How often a worker looks whether it is to end.
 const CANCEL_LOOK: Duration = Duration::from_millis(300);
+
+/// How much later than its tests a worker may hear that it is to end.
+const HEARSAY: Duration = Duration::from_secs(1);
 
 /// What holds for every assignment that a worker of this machine carries out.
 #[derive(Clone, Debug)]
@@ -66,11 +70,20 @@ pub async fn work(
     // What a worker that was killed left behind is nobody's any more.
     folder.clear()?;
     processes::adopt_orphans();
-    let ended = tokio::select! {
+    let mut stop = std::pin::pin!(told_to_end(folder));
+    let mut ended = tokio::select! {
         biased;
-        () = told_to_end(folder) => None,
+        () = &mut stop => None,
         ended = attempt(folder, settings) => Some(ended),
     };
+    // Who ends a whole job tells its tests as well, and they may hear of it before their worker does.
+    if matches!(&ended, Some(Attempt { verdict: TestVerdict::Fail { .. }, .. })) {
+        tokio::select! {
+            biased;
+            () = &mut stop => ended = None,
+            () = tokio::time::sleep(HEARSAY) => {}
+        }
+    }
     end_descendants();
     let Some(Attempt { key, verdict, exit, peak_memory }) = ended else {
         folder.clear()?;
@@ -142,7 +155,7 @@ async fn command(work: &CommandWork, bench: &mut Bench, input: &Path) -> Result<
     step::copy(input, &folder)?;
     bench.start_clock();
     bench.output.note(&format!("running {}", work.command.join(" ")));
-    let end = bench.run(&step::exec(&work.command), &folder, &work.variables).await?;
+    let end = bench.run(&exec(&work.command), &folder, &work.variables).await?;
     let failed = |exit| FailedStep::Command { number: 1, command: work.command.join(" "), exit };
     Ok(judge(&end, bench, failed).unwrap_or(TestVerdict::Pass))
 }

@@ -5,8 +5,10 @@
 
 mod channel_files;
 pub mod check_status;
+mod conda_channels;
 pub mod engines;
 pub mod intake;
+pub mod integrate;
 pub mod poll_releases;
 pub mod promote;
 pub mod recheck;
@@ -102,7 +104,7 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
-        JobKind::Recheck(_) | JobKind::Intake(_) => return None,
+        JobKind::Integrate(_) | JobKind::Intake(_) | JobKind::Recheck(_) => return None,
     })
 }
 
@@ -114,6 +116,9 @@ fn conda_work_of(
     pass: Pass,
 ) -> Option<Arc<dyn JobWork>> {
     match &job.kind {
+        JobKind::Integrate(settings) => {
+            Some(Arc::new(integrate::Integrate { services, distribution, settings: settings.clone(), pass }))
+        }
         JobKind::Recheck(settings) => {
             Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
         }

@@ -125,6 +125,9 @@ impl Scenery {
         settings: &RehearsalSettings,
     ) -> anyhow::Result<Configuration> {
         let mut relocated = configuration.clone();
+        // A world of R packages has no channels of conda for other jobs to work on.
+        relocated.conda.clear();
+        relocated.jobs.retain(|_, job| configuration.distributions.contains_key(&job.distribution));
         let world = self.playback.world();
         for distribution in relocated.distributions.values_mut() {
             for universe in &world.universes {

@@ -6,6 +6,7 @@ mod conda;
 mod config;
 mod control;
 mod cran;
+mod engine;
 mod github_client;
 mod migrations;
 mod planner;

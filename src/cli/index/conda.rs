@@ -13,8 +13,8 @@ use crate::ecosystem::conda::index::{ChannelIndex, IndexError, IndexedSubdir};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The folder holds sub-directories such as noarch and linux-64 with packages (.conda, .tar.bz2).
-A patch_instructions.json in a sub-directory is applied. Files that did not change since the last index
-are not read again. Where any package is bad, all bad ones are named and nothing is written.
+A patch_instructions.json in a sub-directory is applied. Packages that did not change since the
+last index are not read again. Where any is bad, all bad ones are named and nothing is written.
 
 Examples:
   tidegate index conda channel/staged"

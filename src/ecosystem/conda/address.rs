@@ -81,7 +81,8 @@ impl FromStr for ChannelAddress {
     /// Reads a URL, or else a folder; a relative one is taken from the current folder. `..` is resolved by
     /// the text alone: a symbolic link that names a channel stays the name of the channel.
     fn from_str(text: &str) -> Result<Self, MalformedAddress> {
-        let unreadable = |why: &str| MalformedAddress::Unreadable { text: text.to_owned(), why: why.to_owned() };
+        let unreadable =
+            |why: &str| MalformedAddress::Unreadable { text: text.to_owned(), why: why.to_owned() };
         match text.len() {
             0 => return Err(MalformedAddress::Empty),
             length if length > LONGEST => return Err(MalformedAddress::TooLong),
@@ -193,7 +194,11 @@ mod tests {
 
     #[test]
     fn secrets_are_refused_and_not_repeated() {
-        for text in ["https://user:hunter2@example.org/q2", "https://example.org/t/hunter2/q2", "https://u:hunter2@/x"] {
+        for text in [
+            "https://user:hunter2@example.org/q2",
+            "https://example.org/t/hunter2/q2",
+            "https://u:hunter2@/x",
+        ] {
             let refused = text.parse::<ChannelAddress>().unwrap_err();
             assert!(matches!(refused, MalformedAddress::Credentials { .. }), "{text}");
             assert!(!refused.to_string().contains("hunter2"));

@@ -9,8 +9,8 @@ use rattler_conda_types::package::{CondaArchiveType, DistArchiveType};
 use sha2::{Digest as _, Sha256};
 
 use super::address::ChannelAddress;
-use super::index_file::{self, IndexFile};
 pub use super::index_file::RefusedRecord;
+use super::index_file::{self, IndexFile};
 use super::spec::Spec;
 use crate::domain::Build;
 use crate::failure::Failure;
@@ -85,21 +85,16 @@ impl ChannelIndex {
         record.map(|record| record.package_record.depends.clone()).unwrap_or_default()
     }
 
-    /// What the index says that a build depends on, as match specs; nothing for a build that is not here.
-    pub fn depends(&self, build: &Build) -> Vec<String> {
-        let record = self.record(&build.subdir, &build.file_name);
-        record.map(|record| record.package_record.depends.clone()).unwrap_or_default()
-    }
-
     /// The files that the channel has taken back, as `subdir/file`.
     pub fn removed(&self) -> BTreeSet<String> {
         let all = self.subdirs.iter();
-        all.flat_map(|(subdir, index)| index.removed.iter().map(move |file| format!("{subdir}/{file}"))).collect()
+        all.flat_map(|(subdir, index)| index.removed.iter().map(move |file| format!("{subdir}/{file}")))
+            .collect()
     }
 
     /// The records that were left out, since they contradict their place.
     pub fn refused(&self) -> impl Iterator<Item = &RefusedRecord> {
-        self.subdirs.values().flat_map(|index| &index.refused)
+        self.subdirs.values().flat_map(|index| index.refused.values())
     }
 
     /// The names of all packages that it offers for the platform, `noarch` included.

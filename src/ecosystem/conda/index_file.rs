@@ -18,8 +18,8 @@ pub(super) struct IndexFile {
     pub(super) records: BTreeMap<String, RepoDataRecord>,
     /// The files that the channel has taken back.
     pub(super) removed: BTreeSet<String>,
-    /// The records that were left out, in the order of their file names.
-    pub(super) refused: Vec<RefusedRecord>,
+    /// The records that were left out, by file name.
+    pub(super) refused: BTreeMap<String, RefusedRecord>,
 }
 
 /// A record that is not believed, and therefore not offered.
@@ -54,7 +54,9 @@ pub(super) fn read(bytes: &[u8], address: &ChannelAddress, subdir: &str) -> Resu
     let written: Written =
         serde_json::from_slice(bytes).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     if written.packages.is_none() && written.conda_packages.is_none() && written.v3.is_none() {
-        return Err(wrong("has neither `packages` nor `packages.conda`: it is no index of a channel".to_owned()));
+        return Err(wrong(
+            "has neither `packages` nor `packages.conda`: it is no index of a channel".to_owned(),
+        ));
     }
     let info = written.info.as_ref();
     if let Some(other) = info.and_then(|info| info.subdir.as_deref()).filter(|named| *named != subdir) {
@@ -69,7 +71,6 @@ pub(super) fn read(bytes: &[u8], address: &ChannelAddress, subdir: &str) -> Resu
     for (identifier, record) in listed.chain(newer.map(|(identifier, record, _)| (identifier, record))) {
         index.take(&place, identifier, record);
     }
-    index.refused.sort();
     Ok(index)
 }
 
@@ -85,7 +86,7 @@ impl IndexFile {
     /// Takes a record in, or notes why not.
     fn take(&mut self, place: &Place<'_>, identifier: DistArchiveIdentifier, mut record: PackageRecord) {
         let file_name = identifier.to_file_name();
-        if self.removed.contains(&file_name) {
+        if self.removed.contains(&file_name) || self.refused.contains_key(&file_name) {
             return;
         }
         let mut problem = contradiction(&identifier, &record, place.subdir);
@@ -116,7 +117,9 @@ impl IndexFile {
         };
         self.records.remove(&file_name);
         let name = record.package_record.name.as_source().to_owned();
-        self.refused.push(RefusedRecord { subdir: place.subdir.to_owned(), file_name, name, why });
+        let refused =
+            RefusedRecord { subdir: place.subdir.to_owned(), file_name: file_name.clone(), name, why };
+        self.refused.insert(file_name, refused);
     }
 }
 

@@ -203,7 +203,8 @@ pub fn activation(prefix: &Path, platform: &str) -> Result<String, InstallError>
     let failed = |error: &dyn std::error::Error| InstallError::Packages {
         why: format!("no activation of {}: {}", prefix.display(), causes(error)),
     };
-    let activator = Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(&error))?;
+    let activator =
+        Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(&error))?;
     let variables = ActivationVariables {
         path_modification_behavior: PathModificationBehavior::Prepend,
         ..ActivationVariables::default()

@@ -46,20 +46,26 @@ pub struct Conflict {
     /// Why the wanted at fault cannot be had together, in the solver's words.
     pub explanation: String,
     /// The smallest set of wanted specs that is impossible: two for a pair, one for a package that cannot be
-    /// installed at all. Empty where it was not found in time.
-    pub at_fault: Vec<String>,
-    /// The wanted specs that do integrate, in their order; to none that was left out can be added. Empty where that was not
-    /// found in time.
+    /// installed at all. Absent where it was not found in time.
+    pub at_fault: Option<Vec<String>>,
+    /// What does integrate. Absent where it was not found in time.
+    pub largest: Option<Largest>,
+}
+
+/// A part of the wanted packages that integrates, and to which none of the others can be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Largest {
+    /// The specs of that part, in their order.
     pub integrates: Vec<String>,
-    /// The wanted specs that have to give way for that, in their order.
+    /// The specs that have to give way for it, in their order.
     pub left_out: Vec<String>,
 }
 
 impl Conflict {
     /// The two that exclude each other, where two alone are at fault.
     pub fn pair(&self) -> Option<(&str, &str)> {
-        match self.at_fault.as_slice() {
-            [one, other] => Some((one, other)),
+        match self.at_fault.as_deref() {
+            Some([one, other]) => Some((one, other)),
             _ => None,
         }
     }
@@ -91,25 +97,18 @@ fn on_platform(task: &IntegrationTask<'_>, platform: &str) -> Result<Integration
     };
     let mut asked = Asked { question: &question, left: task.questions };
     let named = |indexes: &[usize]| indexes.iter().map(|index| task.wanted[*index].clone()).collect();
-    let at_fault = conflict::smallest(&everything, &mut asked).unwrap_or_default();
-    let explanation = match at_fault.is_empty() {
-        true => joint,
-        false => question.explanation(&at_fault).unwrap_or(joint),
+    let Some(at_fault) = conflict::smallest(&everything, &mut asked) else {
+        let conflict = Conflict { explanation: joint, at_fault: None, largest: None };
+        return Ok(Integration::Conflicts(Box::new(conflict)));
     };
-    let kept = match at_fault.is_empty() {
-        true => None,
-        false => largest(&everything, &at_fault, &mut asked),
-    };
-    let kept = kept.unwrap_or_default();
-    let left_out: Vec<usize> = match kept.is_empty() {
-        true => Vec::new(),
-        false => everything.iter().copied().filter(|index| !kept.contains(index)).collect(),
-    };
+    let largest = largest(&everything, &at_fault, &mut asked).map(|kept| {
+        let away = everything.iter().copied().filter(|index| !kept.contains(index));
+        Largest { integrates: named(&kept), left_out: named(&away.collect::<Vec<_>>()) }
+    });
     Ok(Integration::Conflicts(Box::new(Conflict {
-        explanation,
-        at_fault: named(&at_fault),
-        integrates: named(&kept),
-        left_out: named(&left_out),
+        explanation: question.explanation(&at_fault).unwrap_or(joint),
+        at_fault: Some(named(&at_fault)),
+        largest,
     })))
 }
 

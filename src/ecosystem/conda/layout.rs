@@ -117,7 +117,9 @@ impl ArchiveName {
             return Err(refuse("it should be `<name>-<version>-<build>`"));
         };
         if !is_package_name(name) {
-            return Err(refuse("names have lower-case letters, digits, `.`, `_` and `-`, and begin with no dot"));
+            return Err(refuse(
+                "names have lower-case letters, digits, `.`, `_` and `-`, and begin with no dot",
+            ));
         }
         if !is_version(version) {
             return Err(refuse("conda cannot read its version"));

@@ -85,12 +85,19 @@ impl Metapackage {
 
     fn check(&self) -> Result<(), Failure> {
         let wrong = |why: &str| {
-            Err(Failure::permanent(format!("no metapackage `{} {}` can be written: {why}", self.name, self.version)))
+            Err(Failure::permanent(format!(
+                "no metapackage `{} {}` can be written: {why}",
+                self.name, self.version
+            )))
         };
         let letters = |text: &str, more: &str| {
-            !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
+            !text.is_empty()
+                && text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
         };
-        if !letters(&self.name, "-_.") || self.name.starts_with(['.', '-']) || self.name != self.name.to_lowercase() {
+        if !letters(&self.name, "-_.")
+            || self.name.starts_with(['.', '-'])
+            || self.name != self.name.to_lowercase()
+        {
             return wrong("its name is none of conda: lower-case letters, digits, `-`, `_` and `.`");
         }
         // `-` parts name, version and build in the name of the file.

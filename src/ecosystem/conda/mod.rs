@@ -6,6 +6,7 @@ pub mod archive;
 pub mod channel;
 mod conflict;
 pub mod destructure;
+mod explanation;
 pub mod files;
 pub mod index;
 mod index_file;

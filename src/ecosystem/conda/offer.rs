@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rattler_conda_types::{GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord};
-use rattler_solve::resolvo::{RepoData, Solver};
-use rattler_solve::{ChannelPriority, SolveStrategy, SolverImpl as _, SolverTask};
+use rattler_conda_types::{GenericVirtualPackage, MatchSpec, NamelessMatchSpec, PackageName, RepoDataRecord};
+use rattler_solve::resolvo::{
+    CondaDependencyProvider, NameType, RepoData, SolverMatchSpec, SolverPackageRecord, extra_version_set,
+};
+use rattler_solve::{ChannelPriority, SolveStrategy};
+use resolvo::utils::Pool;
+use resolvo::{ConditionalRequirement, Problem, UnsolvableOrCancelled, VersionSetId};
 use url::Url;
 
 use super::channel::ChannelIndex;
+use super::explanation::beginning_of;
 use super::spec::Spec;
 
 /// Everything that questions to the solver have in common.
@@ -45,7 +50,8 @@ impl<'a> Offer<'a> {
         }
         let needed = needed(&by_name, specs);
         let chosen = |record: &&RepoDataRecord| needed.contains(record.package_record.name.as_normalized());
-        let folders = channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
+        let folders =
+            channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
         let folders = folders.take(if platform == "noarch" { 1 } else { usize::MAX });
         let records = folders.map(|records| records.filter(chosen).collect()).collect();
         let mut excluded = HashMap::new();
@@ -83,39 +89,92 @@ impl<'a> Offer<'a> {
         self
     }
 
-    /// Asks for an environment with all of these.
-    pub(super) fn solve<'s>(
-        &self,
-        specs: impl IntoIterator<Item = &'s Spec>,
-        timeout: Duration,
-    ) -> Result<Vec<RepoDataRecord>, NoAnswer> {
-        let task = SolverTask {
-            available_packages: self.records.clone(),
-            locked_packages: Vec::new(),
-            pinned_packages: Vec::new(),
-            virtual_packages: self.platform.clone(),
-            specs: specs.into_iter().map(|spec| spec.as_match_spec().clone()).collect(),
-            constraints: self.constraints.clone(),
-            timeout: Some(timeout),
-            channel_priority: ChannelPriority::Strict,
-            exclude_newer: None,
-            strategy: SolveStrategy::Highest,
-            dependency_overrides: Vec::new(),
-            excluded_candidates: self.excluded.clone(),
-            cancellation_token: None,
-        };
-        // The solver panics on some conditions in a record's dependencies. Those come from outside, and must
-        // not take more down with them than this question.
-        match catch_unwind(AssertUnwindSafe(|| Solver.solve(task))) {
-            Ok(Ok(solved)) => Ok(solved.records),
-            Ok(Err(rattler_solve::SolveError::Unsolvable(explanations))) => {
-                Err(NoAnswer::Impossible(explanations.join("\n")))
+    /// An environment with all of these; where there is none, why.
+    pub(super) fn solve(&self, specs: &[&Spec], timeout: Duration) -> Result<Vec<RepoDataRecord>, NoAnswer> {
+        guarded(|| match self.ask(specs, timeout)? {
+            Answer::Chosen(records) => Ok(records),
+            Answer::Unsolvable(solver, conflict) => {
+                Err(NoAnswer::Impossible(beginning_of(&conflict.display_user_friendly(&solver))))
             }
-            Ok(Err(rattler_solve::SolveError::Cancelled)) => Err(NoAnswer::TimedOut),
-            Ok(Err(other)) => Err(NoAnswer::Malformed(other.to_string())),
-            Err(_) => Err(NoAnswer::Malformed("a record has a dependency that the solver cannot read".to_owned())),
+        })
+    }
+
+    /// Whether there is an environment with all of these. It costs less than an explanation why not.
+    pub(super) fn possible(&self, specs: &[&Spec], timeout: Duration) -> Result<bool, NoAnswer> {
+        guarded(|| Ok(matches!(self.ask(specs, timeout)?, Answer::Chosen(_))))
+    }
+
+    /// Asks resolvo with rattler's provider. rattler's own function around it explains at any length, see
+    /// [`beginning_of`].
+    fn ask(&self, specs: &[&Spec], timeout: Duration) -> Result<Answer<'_>, NoAnswer> {
+        let wanted: Vec<MatchSpec> = specs.iter().map(|spec| spec.as_match_spec().clone()).collect();
+        let provider = CondaDependencyProvider::new(
+            self.records.iter().cloned(),
+            &[],
+            &[],
+            &self.platform,
+            &wanted,
+            // A length of real time; the provider asks the system itself.
+            Some(std::time::SystemTime::now() + timeout),
+            None,
+            ChannelPriority::Strict,
+            None,
+            SolveStrategy::Highest,
+            Vec::new(),
+            &self.excluded,
+        );
+        let provider = provider.map_err(|error| NoAnswer::Malformed(error.to_string()))?;
+        let pool = &provider.pool;
+        let platform = self.platform.iter().map(|package| {
+            let name = pool.intern_package_name(NameType::from(&package.name));
+            pool.intern_version_set(name, NamelessMatchSpec::default().into())
+        });
+        let requirements = platform.chain(wanted.into_iter().flat_map(|spec| version_sets(pool, spec)));
+        let constraints = self.constraints.iter().cloned().flat_map(|spec| version_sets(pool, spec));
+        let problem = Problem::new()
+            .requirements(requirements.map(ConditionalRequirement::from).collect())
+            .constraints(constraints.collect());
+        let mut solver = resolvo::Solver::new(provider);
+        match solver.solve(problem) {
+            Ok(chosen) => {
+                let pool = &solver.provider().pool;
+                let record = |id| match &pool.resolve_solvable(id).record {
+                    SolverPackageRecord::Record(record) => Some((*record).clone()),
+                    SolverPackageRecord::VirtualPackage(_) | SolverPackageRecord::Extra { .. } => None,
+                };
+                Ok(Answer::Chosen(chosen.into_iter().filter_map(record).collect()))
+            }
+            Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Ok(Answer::Unsolvable(Box::new(solver), conflict)),
+            Err(UnsolvableOrCancelled::Cancelled(_)) => Err(NoAnswer::TimedOut),
         }
     }
+}
+
+/// What the solver says.
+enum Answer<'o> {
+    Chosen(Vec<RepoDataRecord>),
+    Unsolvable(Box<resolvo::Solver<CondaDependencyProvider<'o>>>, resolvo::conflict::Conflict),
+}
+
+/// Does work with the solver, which panics on some conditions in a record's dependencies. Those come from
+/// outside, and must not take more down with them than this question.
+fn guarded<T>(work: impl FnOnce() -> Result<T, NoAnswer>) -> Result<T, NoAnswer> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(NoAnswer::Malformed("a record has a dependency that the solver cannot read".to_owned()))
+    })
+}
+
+/// What a spec asks for: its package, and the extras of it. A condition is not looked at: specs that
+/// are asked for have none.
+fn version_sets(pool: &Pool<SolverMatchSpec<'_>, NameType>, spec: MatchSpec) -> Vec<VersionSetId> {
+    let (name, spec) = spec.into_nameless();
+    let Some(name) = name.into_exact() else { return Vec::new() };
+    let extras = spec.extras.iter().flatten();
+    let mut sets: Vec<VersionSetId> =
+        extras.map(|extra| extra_version_set(pool, name.clone(), extra.clone())).collect();
+    let name = pool.intern_package_name(NameType::from(&name));
+    sets.push(pool.intern_version_set(name, spec.into()));
+    sets
 }
 
 /// The names that an environment with these specs could hold. A channel such as conda-forge has hundred

@@ -233,10 +233,8 @@ fn scripts(files: &InfoFiles) -> Result<PackageTests, TestsError> {
 
 /// A regular file of bounded size; none where there is no such file.
 fn small_file(path: &Path, name: &str) -> Result<Option<Vec<u8>>, TestsError> {
-    let unreadable = |error: std::io::Error| TestsError::Unreadable {
-        path: path.to_path_buf(),
-        why: error.to_string(),
-    };
+    let unreadable =
+        |error: std::io::Error| TestsError::Unreadable { path: path.to_path_buf(), why: error.to_string() };
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => return Ok(None),
         Ok(found) if found.len() > LARGEST_FILE => return Err(too_large(name, LARGEST_FILE)),

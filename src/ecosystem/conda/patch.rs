@@ -119,8 +119,7 @@ impl PatchInstructions {
         if version.patch_instructions_version != VERSION {
             return Err(PatchError::Version(version.patch_instructions_version));
         }
-        let Written { _version, packages, packages_conda, revoke, remove } =
-            serde_json::from_slice(bytes)?;
+        let Written { _version, packages, packages_conda, revoke, remove } = serde_json::from_slice(bytes)?;
         let instructions = Self { packages, packages_conda, revoke, remove };
         instructions.check()?;
         Ok(instructions)
@@ -159,7 +158,8 @@ impl PatchInstructions {
     }
 
     fn check(&self) -> Result<(), PatchError> {
-        let sections = [(ArchiveFormat::TarBz2, &self.packages), (ArchiveFormat::Conda, &self.packages_conda)];
+        let sections =
+            [(ArchiveFormat::TarBz2, &self.packages), (ArchiveFormat::Conda, &self.packages_conda)];
         for (format, patches) in sections {
             for (file, patch) in patches {
                 check_file(file, format.section(), &[format])?;

@@ -69,18 +69,18 @@ impl ChannelReader {
             return Err(no_channel(address, platforms));
         }
         let address = address.clone();
-        // A large index takes seconds to parse, which would keep everything else on this thread waiting.
-        let parsed = tokio::task::spawn_blocking(move || ChannelIndex::new(address, &indexes)).await;
-        parsed.map_err(|error| Failure::permanent(format!("reading an index came to a sudden end: {error}")))?
+        aside(move || ChannelIndex::new(address, &indexes)).await
     }
 
     async fn index_of(&self, address: &ChannelAddress, subdir: &str) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(folder) = address.folder() {
-            return from_file(&folder.join(subdir).join(PLAIN), self.limits.unpacked);
+            let (path, limit) = (folder.join(subdir).join(PLAIN), self.limits.unpacked);
+            return aside(move || from_file(&path, limit)).await;
         }
         let compressed = address.join(subdir, COMPRESSED);
         if let Some(bytes) = self.fetch(&compressed, self.limits.transferred).await? {
-            return unpack(&bytes, &compressed, self.limits.unpacked).map(Some);
+            let limit = self.limits.unpacked;
+            return aside(move || unpack(&bytes, &compressed, limit)).await.map(Some);
         }
         self.fetch(&address.join(subdir, PLAIN), self.limits.unpacked).await
     }
@@ -94,16 +94,27 @@ impl ChannelReader {
     }
 }
 
+/// Does work on a thread of its own: a large index takes seconds, and this one has others waiting.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::permanent(format!("reading an index came to a sudden end: {error}")))?
+}
+
 /// Refuses what is no platform of conda, before it becomes part of a path.
 pub(super) fn known_platform(name: &str) -> Result<(), Failure> {
     Subdir::from_str(name).map(drop).map_err(|_| Failure::Configuration {
         message: format!("`{name}` is no platform of conda"),
-        hint: Some("platforms are written as linux-64, linux-aarch64, osx-64, osx-arm64 or win-64".to_owned()),
+        hint: Some(
+            "platforms are written as linux-64, linux-aarch64, osx-64, osx-arm64 or win-64".to_owned(),
+        ),
     })
 }
 
 fn no_channel(address: &ChannelAddress, platforms: &[&str]) -> Failure {
-    let wanted = std::iter::once(NOARCH).chain(platforms.iter().copied().filter(|platform| *platform != NOARCH));
+    let wanted =
+        std::iter::once(NOARCH).chain(platforms.iter().copied().filter(|platform| *platform != NOARCH));
     let tried: Vec<String> = wanted.map(|subdir| format!("{subdir}/{PLAIN}")).collect();
     let message = format!("{address} is no conda channel: there is no {}", tried.join(" and no "));
     match address.folder() {

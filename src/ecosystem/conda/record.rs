@@ -81,7 +81,8 @@ impl Record {
 fn in_order(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let sorted: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, in_order(value))).collect();
+            let sorted: BTreeMap<&String, Value> =
+                map.iter().map(|(key, value)| (key, in_order(value))).collect();
             sorted.into_iter().map(|(key, value)| (key.clone(), value)).collect()
         }
         Value::Array(values) => values.iter().map(in_order).collect(),

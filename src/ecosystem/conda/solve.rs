@@ -13,10 +13,6 @@ use super::reader::known_platform;
 use super::solution::Solution;
 use super::spec::Spec;
 
-/// The most that is kept of an explanation. The solver lists every build that it tried.
-const EXPLANATION_LINES: usize = 40;
-const EXPLANATION_BYTES: usize = 8 * 1024;
-
 /// The most questions that the search for what is at fault may cost.
 const QUESTIONS: usize = 64;
 
@@ -99,14 +95,12 @@ pub fn solve(task: &SolveTask<'_>) -> Result<Solution, SolveError> {
     let Some(fault) = conflict::smallest(&everything, &mut asked) else {
         return Err(SolveError::Impossible { explanation, conflict: None });
     };
-    // The explanation of the few at fault says the same in fewer words.
-    let explanation = question.explanation(&fault).unwrap_or(explanation);
-    let conflict = match fault.as_slice() {
-        [one, other] => Some((question.text(*one), question.text(*other))),
-        [only] => question.within(task, *only),
-        _ => None,
-    };
-    Err(SolveError::Impossible { explanation, conflict })
+    if let [only] = fault.as_slice()
+        && let Some(inner) = question.within(task, *only)
+    {
+        return Err(inner);
+    }
+    Err(question.impossible(&fault, explanation))
 }
 
 /// A task whose specs were read, to ask about any part of them.
@@ -142,18 +136,31 @@ impl<'a> Question<'a> {
 
     /// The solution of the specs with these indexes.
     pub(super) fn ask(&self, wanted: &[usize]) -> Result<Solution, SolveError> {
+        let (specs, left) = (self.chosen(wanted), self.time_left()?);
+        let records = self.offer.solve(&specs, left).map_err(|none| self.error(none))?;
+        Ok(Solution::new(self.platform, records))
+    }
+
+    /// Whether the specs with these indexes have a solution.
+    fn possible(&self, wanted: &[usize]) -> Result<bool, SolveError> {
+        let (specs, left) = (self.chosen(wanted), self.time_left()?);
+        self.offer.possible(&specs, left).map_err(|none| self.error(none))
+    }
+
+    fn chosen(&self, wanted: &[usize]) -> Vec<&Spec> {
+        wanted.iter().map(|index| &self.specs[*index]).collect()
+    }
+
+    fn time_left(&self) -> Result<Duration, SolveError> {
         let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(SolveError::TimedOut { after: self.timeout });
-        }
-        let specs = wanted.iter().map(|index| &self.specs[*index]);
-        match self.offer.solve(specs, left) {
-            Ok(records) => Ok(Solution::new(self.platform, records)),
-            Err(NoAnswer::Impossible(explanation)) => {
-                Err(SolveError::Impossible { explanation: bounded(&explanation), conflict: None })
-            }
-            Err(NoAnswer::Malformed(message)) => Err(SolveError::Malformed { message }),
-            Err(NoAnswer::TimedOut) => Err(SolveError::TimedOut { after: self.timeout }),
+        if left.is_zero() { Err(self.error(NoAnswer::TimedOut)) } else { Ok(left) }
+    }
+
+    fn error(&self, none: NoAnswer) -> SolveError {
+        match none {
+            NoAnswer::Impossible(explanation) => SolveError::Impossible { explanation, conflict: None },
+            NoAnswer::Malformed(message) => SolveError::Malformed { message },
+            NoAnswer::TimedOut => SolveError::TimedOut { after: self.timeout },
         }
     }
 
@@ -165,18 +172,27 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn text(&self, index: usize) -> String {
-        self.specs[index].to_string()
+    /// The error for those at fault: their explanation says the same as the whole, `explanation`, in fewer
+    /// words.
+    fn impossible(&self, fault: &[usize], explanation: String) -> SolveError {
+        let text = |index: usize| self.specs[index].to_string();
+        let conflict = match fault {
+            [one, other] => Some((text(*one), text(*other))),
+            _ => None,
+        };
+        SolveError::Impossible { explanation: self.explanation(fault).unwrap_or(explanation), conflict }
     }
 
-    /// The two dependencies of the one package at fault that exclude each other: for a metapackage, the
-    /// spec that names it says nothing.
-    fn within(&self, task: &SolveTask<'a>, only: usize) -> Option<(String, String)> {
+    /// What is at fault among the dependencies of the one package at fault: for a metapackage, the spec
+    /// that names it says nothing. None where its dependencies are not what is wrong.
+    fn within(&self, task: &SolveTask<'a>, only: usize) -> Option<SolveError> {
         let spec = &self.specs[only];
-        let channel = task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
+        let channel =
+            task.channels.iter().find(|channel| channel.names(task.platform).contains(spec.name()))?;
         let record = channel.newest_record(spec, task.platform)?;
         let depends = record.package_record.depends.iter();
-        let depends: Vec<Spec> = depends.filter_map(|line| Spec::of_record(line).ok()).collect();
+        let read = depends.filter_map(|line| Spec::of_record(line).ok());
+        let depends: Vec<Spec> = read.filter(|spec| !spec.has_condition()).collect();
         let inner = SolveTask {
             specs: Vec::new(),
             timeout: self.until.saturating_duration_since(Instant::now()),
@@ -184,14 +200,10 @@ impl<'a> Question<'a> {
         };
         let question = Question::new(&inner, &depends).ok()?;
         let everything: Vec<usize> = (0..depends.len()).collect();
+        let explanation = question.explanation(&everything)?;
         let mut asked = Asked { question: &question, left: QUESTIONS };
-        if asked.possible(&everything)? {
-            return None;
-        }
-        match conflict::smallest(&everything, &mut asked)?.as_slice() {
-            [one, other] => Some((question.text(*one), question.text(*other))),
-            _ => None,
-        }
+        let fault = conflict::smallest(&everything, &mut asked)?;
+        Some(question.impossible(&fault, explanation))
     }
 }
 
@@ -205,32 +217,6 @@ pub(super) struct Asked<'a, 'q> {
 impl Oracle for Asked<'_, '_> {
     fn possible(&mut self, wishes: &[usize]) -> Option<bool> {
         self.left = self.left.checked_sub(1)?;
-        match self.question.ask(wishes) {
-            Ok(_) => Some(true),
-            Err(SolveError::Impossible { .. }) => Some(false),
-            Err(_) => None,
-        }
+        self.question.possible(wishes).ok()
     }
-}
-
-/// The beginning of an explanation, in whole lines.
-fn bounded(explanation: &str) -> String {
-    let mut kept = String::new();
-    let lines: Vec<&str> = explanation.trim_end().lines().collect();
-    let mut taken = 0;
-    for line in lines.iter().take(EXPLANATION_LINES) {
-        if kept.len() + line.len() > EXPLANATION_BYTES {
-            break;
-        }
-        // Records come from outside; their words must not steer a terminal.
-        kept.extend(line.trim_end().chars().map(|letter| if letter.is_control() { ' ' } else { letter }));
-        kept.push('\n');
-        taken += 1;
-    }
-    if taken < lines.len() {
-        let more = lines.len() - taken;
-        kept.push_str(&format!("… and {more} more lines\n"));
-    }
-    kept.truncate(kept.trim_end().len());
-    kept
 }

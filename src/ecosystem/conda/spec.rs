@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use rattler_conda_types::{
-    EqualityOperator, MatchSpec, Matches as _, PackageName, PackageNameMatcher, ParseMatchSpecOptions, RepoDataRecord, RepodataRevision,
-    StringMatcher, Version, VersionSpec,
+    EqualityOperator, MatchSpec, Matches as _, PackageName, PackageNameMatcher, ParseMatchSpecOptions,
+    RepoDataRecord, RepodataRevision, StringMatcher, Version, VersionSpec,
 };
 
 use crate::domain::Build;
@@ -70,14 +70,15 @@ impl Spec {
         self.0.version.as_ref().is_none_or(|spec| spec.matches(&version))
     }
 
-    /// The version and the build string, where it names exactly one of each.
-    pub(super) fn exact(&self) -> Option<(&Version, &str)> {
-        match (&self.0.version, &self.0.build) {
-            (Some(VersionSpec::Exact(EqualityOperator::Equals, version)), Some(StringMatcher::Exact(build))) => {
-                Some((version, build))
-            }
-            _ => None,
-        }
+    /// Whether it names exactly one version and one build string.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self.0.version, Some(VersionSpec::Exact(EqualityOperator::Equals, _)))
+            && matches!(self.0.build, Some(StringMatcher::Exact(_)))
+    }
+
+    /// Whether it holds under a condition only (`[when=…]`).
+    pub(super) fn has_condition(&self) -> bool {
+        self.0.condition.is_some()
     }
 
     /// Whether it accepts the record: all that it names, place and file name included.
@@ -89,8 +90,8 @@ impl Spec {
             && spec.file_name.as_ref().is_none_or(|name| *name == record.identifier.to_file_name())
             && spec.url.as_ref().is_none_or(|url| *url == record.url)
             && spec.channel.as_ref().is_none_or(|channel| {
-                let canonical = channel.canonical_name();
-                record.channel.as_deref() == Some(canonical.trim_end_matches('/'))
+                // Both end with `/`, as the solver compares them too.
+                record.channel.as_deref() == Some(channel.canonical_name().as_str())
             })
     }
 

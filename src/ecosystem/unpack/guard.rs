@@ -65,7 +65,11 @@ pub(in crate::ecosystem) struct Guarded<'a, R> {
 }
 
 impl<'a, R> Guarded<'a, R> {
-    pub(in crate::ecosystem) fn new(inner: R, compressed: Rc<Cell<u64>>, allowance: &'a mut Allowance) -> Self {
+    pub(in crate::ecosystem) fn new(
+        inner: R,
+        compressed: Rc<Cell<u64>>,
+        allowance: &'a mut Allowance,
+    ) -> Self {
         Self { inner, compressed, allowance }
     }
 }

@@ -29,7 +29,7 @@ struct Extension {
 }
 
 /// Hands every entry of the tar stream to `take` with its name, its kind and its content, and then reads
-/// `reader` to its end: what follows tar's end still belongs to the compression, whose checksum comes last.
+/// `reader` to its end: the compression's checksum comes last, and after tar's end only zeros may follow.
 pub(in crate::ecosystem) fn each_entry<E: From<UnpackProblem>>(
     reader: impl Read,
     mut take: impl FnMut(&[u8], EntryKind, &mut dyn Read) -> Result<(), E>,
@@ -48,8 +48,27 @@ pub(in crate::ecosystem) fn each_entry<E: From<UnpackProblem>>(
             take(&name, kind, &mut entry)?;
         }
     }
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(problem_of)?;
+    only_zeros(archive.into_inner())?;
     Ok(())
+}
+
+/// Reads what follows tar's end. Some readers stop at the first block of zeros, some look for more entries
+/// behind it, so that anything there would be in the archive for some and not for others.
+fn only_zeros(mut rest: impl Read) -> Result<(), UnpackProblem> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match rest.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) if buffer[..read].iter().any(|byte| *byte != 0) => {
+                return Err(UnpackProblem::Damaged(
+                    "something lies behind the end of its tarball".to_owned(),
+                ));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(problem_of(error)),
+        }
+    }
 }
 
 fn kind_of(entry_type: EntryType, link: Option<Vec<u8>>) -> Option<EntryKind> {

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::judge;
-use super::step::{Bench, StepEnd, copy, exec, quoted};
+use super::step::{Bench, StepEnd, copy};
 use crate::domain::{FailedStep, TestVerdict};
 use crate::ecosystem::conda::install::{InstallError, PackageSource, activation};
 use crate::ecosystem::conda::package_tests::{PackageTests, TestAction, TestStep, TestsError};
 use crate::engine::CondaTest;
+use crate::engine::shell::{exec, quoted};
 use crate::failure::Failure;
 
 /// The file with the code of a command, in the temporary folder.
@@ -24,7 +25,12 @@ pub(super) async fn test(
     bench: &mut Bench,
     source: &PackageSource,
 ) -> Result<TestVerdict, Failure> {
-    bench.output.note(&format!("{} on {}, among {} packages", test.member, test.platform, test.records.len()));
+    bench.output.note(&format!(
+        "{} on {}, among {} packages",
+        test.member,
+        test.platform,
+        test.records.len()
+    ));
     let patience = Duration::from_secs(bench.limits.time);
     let extracted = source.extracted(&test.records, &test.member);
     let package = match within(patience, extracted).await {

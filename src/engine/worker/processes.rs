@@ -32,8 +32,7 @@ pub(super) fn end_descendants() {
             // It may have ended by itself since it was seen.
             let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
         }
-        while let Ok(status) =
-            nix::sys::wait::waitpid(None, Some(nix::sys::wait::WaitPidFlag::WNOHANG))
+        while let Ok(status) = nix::sys::wait::waitpid(None, Some(nix::sys::wait::WaitPidFlag::WNOHANG))
             && status != nix::sys::wait::WaitStatus::StillAlive
         {}
         std::thread::sleep(Duration::from_millis(10));

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use super::output::Output;
 use super::processes::{end_descendants, over_memory};
 use crate::engine::folder::Places;
-use crate::engine::sandbox::{Cell, Sandbox};
+use crate::engine::sandbox::{Cell, SETTINGS, Sandbox};
+use crate::engine::shell::quoted;
 use crate::engine::{Assignment, Limits, Network};
 use crate::failure::Failure;
 
@@ -68,12 +69,24 @@ impl Bench {
         assignment: &Assignment,
         output: Output,
     ) -> Result<Self, Failure> {
-        for place in [&places.environment, &places.work, &places.temporary, &places.shared_memory] {
+        for place in places.all() {
             fs::create_dir_all(place).map_err(|error| disk("make", place, &error))?;
         }
+        for (name, content) in SETTINGS {
+            let path = places.settings.join(name);
+            fs::write(&path, content).map_err(|error| disk("write", &path, &error))?;
+        }
         let Assignment { limits, network, .. } = *assignment;
-        let mut bench =
-            Self { places, limits, output, exit: None, peak_memory: None, sandbox, network, deadline: Instant::now() };
+        let mut bench = Self {
+            places,
+            limits,
+            output,
+            exit: None,
+            peak_memory: None,
+            sandbox,
+            network,
+            deadline: Instant::now(),
+        };
         bench.start_clock();
         Ok(bench)
     }
@@ -126,12 +139,19 @@ impl Bench {
         let _ = child.start_kill();
         let _ = child.wait().await;
         end_descendants();
-        self.exit = if let StepEnd::Exited(code) = end { Some(code) } else { None };
-        let began = fs::exists(&begun).unwrap_or(false);
-        let _ = fs::remove_file(&begun);
-        if !began {
-            let message = format!("the sandbox did not begin: {}", self.output.tail());
-            return Err(Failure::transient(message));
+        self.exit = None;
+        if fs::remove_file(&begun).is_err() {
+            return Err(Failure::Configuration {
+                message: format!("the sandbox did not begin: {}", self.output.tail()),
+                hint: Some(
+                    "bubblewrap needs namespaces of users and a /proc that is not covered in parts; where \
+                     there are none, choose the sandbox `none`"
+                        .to_owned(),
+                ),
+            });
+        }
+        if let StepEnd::Exited(code) = end {
+            self.exit = Some(code);
         }
         if end != StepEnd::Exited(0) && disk_is_full(&self.places.work) {
             let message = format!("the disk of {} is full", self.places.work.display());
@@ -154,19 +174,12 @@ impl Bench {
     }
 }
 
-/// Shell code that becomes this command.
-pub(super) fn exec(command: &[String]) -> String {
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-    format!("exec {}", words.join(" "))
-}
-
-/// A text as one word of the shell.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// Follows a step until it and its output end.
-async fn communicate(child: &mut Child, reader: &mut Receiver, output: &mut Output) -> io::Result<ExitStatus> {
+async fn communicate(
+    child: &mut Child,
+    reader: &mut Receiver,
+    output: &mut Output,
+) -> io::Result<ExitStatus> {
     let mut buffer = vec![0; 64 * 1024];
     let status = loop {
         tokio::select! {
@@ -201,10 +214,7 @@ fn end_of(status: ExitStatus) -> StepEnd {
 async fn over_disk(places: Places, limit: u64) {
     loop {
         let (places, began) = (places.clone(), Instant::now());
-        let sizes = tokio::task::spawn_blocking(move || {
-            let Places { environment, work, temporary, shared_memory } = places;
-            [environment, work, temporary, shared_memory].iter().map(|place| size_of(place)).sum::<u64>()
-        });
+        let sizes = tokio::task::spawn_blocking(move || places.all().into_iter().map(size_of).sum::<u64>());
         if sizes.await.is_ok_and(|size| size > limit) {
             return;
         }
@@ -252,9 +262,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 fn disk_is_full(folder: &Path) -> bool {
-    statvfs(folder).is_ok_and(|found| {
-        u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())) < LEAST_ROOM
-    })
+    statvfs(folder)
+        .is_ok_and(|found| found.blocks_available().saturating_mul(found.fragment_size()) < LEAST_ROOM)
 }
 
 fn disk(what: &str, path: &Path, error: &io::Error) -> Failure {

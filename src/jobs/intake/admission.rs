@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::archives::kept_path;
-use super::{Intake, Tally, blocking};
+use super::{Intake, Tally};
 use crate::daemon::{RunContext, RunError};
 use crate::ecosystem::conda::layout::NOARCH;
-use crate::publish::channel::{ChannelFolder, PackageFile, Patches};
+use crate::jobs::conda_channels;
+use crate::publish::channel::PackageFile;
 use crate::store::Arrival;
 
 /// What makes archives one build: name, version and build number. Build strings may differ by platform.
@@ -26,8 +26,7 @@ impl Intake {
             return Ok(());
         }
         let fresh: Vec<PackageFile> = whole.values().flatten().map(|archive| self.package_file(archive)).collect();
-        let channel = self.channel()?;
-        blocking(move || publish(&channel, fresh)).await?;
+        conda_channels::add(self.channel()?, fresh).await?;
         let events: Vec<_> = whole
             .iter()
             .map(|((name, version, number), archives)| {
@@ -102,27 +101,4 @@ impl Intake {
 
 fn file_of(archive: &Arrival) -> String {
     format!("{}/{}", archive.subdir, archive.file_name)
-}
-
-/// Makes the channel hold `fresh` beside what it holds.
-fn publish(channel: &ChannelFolder, fresh: Vec<PackageFile>) -> anyhow::Result<()> {
-    let mut files = BTreeMap::new();
-    let mut patches = Patches::new();
-    if let Some(generation) = channel.current()? {
-        let contents = channel.contents(generation)?;
-        for (subdir, file_name, record) in contents.iter() {
-            let file = PackageFile {
-                subdir: subdir.to_owned(),
-                file_name: file_name.to_owned(),
-                sha256: record.sha256().to_owned(),
-                size: record.size(),
-                path: channel.root().join(subdir).join(file_name),
-            };
-            files.insert((file.subdir.clone(), file.file_name.clone()), file);
-        }
-        patches = contents.patches;
-    }
-    files.extend(fresh.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
-    let files: Vec<PackageFile> = files.into_values().collect();
-    channel.publish(&files, &patches).map(drop).context("cannot publish builds that came in")
 }

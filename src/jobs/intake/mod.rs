@@ -20,12 +20,13 @@ mod events;
 mod notices;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use futures_util::future::BoxFuture;
 
-use super::{Pass, Services, planned_only};
+use super::{Pass, Services, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Intake as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::failure::Failure;
@@ -92,23 +93,20 @@ impl Intake {
         Ok(planned_only(RunOutcome::done(summary)))
     }
 
-    /// The channel that gets the builds.
-    fn channel(&self) -> Result<ChannelFolder, RunError> {
-        let channel = self.distribution.channel(&self.settings.to);
-        let channel =
-            channel.with_context(|| format!("{} has no channel {}", self.distribution.name, self.settings.to))?;
-        let root = self.services.publish.join(&channel.path);
-        let parent = root.parent().map_or_else(|| root.clone(), std::path::Path::to_path_buf);
-        std::fs::create_dir_all(&parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        Ok(ChannelFolder::new(root).map_err(anyhow::Error::from)?)
+    /// The folder of the channel that gets the builds.
+    fn channel(&self) -> Result<PathBuf, RunError> {
+        conda_channels::folder(&self.services, &self.distribution, &self.settings.to)
     }
 
     /// SHA-256 of every file that the channel ever held, by `<subdir>/<file name>`.
     async fn published_sums(&self) -> Result<BTreeMap<String, String>, RunError> {
-        let channel = self.channel()?;
-        blocking(move || match channel.current()? {
-            Some(generation) => Ok(channel.contents(generation)?.ever),
-            None => Ok(BTreeMap::new()),
+        let root = self.channel()?;
+        blocking(move || {
+            let channel = ChannelFolder::new(&root)?;
+            match channel.current()? {
+                Some(generation) => Ok(channel.contents(generation)?.ever),
+                None => Ok(BTreeMap::new()),
+            }
         })
         .await
     }

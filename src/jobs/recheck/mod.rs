@@ -22,7 +22,7 @@ use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::{Pass, Services, planned_only};
+use super::{Pass, Services, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::recheck::{
@@ -51,7 +51,9 @@ impl JobWork for Recheck {
 
 impl Recheck {
     async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
-        let Some(channels) = self.channels().await? else {
+        let (services, distribution) = (&*self.services, &*self.distribution);
+        let channels = conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
+        let Some(channels) = channels else {
             return Ok(RunOutcome::Skipped {
                 reason: format!("{} is not published yet", self.settings.from),
             });
@@ -222,11 +224,7 @@ impl Recheck {
 
     /// The folder of a channel of the distribution.
     fn folder(&self, channel: &str) -> Result<PathBuf, RunError> {
-        let channel = self
-            .distribution
-            .channel(channel)
-            .with_context(|| format!("distribution `{}` has no channel `{channel}`", self.distribution.name));
-        Ok(self.services.publish.join(&channel.map_err(RunError::Configuration)?.path))
+        conda_channels::folder(&self.services, &self.distribution, channel)
     }
 }
 

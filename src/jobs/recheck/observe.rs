@@ -6,18 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
 
 use super::Recheck;
+use crate::jobs::conda_channels::Channels;
 use crate::daemon::RunError;
 use crate::domain::{Build, Destructured, RecheckCase, RecheckMode, Solved};
-use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
 use crate::ecosystem::conda::package_tests::PackageTests;
-use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
 use crate::ecosystem::conda::spec::{Spec, exact_spec};
@@ -44,12 +42,6 @@ pub(super) struct SeenCase {
     pub carries_tests: bool,
 }
 
-/// The channels as they are now, the distribution's own first, and a digest of all that.
-pub(super) struct Channels {
-    pub indexes: Arc<Vec<ChannelIndex>>,
-    pub digest: String,
-}
-
 /// A metapackage on one platform.
 struct OnPlatform {
     platform: String,
@@ -58,37 +50,10 @@ struct OnPlatform {
 }
 
 impl Recheck {
-    /// Reads the channel and all that it builds on. Nothing where the channel was never published.
-    pub(super) async fn channels(&self) -> Result<Option<Channels>, RunError> {
-        let folder = self.folder(&self.settings.from)?;
-        if !folder.exists() {
-            return Ok(None);
-        }
-        let platforms: Vec<&str> = self.distribution.platforms.iter().map(String::as_str).collect();
-        let reader = ChannelReader::new(self.services.http.clone(), IndexLimits::default());
-        let mut texts = vec![folder.display().to_string()];
-        texts.extend(self.distribution.external.iter().cloned());
-        let mut indexes = Vec::new();
-        // What a pass decides from: the channels, and what the operator wrote.
-        let mut digest = Sha256::new();
-        digest
-            .update(serde_json::to_vec(&(&*self.distribution, &self.settings)).map_err(anyhow::Error::from)?);
-        for text in texts {
-            let address: ChannelAddress = text
-                .parse()
-                .map_err(|error| RunError::Configuration(anyhow!("`{text}` is not a channel: {error}")))?;
-            let index = reader.read(&address, &platforms).await?;
-            digest.update(format!("{} {}\n", index.address(), index.digest()));
-            indexes.push(index);
-        }
-        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(Channels { indexes: Arc::new(indexes), digest }))
-    }
-
     /// Takes the newest metapackage apart and solves for every member. Nothing where there is no
     /// metapackage that all platforms have; then the reason.
     pub(super) async fn observe(&self, channels: &Channels) -> Result<Result<Seen, String>, RunError> {
-        let own = &channels.indexes[0];
+        let own = channels.own();
         let mut newest = BTreeMap::new();
         for platform in &self.distribution.platforms {
             let spec = Spec::lenient(&self.distribution.metapackage).map_err(anyhow::Error::from)?;
@@ -129,7 +94,7 @@ impl Recheck {
         platform: &str,
         metapackage: &Build,
     ) -> Result<Vec<Build>, RunError> {
-        let own = &channels.indexes[0];
+        let own = channels.own();
         let declared = Declared {
             members: Some(self.distribution.required_members().map(str::to_owned).collect()),
             ignore: self.distribution.ignore.clone(),
@@ -138,7 +103,7 @@ impl Recheck {
         let spec = exact_spec(metapackage);
         let task = DestructureTask {
             channel: own,
-            externals: &channels.indexes[1..],
+            externals: channels.external(),
             platform,
             spec: &spec,
             declared,
@@ -243,7 +208,7 @@ fn specs(member: &Build, tests: &PackageTests) -> Vec<String> {
 fn constraints(channels: &Channels, one: &OnPlatform, mode: RecheckMode) -> Vec<String> {
     let mut constraints: Vec<String> = one.members.iter().map(exact_spec).collect();
     if mode == RecheckMode::Pinned {
-        constraints.extend(channels.indexes[0].depends(&one.metapackage));
+        constraints.extend(channels.own().depends(&one.metapackage));
     }
     constraints
 }

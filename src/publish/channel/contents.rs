@@ -23,7 +23,7 @@ pub type Records = BTreeMap<String, Record>;
 #[serde(deny_unknown_fields)]
 pub struct Contents {
     version: u32,
-    /// The records by sub-directory.
+    /// The records by sub-directory; one that lost its last package is still there.
     pub files: BTreeMap<String, Records>,
     /// The patch instructions by sub-directory; those that say nothing are left out.
     pub patches: Patches,
@@ -50,8 +50,14 @@ impl Contents {
 
     /// Every file with its sub-directory, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Record)> {
-        let files = self.files.iter().flat_map(|(subdir, records)| records.iter().map(move |file| (subdir, file)));
+        let files =
+            self.files.iter().flat_map(|(subdir, records)| records.iter().map(move |file| (subdir, file)));
         files.map(|(subdir, (file, record))| (subdir.as_str(), file.as_str(), record))
+    }
+
+    /// The sub-directories that the channel has, also those without packages.
+    pub fn subdirs(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
     }
 
     /// True where these are exactly the files and the patches that are wanted.
@@ -60,7 +66,9 @@ impl Contents {
             let record = self.record(&file.subdir, &file.file_name);
             record.is_some_and(|record| record.sha256() == file.sha256 && record.size() == file.size)
         };
-        self.patches == *patches && self.iter().count() == files.len() && files.values().all(|file| same(file))
+        self.patches == *patches
+            && self.iter().count() == files.len()
+            && files.values().all(|file| same(file))
     }
 
     /// Reads the contents in the file at `path`.

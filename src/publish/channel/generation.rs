@@ -9,7 +9,7 @@ use super::contents::Records;
 use super::{Before, ChannelError, PackageFile, Patches, Wanted};
 use crate::ecosystem::conda::archive::{Archive, ArchiveLimits};
 use crate::ecosystem::conda::index::{SubdirIndex, in_parallel};
-use crate::ecosystem::conda::layout::NOARCH;
+use crate::ecosystem::conda::patch::PATCH_FILE;
 use crate::ecosystem::conda::record::Record;
 use crate::publish::disk::sync;
 use crate::publish::error::{PublishError, disk};
@@ -119,20 +119,24 @@ impl Generation {
         Ok(())
     }
 
-    /// Writes the indexes: of every sub-directory that has files, and of `noarch`.
+    /// Writes the index of every sub-directory, and the instructions that were applied to it: who copies the
+    /// channel can make the same index again.
     pub(super) fn index(
         &self,
         files: &BTreeMap<String, Records>,
         patches: &Patches,
     ) -> Result<(), PublishError> {
-        let noarch = self.path.join(NOARCH);
-        fs::create_dir_all(&noarch).map_err(disk("make", &noarch))?;
-        for entry in fs::read_dir(&self.path).map_err(disk("list", &self.path))? {
-            let subdir = entry.map_err(disk("list", &self.path))?.file_name().to_string_lossy().into_owned();
-            let folder = self.path.join(&subdir);
-            let records = files.get(&subdir).cloned().unwrap_or_default();
-            let patches = patches.get(&subdir).cloned().unwrap_or_default();
-            SubdirIndex::new(&subdir, records, &patches).write_to(&folder).map_err(disk("index", &folder))?;
+        for (subdir, records) in files {
+            let folder = self.path.join(subdir);
+            fs::create_dir_all(&folder).map_err(disk("make", &folder))?;
+            let patches = patches.get(subdir).cloned().unwrap_or_default();
+            if !patches.is_empty() {
+                let path = folder.join(PATCH_FILE);
+                fs::write(&path, patches.to_json()).map_err(disk("write", &path))?;
+                sync(&path)?;
+            }
+            let index = SubdirIndex::new(subdir, records.clone(), &patches);
+            index.write_to(&folder).map_err(disk("index", &folder))?;
         }
         Ok(())
     }

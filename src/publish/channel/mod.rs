@@ -17,6 +17,7 @@
 //! channel at a time (tidegate has one writer).
 
 mod contents;
+mod error;
 mod generation;
 #[cfg(test)]
 mod tests;
@@ -27,12 +28,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::contents::{Contents, Records};
+pub use self::error::ChannelError;
 use self::generation::Generation;
+pub use super::directory::Outcome;
 use super::disk::{Link, checked, is_folder, remove_leftover, sync};
 pub use super::error::PublishError;
 use super::error::disk;
 use crate::ecosystem::conda::archive::ArchiveLimits;
-use crate::ecosystem::conda::layout::{ArchiveName, is_subdir};
+use crate::ecosystem::conda::layout::{ArchiveName, NOARCH, is_subdir};
 use crate::ecosystem::conda::patch::PatchInstructions;
 
 /// How many generations are kept, the current one among them. A reader that opened a folder before the
@@ -74,59 +77,6 @@ pub struct PublishedChannel {
     pub generation: u64,
     /// Whether this call made it.
     pub outcome: Outcome,
-}
-
-pub use super::directory::Outcome;
-
-/// Why a channel is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelError {
-    /// The name of the channel, the link, or the disk.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// Files that may not be published, each with the reason.
-    #[error("nothing was published in {}:{}", root.display(), lines(problems))]
-    Refused {
-        /// The channel.
-        root: PathBuf,
-        /// `<subdir>/<file name>` and what is wrong with it, in order.
-        problems: Vec<(String, String)>,
-    },
-    /// The link is there, but not of our making.
-    #[error("{} points at {}, which is no generation of this channel; put the link away to publish here", root.display(), target.display())]
-    Foreign {
-        /// The link.
-        root: PathBuf,
-        /// What it points at.
-        target: PathBuf,
-    },
-    /// There is no such generation.
-    #[error("{} keeps no generation {generation}; kept are {}", root.display(), listed(kept))]
-    NoGeneration {
-        /// The channel.
-        root: PathBuf,
-        /// What was asked for.
-        generation: u64,
-        /// What is kept.
-        kept: Vec<u64>,
-    },
-    /// The file that says what a generation holds cannot be read.
-    #[error("{} does not say what the channel holds: {why}; put it back from a backup", path.display())]
-    Contents {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-fn lines(problems: &[(String, String)]) -> String {
-    problems.iter().map(|(file, problem)| format!("\n  {file}: {problem}")).collect()
-}
-
-fn listed(numbers: &[u64]) -> String {
-    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// The moments between which a crash leaves something to look at.
@@ -184,9 +134,11 @@ impl ChannelFolder {
 
     /// The numbers of the generations that are kept, the oldest first.
     pub fn kept(&self) -> Result<Vec<u64>, ChannelError> {
-        let current = self.current()?;
-        let kept = self.numbers()?.into_iter().filter(|number| current.is_none_or(|current| *number <= current));
-        Ok(kept.collect())
+        let mut numbers = self.numbers()?;
+        if let Some(current) = self.current()? {
+            numbers.retain(|number| is_kept(*number, current));
+        }
+        Ok(numbers)
     }
 
     /// What a kept generation holds.
@@ -201,25 +153,32 @@ impl ChannelFolder {
     /// Makes the channel hold exactly `files`, with indexes as `patches` wants them. Every file that
     /// the channel does not hold already is read whole, and has to be what it is called. The same files and
     /// patches as now make no new generation. A name under which the channel ever held other bytes is refused.
-    pub fn publish(&self, files: &[PackageFile], patches: &Patches) -> Result<PublishedChannel, ChannelError> {
+    pub fn publish(
+        &self,
+        files: &[PackageFile],
+        patches: &Patches,
+    ) -> Result<PublishedChannel, ChannelError> {
         self.publish_in_steps(files, patches, &|_| Ok(()))
     }
 
     /// Publishes once more what the kept generation `to` holds.
     pub fn rollback(&self, to: u64) -> Result<PublishedChannel, ChannelError> {
-        let contents = self.contents(to)?;
-        let folder = self.generation_path(to);
-        let files: Vec<PackageFile> = contents
-            .iter()
-            .map(|(subdir, file_name, record)| PackageFile {
-                subdir: subdir.to_owned(),
-                file_name: file_name.to_owned(),
-                sha256: record.sha256().to_owned(),
-                size: record.size(),
-                path: folder.join(subdir).join(file_name),
-            })
-            .collect();
-        self.publish(&files, &contents.patches)
+        self.publish(&self.files(to)?, &self.contents(to)?.patches)
+    }
+
+    /// The files of a kept generation, as they were given to [`Self::publish`]: to publish them again, with
+    /// more or fewer beside them.
+    pub fn files(&self, generation: u64) -> Result<Vec<PackageFile>, ChannelError> {
+        let folder = self.generation_path(generation);
+        let contents = self.contents(generation)?;
+        let files = contents.iter().map(|(subdir, file_name, record)| PackageFile {
+            subdir: subdir.to_owned(),
+            file_name: file_name.to_owned(),
+            sha256: record.sha256().to_owned(),
+            size: record.size(),
+            path: folder.join(subdir).join(file_name),
+        });
+        Ok(files.collect())
     }
 
     fn publish_in_steps(
@@ -246,6 +205,8 @@ impl ChannelFolder {
         if let Some(generation) = current {
             self.clear(generation)?;
             if before.contents.are(&wanted, &patches) {
+                // The crash may have come before the switch was on the disk.
+                sync(&self.parent)?;
                 return Ok(PublishedChannel { generation, outcome: Outcome::Adopted });
             }
         }
@@ -294,7 +255,11 @@ impl ChannelFolder {
         remove_leftover(folder)?;
         fs::create_dir_all(folder).map_err(disk("make", folder))?;
         let generation = Generation { path: folder.to_owned(), limits: self.limits };
-        let files = generation.place(wanted, before).map_err(|error| error.told(&self.root))?;
+        let mut files = generation.place(wanted, before).map_err(|error| error.told(&self.root))?;
+        // A sub-directory stays when its last package goes: readers who ask for it are not turned away.
+        for subdir in before.contents.subdirs().chain([NOARCH]) {
+            files.entry(subdir.to_owned()).or_default();
+        }
         generation.carry(&self.retiring()?)?;
         at(Step::Placed).map_err(disk("write", folder))?;
         generation.index(&files, patches)?;
@@ -352,7 +317,7 @@ impl ChannelFolder {
             numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(number_of));
         }
         for number in numbers {
-            if number > current || number + KEPT_GENERATIONS <= current {
+            if !is_kept(number, current) {
                 remove_leftover(&self.generation_path(number))?;
                 let contents = self.contents_path(number);
                 match fs::remove_file(&contents) {
@@ -404,6 +369,10 @@ impl ChannelFolder {
     fn contents_path(&self, number: u64) -> PathBuf {
         self.generations().join(format!("{number}.json"))
     }
+}
+
+fn is_kept(number: u64, current: u64) -> bool {
+    number <= current && number + KEPT_GENERATIONS > current
 }
 
 /// A number without leading zeros or signs, as we write them.

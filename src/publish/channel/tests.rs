@@ -20,7 +20,8 @@ fn crash_at(step: Step) -> impl Fn(Step) -> io::Result<()> {
 
 /// Packages of the recorded channel.
 fn files(names: &[&str]) -> Vec<PackageFile> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conda/recheck-channel/channel/noarch");
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conda/recheck-channel/channel/noarch");
     let file = |name: &&str| {
         let path = folder.join(name);
         let bytes = fs::read(&path).unwrap();
@@ -38,8 +39,10 @@ fn listed(channel: &ChannelFolder) -> Vec<String> {
     let repodata: serde_json::Value = serde_json::from_str(&text).unwrap();
     let packages = repodata["packages"].as_object().unwrap();
     for (file, record) in packages {
-        let sum: String =
-            Sha256::digest(fs::read(folder.join(file)).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: String = Sha256::digest(fs::read(folder.join(file)).unwrap())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(record["sha256"], sum);
     }
     packages.keys().cloned().collect()

@@ -75,7 +75,7 @@ async fn file(
     let coding = encoding::choose(&place, asked).await;
     let place = match &coding {
         Coding::Beside(compressed) => match Place::at(compressed.clone()).await? {
-            Some(compressed) => Place { name: place.name, ..compressed },
+            Some(compressed) => compressed.called(place.name),
             None => return Ok(None),
         },
         Coding::Plain | Coding::Gzip => place,

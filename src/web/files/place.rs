@@ -33,7 +33,7 @@ impl Place {
         };
         let name = parts.last().cloned().unwrap_or_default();
         match place.await {
-            Ok(found) => Ok(found.map(|place| Self { name, ..place })),
+            Ok(found) => Ok(found.map(|place| place.called(name))),
             Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -50,6 +50,11 @@ impl Place {
             inode: there.ino(),
             modified: (there.mtime(), there.mtime_nsec()),
         }))
+    }
+
+    /// The same file under the name that was asked for.
+    pub(super) fn called(self, name: String) -> Self {
+        Self { name, ..self }
     }
 
     /// A strong validator: published files are never written to, only replaced by others with another inode.

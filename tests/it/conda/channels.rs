@@ -1,11 +1,13 @@
 //! Publishing channels: what readers see, whatever happens meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tidegate::ecosystem::conda::archive::ArchiveLimits;
+use tidegate::ecosystem::conda::index::ChannelIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat::{Conda, TarBz2};
 use tidegate::ecosystem::conda::patch::PatchInstructions;
 use tidegate::publish::channel::{
@@ -123,6 +125,30 @@ fn the_same_set_makes_no_new_generation_and_another_one_does() {
 }
 
 #[test]
+fn a_sub_directory_stays_when_its_last_package_goes() {
+    let place = Place::new();
+    let linux = made("lunar", "1.0", "h1_0").with("subdir", json!("linux-64")).with("noarch", Value::Null);
+    place.publish(&[place.file(&linux)]).unwrap();
+    for version in ["1.0", "1.1", "1.2", "1.3"] {
+        place.publish(&[place.file(&tidal(version))]).unwrap();
+        assert_eq!(place.listed().len(), 1);
+    }
+    let folder = place.channel.root().join("linux-64");
+    assert!(folder.join("repodata.json").exists() && !folder.join("lunar-1.0-h1_0.conda").exists());
+}
+
+#[test]
+fn a_channel_grows_from_what_it_holds() {
+    let place = Place::new();
+    place.publish(&[place.file(&tidal("1.0"))]).unwrap();
+    let mut files = place.channel.files(place.channel.current().unwrap().unwrap()).unwrap();
+    assert_eq!(place.publish(&files).unwrap().outcome, Outcome::Adopted);
+    files.push(place.file(&tidal("1.1")));
+    place.publish(&files).unwrap();
+    assert_eq!(place.listed(), ["noarch/tidal-1.0-0.conda", "noarch/tidal-1.1-0.conda"]);
+}
+
+#[test]
 fn patches_are_part_of_what_is_published() {
     let place = Place::new();
     let files = [place.file(&tidal("1.0")), place.file(&tidal("1.1"))];
@@ -136,6 +162,22 @@ fn patches_are_part_of_what_is_published() {
     let empty = Patches::from([("noarch".to_owned(), PatchInstructions::default())]);
     assert_eq!(place.channel.publish(&files, &empty).unwrap().generation, 3);
     assert_eq!(place.listed().len(), 2);
+}
+
+#[test]
+fn who_copies_a_channel_can_make_its_index_again() {
+    let place = Place::new();
+    let files = [place.file(&tidal("1.0")), place.file(&tidal("1.1"))];
+    let revoke = PatchInstructions { revoke: [files[0].file_name.clone()].into(), ..Default::default() };
+    place.channel.publish(&files, &Patches::from([("noarch".to_owned(), revoke)])).unwrap();
+    let copy = place.folder.path().join("copy/noarch");
+    std::fs::create_dir_all(&copy).unwrap();
+    for file in std::fs::read_dir(place.channel.root().join("noarch")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let index = ChannelIndex::of_folder(copy.parent().unwrap(), &ArchiveLimits::default()).unwrap();
+    assert!(index.write().unwrap().iter().all(|subdir| !subdir.changed));
 }
 
 #[test]
@@ -161,8 +203,14 @@ fn a_file_that_is_not_what_was_promised_is_refused_with_all_others() {
         PackageFile { subdir: "linux-64".into(), ..other.clone() },
     ];
     let said = place.refusal(&files);
-    insta::with_settings!({filters => vec![("[1-9a-f][0-9a-f]{63}", "<sha256>"), (r"has \d+ bytes", "has <size> bytes")]}, {
-        insta::assert_snapshot!(said, @"");
+    insta::with_settings!({filters => vec![("0{64}", "<promised>"), ("[0-9a-f]{64}", "<sha256>"), (r"has \d+ bytes", "has <size> bytes")]}, {
+        insta::assert_snapshot!(said, @r#"
+        nothing was published in <place>/staged:
+          linux-64/tidal-1.1-0.conda: it lies in `linux-64`, its index.json says `noarch`; move it there, or build it again
+          noarch/tidal-1.1-0.conda: its sha256 is <sha256> where <promised> was expected; fetch it again
+          noarch/tidal-1.2-0.conda: it has <size> bytes where 7 were expected; fetch it again
+          noarch/tidal-1.3-0.conda: the entry `pkg-tidal-1.1-0.tar.zst` is refused: it is of another build than the file's name says; rename the file, or build it again
+        "#);
     });
     let odd = [
         PackageFile { subdir: "../x".into(), ..good.clone() },
@@ -171,7 +219,13 @@ fn a_file_that_is_not_what_was_promised_is_refused_with_all_others() {
         good.clone(),
         good,
     ];
-    insta::assert_snapshot!(place.refusal(&odd), @"");
+    insta::assert_snapshot!(place.refusal(&odd), @r#"
+    nothing was published in <place>/staged:
+      ../x/tidal-1.0-0.conda: there is no such sub-directory
+      noarch/../x-1-0.conda: `../x-1-0.conda` is not the name of a conda package: names have lower-case letters, digits, `.`, `_` and `-`, and begin with no dot
+      noarch/tidal-1.0-0.conda: it is given twice
+      noarch/tidal-1.0-0.conda: its sha256 is not 64 lower-case hexadecimal digits
+    "#);
     assert_eq!(place.channel.current().unwrap(), None);
 }
 
@@ -183,7 +237,10 @@ fn a_name_stands_for_the_same_bytes_for_ever() {
     place.publish(std::slice::from_ref(&first)).unwrap();
     let replaced = place.refusal(std::slice::from_ref(&other));
     insta::with_settings!({filters => vec![("[0-9a-f]{64}", "<sha256>")]}, {
-        insta::assert_snapshot!(replaced, @"");
+        insta::assert_snapshot!(replaced, @r#"
+        nothing was published in <place>/staged:
+          noarch/tidal-1.0-0.conda: it was published with sha256 <sha256> and is now <sha256>; a published file never changes, so give the build another build number
+        "#);
     });
     // Also long after it was dropped.
     for version in ["2.0", "2.1", "2.2", "2.3", "2.4"] {
@@ -219,7 +276,7 @@ fn what_somebody_else_put_there_stays() {
     assert_eq!(place.refusal(&files), "`staged` is there and is not a link; it stays as it is");
     std::fs::remove_dir(place.channel.root()).unwrap();
     std::os::unix::fs::symlink("kept", place.channel.root()).unwrap();
-    insta::assert_snapshot!(place.refusal(&files), @"");
+    insta::assert_snapshot!(place.refusal(&files), @"<place>/staged points at kept, which is no generation of this channel; put the link away to publish here");
     std::fs::remove_file(place.channel.root()).unwrap();
     place.publish(&files).unwrap();
     assert!(ChannelFolder::new("/srv/..").is_err() && ChannelFolder::new("/srv/.hidden").is_err());
@@ -259,38 +316,46 @@ fn readers_never_see_a_broken_channel() {
         (0..12).map(|number| place.file(&tidal(&format!("1.{number}")))).collect();
     place.publish(&versions[..2]).unwrap();
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // One holds the folder it opened, the other follows the link anew for each file.
-        let holding = scope.spawn(|| {
-            let mut rounds = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let root = std::fs::canonicalize(place.channel.root()).unwrap();
-                let listed = std::fs::read(root.join("noarch/repodata.json")).unwrap();
-                let repodata: Value = serde_json::from_slice(&listed).unwrap();
-                assert_records(&root, &repodata);
-                rounds += 1;
-            }
-            rounds
-        });
-        let following = scope.spawn(|| {
-            let mut seen = BTreeMap::new();
-            while !stop.load(Ordering::Relaxed) {
-                let listed = std::fs::read(place.channel.root().join("noarch/repodata.json")).unwrap();
-                let repodata: Value = serde_json::from_slice(&listed).unwrap();
-                assert_records(place.channel.root(), &repodata);
-                seen.insert(sum(&listed), ());
-            }
-            seen.len()
-        });
-        for window in versions.windows(2).cycle().skip(1).take(40) {
-            let window: Vec<PackageFile> = window.to_vec();
-            place.publish(&window).unwrap();
-            // A reader has to be done within the generations that are kept; under load it may take a while.
-            std::thread::sleep(std::time::Duration::from_millis(20));
+    let rounds = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let read = |open: fn(&Path) -> PathBuf, rounds: &AtomicUsize| {
+        let mut seen = BTreeSet::new();
+        while !stop.load(Ordering::Relaxed) {
+            let root = open(place.channel.root());
+            let listed = std::fs::read(root.join("noarch/repodata.json")).unwrap();
+            assert_records(&root, &serde_json::from_slice(&listed).unwrap());
+            seen.insert(sum(&listed));
+            rounds.fetch_add(1, Ordering::Relaxed);
         }
-        stop.store(true, Ordering::Relaxed);
-        assert!(holding.join().unwrap() > 0 && following.join().unwrap() > 2);
+        seen.len()
+    };
+    std::thread::scope(|scope| {
+        let stopping = Stopping(&stop);
+        // One reader holds the folder it opened, the other follows the link anew for each file.
+        let holding = scope.spawn(|| read(|root| std::fs::canonicalize(root).unwrap(), &rounds[0]));
+        let following = scope.spawn(|| read(Path::to_owned, &rounds[1]));
+        let broken = || holding.is_finished() || following.is_finished();
+        for window in versions.windows(2).cycle().skip(1).take(40) {
+            let before = rounds.each_ref().map(|rounds| rounds.load(Ordering::Relaxed));
+            place.publish(window).unwrap();
+            // Readers are only promised the generations that are kept, so none may fall behind for long.
+            let behind =
+                || rounds.iter().zip(before).any(|(rounds, before)| rounds.load(Ordering::Relaxed) == before);
+            while behind() && !broken() {
+                std::thread::yield_now();
+            }
+        }
+        drop(stopping);
+        assert!(holding.join().unwrap() > 2 && following.join().unwrap() > 2);
     });
+}
+
+/// Ends the readers, also where the publisher fails.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn assert_records(root: &Path, repodata: &Value) {

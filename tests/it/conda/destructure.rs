@@ -1,1 +1,333 @@
-//! x
+//! Metapackages taken apart: members exact, or a word on what is wrong.
+
+use std::time::Duration;
+
+use tidegate::domain::Destructured;
+use tidegate::ecosystem::conda::channel::ChannelIndex;
+use tidegate::ecosystem::conda::destructure::{
+    Declared, DestructureError, DestructureTask, candidates, destructure,
+};
+
+use super::channel_builder::{Record, channel, record};
+
+/// The metapackage `spec` of the channel with these records.
+fn taken_apart(records: &[Record], spec: &str, declared: Declared) -> Result<Destructured, DestructureError> {
+    taken_apart_with(&channel("staged", records), &[], spec, declared)
+}
+
+fn taken_apart_with(
+    channel: &ChannelIndex,
+    externals: &[ChannelIndex],
+    spec: &str,
+    declared: Declared,
+) -> Result<Destructured, DestructureError> {
+    destructure(&DestructureTask {
+        channel,
+        externals,
+        platform: "linux-64",
+        spec,
+        declared,
+        virtual_packages: None,
+        timeout: Duration::from_secs(60),
+    })
+}
+
+fn members(names: &[&str]) -> Declared {
+    Declared { members: Some(names.iter().map(|name| (*name).to_owned()).collect()), ..Declared::default() }
+}
+
+/// The members as `name version build (via)`.
+fn told(found: &Destructured) -> Vec<String> {
+    let told = found.members.iter().map(|member| {
+        let package = &member.package;
+        format!("{} {} {} ({})", package.name, package.version, package.build, member.via.join(" > "))
+    });
+    told.collect()
+}
+
+fn refused(result: Result<Destructured, DestructureError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+/// Plugins whose names begin alike, with two builds of one version.
+fn plugins() -> Vec<Record> {
+    vec![
+        record("q2-types 2023.7.0 py38_0", &["qiime2"]).on("linux-64"),
+        record("q2-types 2023.7.0 py38_1", &["qiime2"]).on("linux-64"),
+        record("q2-types 2023.7.0 py38_1", &["qiime2"]).on("linux-64").tar_bz2(),
+        record("q2-types 2023.7.1 py38_0", &["qiime2"]).on("linux-64"),
+        record("q2-types-genomics 2023.7.0 py38_0", &["q2-types"]).on("linux-64"),
+        record("qiime2 2023.7.0 py38_0", &[]).on("linux-64"),
+        record("q2templates 2023.7.0 pyh_0", &[]),
+    ]
+}
+
+#[test]
+fn exact_pins_are_looked_up_whatever_is_newer() {
+    let mut records = plugins();
+    records.push(record(
+        "qiime2-core 1 0",
+        &[
+            "q2-types ==2023.7.0 py38_0",
+            "q2templates 2023.7.0 pyh_0",
+            "qiime2 2023.7.0 py38_0",
+            "python 3.8.*",
+        ],
+    ));
+    let found = taken_apart(&records, "qiime2-core", Declared::default()).unwrap();
+    assert_eq!(
+        told(&found),
+        [
+            "q2-types 2023.7.0 py38_0 (qiime2-core)",
+            "q2templates 2023.7.0 pyh_0 (qiime2-core)",
+            "qiime2 2023.7.0 py38_0 (qiime2-core)",
+        ]
+    );
+    assert_eq!(found.members[0].package.sha256, records[0].sha256());
+}
+
+#[test]
+fn the_same_build_in_both_formats_is_one_member() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0 py38_1"]));
+    let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (meta)"]);
+    assert_eq!(found.members[0].package.sha256, records[1].sha256(), "the .conda file");
+}
+
+#[test]
+fn lines_without_builds_are_decided_by_the_solver() {
+    let mut records = plugins();
+    records.push(record("qiime2-core 1 0", &["q2-types 2023.7.0.*", "qiime2 2023.7.0.*", "numpy 1.26.*"]));
+    let forge = channel("conda-forge", &[record("numpy 1.26.4 0", &[])]);
+    let staged = channel("staged", &records);
+    let found = taken_apart_with(&staged, &[forge], "qiime2-core", Declared::default()).unwrap();
+    assert_eq!(
+        told(&found),
+        ["q2-types 2023.7.0 py38_1 (qiime2-core)", "qiime2 2023.7.0 py38_0 (qiime2-core)"]
+    );
+}
+
+#[test]
+fn nested_metapackages_are_opened_and_members_named_once_by_the_shortest_way() {
+    let mut records = plugins();
+    records.push(record("inner 1 0", &["q2-types 2023.7.0 py38_0", "qiime2 2023.7.0 py38_0"]));
+    records.push(record("other 1 0", &["inner 1 0"]));
+    records.push(record("outer 2 0", &["other 1 0", "inner 1 0", "qiime2 2023.7.0 py38_0"]));
+    let found = taken_apart(&records, "outer", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_0 (outer > inner)", "qiime2 2023.7.0 py38_0 (outer)"]);
+}
+
+#[test]
+fn a_nested_metapackage_of_the_old_kind_is_opened_where_it_is_named() {
+    let mut records = plugins();
+    records.push(record("inner 1 0", &["q2-types 2023.7.0.*"]));
+    records.push(record("outer 2 0", &["inner 1.*", "qiime2 2023.7.0.*"]));
+    let nested = Declared { nested: ["inner".to_owned()].into(), ..Declared::default() };
+    let found = taken_apart(&records, "outer", nested).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (outer > inner)", "qiime2 2023.7.0 py38_0 (outer)"]);
+    let closed = taken_apart(&records, "outer", Declared::default()).unwrap();
+    assert_eq!(told(&closed), ["inner 1 0 (outer)", "qiime2 2023.7.0 py38_0 (outer)"]);
+}
+
+#[test]
+fn metapackages_that_hold_each_other_are_refused_with_their_path() {
+    let records =
+        [record("a 1 0", &["b 1 0", "c 1 0"]), record("b 1 0", &["c 1 0"]), record("c 1 0", &["b 1 0"])];
+    insta::assert_snapshot!(refused(taken_apart(&records, "a", Declared::default())), @"metapackages hold each other: b → c → b");
+}
+
+#[test]
+fn declared_members_are_those_and_no_others() {
+    let mut records = plugins();
+    records.push(record(
+        "meta 1 0",
+        &["q2-types 2023.7.0.*", "q2-types-genomics 2023.7.0.*", "qiime2 2023.7.0.*"],
+    ));
+    let declared = Declared { ignore: ["qiime2".to_owned()].into(), ..members(&["q2-types", "qiime2"]) };
+    let found = taken_apart(&records, "meta", declared).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (meta)"]);
+}
+
+#[test]
+fn every_member_that_is_not_as_declared_is_named() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0.*", "qiime2 2023.7.0.*", "numpy 1.26.*"]));
+    let staged = channel("staged", &records);
+    let forge = channel("conda-forge", &[record("numpy 1.26.4 0", &[])]);
+    let declared = Declared {
+        versions: [
+            ("qiime2".to_owned(), "2023.7.1".to_owned()),
+            ("q2-types".to_owned(), "2023.7.0".to_owned()),
+        ]
+        .into(),
+        ..members(&["numpy", "q2-types", "q2templates", "qiime2"])
+    };
+    insta::assert_snapshot!(refused(taken_apart_with(&staged, &[forge], "meta", declared)), @"
+    meta 1 0 does not hold what it should:
+      q2templates is declared as a member, but the metapackage does not depend on it
+      numpy comes from file:///conda-forge and not from the metapackage's own channel
+      qiime2 is 2023.7.0 where the distribution says 2023.7.1
+    ");
+}
+
+#[test]
+fn a_pin_that_fits_no_build_is_named_with_what_is_there() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0 py39_0", "qiime2 2023.7.0 py38_0"]));
+    insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @"
+    meta 1 0 does not hold what it should:
+      `q2-types 2023.7.0 py39_0` of meta names no build of the channel, which has 2023.7.1 py38_0 (linux-64), 2023.7.0 py38_1 (linux-64), 2023.7.0 py38_0 (linux-64)
+    ");
+}
+
+#[test]
+fn a_member_that_two_metapackages_hold_differently_is_refused() {
+    let mut records = plugins();
+    records.push(record("inner 1 0", &["q2-types 2023.7.0 py38_0"]));
+    records.push(record("outer 1 0", &["inner 1 0", "q2-types 2023.7.0 py38_1"]));
+    insta::assert_snapshot!(refused(taken_apart(&records, "outer", Declared::default())), @"
+    outer 1 0 does not hold what it should:
+      q2-types is held as 2023.7.0 py38_1 by outer and as 2023.7.0 py38_0 by outer → inner
+    ");
+}
+
+#[test]
+fn a_spec_that_fits_nothing_is_answered_with_what_is_near() {
+    let records = plugins();
+    let error = taken_apart(&records, "q2-typos", Declared::default()).unwrap_err();
+    let DestructureError::NothingMatches(nothing) = &error else { panic!("{error:?}") };
+    assert_eq!(nothing.nearest[0], "q2-types");
+    insta::assert_snapshot!(error, @"`q2-typos` fits no package of file:///staged for linux-64");
+    insta::assert_snapshot!(refused(taken_apart(&records, "q2-types >=2024", Declared::default())), @"`q2-types >=2024` fits no package of file:///staged for linux-64; it has the versions 2023.7.1, 2023.7.0");
+}
+
+#[test]
+fn a_pattern_has_to_fit_one_package() {
+    let mut records = plugins();
+    records.push(record("meta-core 1 0", &["qiime2 2023.7.0 py38_0"]));
+    assert_eq!(taken_apart(&records, "meta-*", Declared::default()).unwrap().metapackage.name, "meta-core");
+    insta::assert_snapshot!(refused(taken_apart(&records, "q2-*", Declared::default())), @"`q2-*` fits several packages of file:///staged: q2-types, q2-types-genomics");
+    insta::assert_snapshot!(refused(taken_apart(&records, "nothing-*", Declared::default())), @"`nothing-*` fits no package of file:///staged for linux-64");
+}
+
+#[test]
+fn a_platform_that_the_channel_does_not_have_is_told() {
+    let records = [record("meta 1 0", &["lib 1 0"]).on("osx-64"), record("lib 1 0", &[]).on("osx-64")];
+    let staged = channel("staged", &records);
+    let task = DestructureTask {
+        channel: &staged,
+        externals: &[],
+        platform: "osx-arm64",
+        spec: "meta",
+        declared: Declared::default(),
+        virtual_packages: None,
+        timeout: Duration::from_secs(60),
+    };
+    insta::assert_snapshot!(refused(destructure(&task)), @"`meta` fits no package of file:///staged for osx-arm64; the channel has no folder osx-arm64");
+    let there = DestructureTask { platform: "osx-64", ..task };
+    assert_eq!(told(&destructure(&there).unwrap()), ["lib 1 0 (meta)"]);
+}
+
+#[test]
+fn a_metapackage_that_cannot_be_installed_says_which_two_are_at_fault() {
+    let records = [
+        record("numpy 1.26 0", &[]),
+        record("numpy 2.0 0", &[]),
+        record("q2-old 1.0 0", &["numpy <2"]),
+        record("q2-new 1.0 0", &["numpy >=2"]),
+        record("meta 1 0", &["q2-old 1.0.*", "q2-new 1.0.*"]),
+    ];
+    insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @"
+    meta 1 0 cannot be installed on linux-64: The following packages are incompatible
+    ├─ q2-new 1.0.* can be installed with any of the following options:
+    │  └─ q2-new 1.0 would require
+    │     └─ numpy >=2, which can be installed with any of the following options:
+    │        └─ numpy 2.0
+    └─ q2-old 1.0.* cannot be installed because there are no viable options:
+       └─ q2-old 1.0 would require
+          └─ numpy <2, which cannot be installed because there are no viable options:
+             └─ numpy 1.26, which conflicts with the versions reported above.
+    ");
+}
+
+#[test]
+fn a_plain_package_is_no_metapackage() {
+    insta::assert_snapshot!(refused(taken_apart(&plugins(), "qiime2", Declared::default())), @"qiime2 is no metapackage: it depends on no package of its channel file:///staged");
+}
+
+#[test]
+fn metapackages_are_those_on_which_nothing_depends() {
+    let mut records = plugins();
+    records.push(record("core 1 0", &["q2-types 2023.7.0.*", "q2-types-genomics *", "qiime2"]));
+    let found = candidates(&channel("staged", &records), "linux-64");
+    let told: Vec<(&str, usize)> = found.iter().map(|one| (one.build.name.as_str(), one.holds)).collect();
+    assert_eq!(told, [("core", 3)]);
+}
+
+/// QIIME 2's own distribution `tiny` of 2024.10.
+mod tiny {
+    use std::collections::BTreeSet;
+
+    use super::{Declared, Record, channel, record, taken_apart_with};
+
+    fn file(name: &str) -> String {
+        let folder =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conda/distributions/2024.10/tiny/passed/");
+        std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+    }
+
+    /// The packages of the solved environment, as name and version.
+    fn environment() -> Vec<(String, String)> {
+        let text = file("qiime2-tiny-ubuntu-latest-conda.yml");
+        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("- ")?.split_once('='));
+        lines.map(|(name, version)| (name.to_owned(), version.to_owned())).collect()
+    }
+
+    /// A channel with these packages, each once more as a newer version that nobody means.
+    fn records<'a>(packages: impl IntoIterator<Item = &'a (String, String)>) -> Vec<Record> {
+        let both = packages.into_iter().flat_map(|(name, version)| {
+            [record(&format!("{name} {version} h_0"), &[]), record(&format!("{name} 9999.0 h_0"), &[])]
+        });
+        both.collect()
+    }
+
+    #[test]
+    fn upstreams_metapackage_holds_exactly_the_members_of_the_seed() {
+        let packages = environment();
+        assert!(packages.len() > 250);
+        let declared = Declared::from_yaml(&file("seed-environment-conda.yml")).unwrap();
+        let seed = declared.members.clone().unwrap();
+        let ours: BTreeSet<&String> =
+            seed.iter().filter(|name| name.starts_with("q2") || *name == "qiime2").collect();
+        let lines: Vec<String> =
+            packages.iter().map(|(name, version)| format!("{name} {version}.*")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let is_ours = |package: &&(String, String)| ours.contains(&package.0);
+        let mut own = records(packages.iter().filter(is_ours));
+        own.push(record("qiime2-tiny 2024.10.30.1.2.3 0", &lines).on("linux-64"));
+        let staged = channel("staged", &own);
+        let forge = channel("conda-forge", &records(packages.iter().filter(|package| !is_ours(package))));
+
+        let only_ours =
+            Declared { members: Some(ours.iter().map(|name| (*name).clone()).collect()), ..declared.clone() };
+        let found = taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", only_ours).unwrap();
+        let names: BTreeSet<&String> = found.members.iter().map(|member| &member.package.name).collect();
+        assert_eq!(names, ours);
+        assert!(found.members.iter().all(|member| member.package.version == "2024.10.0"));
+
+        let undeclared =
+            taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", Declared::default()).unwrap();
+        assert_eq!(undeclared, found, "what lies in the own channel are the same members");
+
+        let all_in_one =
+            channel("staged", &[own, records(packages.iter().filter(|package| !is_ours(package)))].concat());
+        let whole = taken_apart_with(&all_in_one, &[], "qiime2-tiny", declared.clone()).unwrap();
+        let names: BTreeSet<String> =
+            whole.members.iter().map(|member| member.package.name.clone()).collect();
+        assert_eq!(names, seed);
+
+        let foreign = taken_apart_with(&staged, &[forge], "qiime2-tiny", declared).unwrap_err().to_string();
+        assert!(foreign.contains("numpy comes from file:///conda-forge"), "{foreign}");
+    }
+}

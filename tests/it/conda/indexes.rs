@@ -49,14 +49,60 @@ fn a_folder_is_indexed_with_both_formats_and_every_file_reads_back_alike() {
     let folder = tempfile::tempdir().unwrap();
     made("tidal", "1.0", "0").put(folder.path(), TarBz2);
     made("tidal", "1.0", "0").put(folder.path(), Conda);
-    made("lunar", "0.9", "h1_3").with("subdir", json!("linux-64")).with("noarch", json!(null)).put(folder.path(), Conda);
+    made("lunar", "0.9", "h1_3")
+        .with("subdir", json!("linux-64"))
+        .with("noarch", json!(null))
+        .put(folder.path(), Conda);
     std::fs::write(folder.path().join("noarch/README"), "not a package").unwrap();
     index(folder.path());
     let text = std::fs::read_to_string(folder.path().join("noarch/repodata.json")).unwrap();
     insta::with_settings!({filters => vec![("[0-9a-f]{64}", "<sha256>"), ("[0-9a-f]{32}", "<md5>"), (r#""size": \d+"#, r#""size": <size>"#)]}, {
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        {
+          "info": {
+            "subdir": "noarch"
+          },
+          "packages": {
+            "tidal-1.0-0.tar.bz2": {
+              "build": "0",
+              "build_number": 0,
+              "depends": [],
+              "license": "BSD-3-Clause",
+              "md5": "<md5>",
+              "name": "tidal",
+              "noarch": "generic",
+              "sha256": "<sha256>",
+              "size": <size>,
+              "subdir": "noarch",
+              "timestamp": 1700000000000,
+              "version": "1.0"
+            }
+          },
+          "packages.conda": {
+            "tidal-1.0-0.conda": {
+              "build": "0",
+              "build_number": 0,
+              "depends": [],
+              "license": "BSD-3-Clause",
+              "md5": "<md5>",
+              "name": "tidal",
+              "noarch": "generic",
+              "sha256": "<sha256>",
+              "size": <size>,
+              "subdir": "noarch",
+              "timestamp": 1700000000000,
+              "version": "1.0"
+            }
+          },
+          "removed": [],
+          "repodata_version": 1
+        }
+        "#);
     });
-    assert_eq!(repodata(folder.path(), "linux-64")["packages.conda"]["lunar-0.9-h1_3.conda"]["build"], "h1_3");
+    assert_eq!(
+        repodata(folder.path(), "linux-64")["packages.conda"]["lunar-0.9-h1_3.conda"]["build"],
+        "h1_3"
+    );
     let bytes = written(folder.path());
     let plain = &bytes[Path::new("noarch/repodata.json")];
     let zst = zstd::decode_all(bytes[Path::new("noarch/repodata.json.zst")].as_slice()).unwrap();
@@ -64,6 +110,25 @@ fn a_folder_is_indexed_with_both_formats_and_every_file_reads_back_alike() {
     let compressed = bytes[Path::new("noarch/repodata.json.bz2")].as_slice();
     std::io::Read::read_to_end(&mut bzip2::read::BzDecoder::new(compressed), &mut bz2).unwrap();
     assert!(zst == *plain && bz2 == *plain);
+}
+
+#[test]
+fn the_records_are_those_of_another_indexer() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conda/recheck-channel/channel");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("noarch")).unwrap();
+    for file in std::fs::read_dir(recorded.join("noarch")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join("noarch").join(file.file_name())).unwrap();
+    }
+    index(folder.path());
+    let (ours, mut theirs) = (repodata(folder.path(), "noarch"), repodata(&recorded, "noarch"));
+    for record in theirs["packages"].as_object_mut().unwrap().values_mut() {
+        // The time at which it was indexed: two indexings of one folder would differ in it.
+        record.as_object_mut().unwrap().remove("indexed_timestamp");
+    }
+    assert_eq!(ours["packages"], theirs["packages"]);
+    assert_eq!(ours["info"], theirs["info"]);
 }
 
 #[test]
@@ -147,7 +212,8 @@ fn a_damaged_memory_is_ignored() {
     let expected = written(folder.path());
     let cache = folder.path().join("noarch").join(CACHE_FILE);
     let whole = std::fs::read(&cache).unwrap();
-    let altered = String::from_utf8(whole.clone()).unwrap().replace("BSD-3-Clause", "BSD-2-Clause").into_bytes();
+    let altered =
+        String::from_utf8(whole.clone()).unwrap().replace("BSD-3-Clause", "BSD-2-Clause").into_bytes();
     for bytes in [Vec::new(), whole[..whole.len() / 2].to_vec(), altered, b"\n{}".to_vec()] {
         std::fs::write(&cache, bytes).unwrap();
         assert_eq!(index(folder.path())[0].read, 1);
@@ -171,9 +237,22 @@ fn every_bad_file_is_named_and_nothing_is_written() {
     std::fs::write(folder.path().join("linux-64/Tidal-1.0-0.tar.bz2"), &linux).unwrap();
     std::fs::create_dir(folder.path().join("Linux-64")).unwrap();
     std::fs::write(folder.path().join("Linux-64/tidal-1.0-0.tar.bz2"), &linux).unwrap();
-    std::fs::write(folder.path().join("noarch/patch_instructions.json"), "{\"patch_instructions_version\": 2}").unwrap();
+    std::fs::write(
+        folder.path().join("noarch/patch_instructions.json"),
+        "{\"patch_instructions_version\": 2}",
+    )
+    .unwrap();
     made("more", "1.0", "0").put(folder.path(), Conda);
-    insta::assert_snapshot!(refusal(folder.path()), @"");
+    insta::assert_snapshot!(refusal(folder.path()), @r#"
+    cannot index <folder>:
+      Linux-64: `Linux-64` is not a sub-directory of a channel that conda knows, such as `linux-64` or `noarch`
+      linux-64/Tidal-1.0-0.tar.bz2: `Tidal-1.0-0.tar.bz2` is not the name of a conda package: names have lower-case letters, digits, `.`, `_` and `-`, and begin with no dot
+      linux-64/tidal-1.0-0.tar.bz2: it lies in `linux-64`, its index.json says `noarch`; move it there, or build it again
+      noarch/folder-1.0-0.conda: the archive cannot be read from disk: it is not a regular file
+      noarch/lunar-1.0-0.conda: the entry `pkg-tidal-1.0-0.tar.zst` is refused: it is of another build than the file's name says; rename the file, or build it again
+      noarch/patch_instructions.json: patch instructions of version 2 are not known; this program applies version 1
+      noarch/tidal-1.0-0.conda: the archive is cut off or damaged: it has no zip directory: it ends too early, or is no .conda file
+    "#);
     assert_eq!(written(folder.path()), before);
 }
 
@@ -182,7 +261,10 @@ fn a_sub_directory_itself_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = made("tidal", "1.0", "0").put(folder.path(), Conda);
     let said = refusal(path.parent().unwrap());
-    assert_eq!(said, "<folder> holds packages itself, such as tidal-1.0-0.conda; a channel holds them in sub-directories");
+    assert_eq!(
+        said,
+        "<folder> holds packages itself, such as tidal-1.0-0.conda; a channel holds them in sub-directories"
+    );
 }
 
 #[test]
@@ -220,7 +302,15 @@ fn patch_instructions_change_what_is_listed_and_nothing_else() {
         }
     }
     told.push(format!("removed {}", repodata["removed"]));
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    patched-1.0-0.tar.bz2: depends ["numpy <2"], constrains -, family -, revoked -
+    plain-1.0-0.tar.bz2: depends [], constrains -, family "BSD", revoked -
+    revoked-1.0-0.tar.bz2: depends ["package_has_been_revoked"], constrains -, family "BSD", revoked true
+    patched-1.0-0.conda: depends ["numpy <2"], constrains ["moon"], family -, revoked -
+    plain-1.0-0.conda: depends [], constrains -, family "BSD", revoked -
+    revoked-1.0-0.conda: depends ["package_has_been_revoked"], constrains -, family "BSD", revoked true
+    removed ["removed-1.0-0.conda","removed-1.0-0.tar.bz2"]
+    "#);
 }
 
 #[test]
@@ -244,7 +334,24 @@ fn patch_instructions_that_are_not_understood_are_refused() {
         refusal(folder.path())
     })
     .collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    cannot index <folder>:
+      noarch/patch_instructions.json: patch instructions of version 2 are not known; this program applies version 1
+    cannot index <folder>:
+      noarch/patch_instructions.json: these are no patch instructions: unknown field `external_dependencies`, expected one of `patch_instructions_version`, `packages`, `packages.conda`, `revoke`, `remove` at line 1 column 55
+    cannot index <folder>:
+      noarch/patch_instructions.json: these are no patch instructions: missing field `patch_instructions_version` at line 1 column 15
+    cannot index <folder>:
+      noarch/patch_instructions.json: `packages` names `a-1-0.conda`, which is not a file of that kind
+    cannot index <folder>:
+      noarch/patch_instructions.json: `packages` names `../a-1-0.tar.bz2`, which is not a file of that kind
+    cannot index <folder>:
+      noarch/patch_instructions.json: `a-1-0.tar.bz2`: the field `sha256` cannot be patched; known are constrains, depends, features, license, license_family, namespace, noarch, preferred_env, purls, python_site_packages_path, run_exports, timestamp, track_features
+    cannot index <folder>:
+      noarch/patch_instructions.json: `a-1-0.tar.bz2`: `depends` has to be a list of texts
+    cannot index <folder>:
+      noarch/patch_instructions.json: `revoke` names `a`, which is not a file of that kind
+    "#);
 }
 
 proptest! {

@@ -34,7 +34,12 @@ fn oracle() -> Oracle {
 }
 
 /// What our reading of a spec has otherwise than the oracle's.
-fn differences(text: &str, read: Result<Spec, MalformedSpec>, oracle: &Verdict, versions: &[String]) -> Vec<String> {
+fn differences(
+    text: &str,
+    read: Result<Spec, MalformedSpec>,
+    oracle: &Verdict,
+    versions: &[String],
+) -> Vec<String> {
     let spec = match (read, &oracle.error) {
         (Err(_), Some(_)) => return Vec::new(),
         (Err(error), None) => return vec![format!("{text}: refused: {error}")],
@@ -87,13 +92,16 @@ fn versions_are_in_the_order_of_the_oracle() {
 
 #[test]
 fn an_exact_spec_accepts_one_file_only() {
-    let channel = channel("staged", &[
-        record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]),
-        record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]).tar_bz2(),
-        record("q2-types 2023.7.0.dev0+3.gb8de86d py38_1", &[]),
-        record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]).on("linux-64"),
-        record("q2-types-genomics 2023.7.0.dev0+3.gb8de86d py38_0", &[]),
-    ]);
+    let channel = channel(
+        "staged",
+        &[
+            record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]),
+            record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]).tar_bz2(),
+            record("q2-types 2023.7.0.dev0+3.gb8de86d py38_1", &[]),
+            record("q2-types 2023.7.0.dev0+3.gb8de86d py38_0", &[]).on("linux-64"),
+            record("q2-types-genomics 2023.7.0.dev0+3.gb8de86d py38_0", &[]),
+        ],
+    );
     for build in channel.builds() {
         let spec = Spec::strict(&exact_spec(&build)).unwrap();
         assert_eq!(channel.matching(&spec), [build]);

@@ -3,11 +3,19 @@
 
 mod archives;
 mod channel_builder;
+mod channels;
+mod command;
 mod destructure;
+mod destructure_command;
 mod files;
 mod indexes;
+mod integrate;
 mod made;
 mod matchspec;
+mod metapackage;
+mod readers;
+mod reading;
 mod real;
 mod recheck;
+mod scene;
 mod solving;

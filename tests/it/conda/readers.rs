@@ -77,11 +77,17 @@ fn py_rattler_solves_and_installs_from_a_published_channel() {
     let place = tempfile::tempdir().unwrap();
     let channel = ChannelFolder::new(place.path().join("staged")).unwrap();
     let files = files(&place.path().join("made"));
-    let revoke = PatchInstructions { revoke: ["biom-2.2.0-h1_0.conda".to_owned()].into(), ..Default::default() };
+    let revoke =
+        PatchInstructions { revoke: ["biom-2.2.0-h1_0.conda".to_owned()].into(), ..Default::default() };
     channel.publish(&files, &Patches::from([("linux-64".to_owned(), revoke)])).unwrap();
     let printed = read(&python, place.path(), "staged", &["q2-types"]).unwrap();
-    insta::assert_snapshot!(printed, @"");
-    let refused = read(&python, place.path(), "staged", &["biom 2.2.0"]).unwrap_err();
+    insta::assert_snapshot!(printed, @r#"
+    biom 2.1.14 h1_0 biom-2.1.14-h1_0.conda
+    q2-types 2023.7.0 0 q2-types-2023.7.0-0.conda
+    biom.txt = biom 2.1.14
+    q2-types.txt = q2-types 2023.7.0
+    "#);
+    let refused = read(&python, place.path(), "staged", &["biom ==2.2.0"]).unwrap_err();
     assert!(refused.contains("package_has_been_revoked"), "{refused}");
 }
 
@@ -93,5 +99,10 @@ fn py_rattler_solves_and_installs_from_an_indexed_folder() {
     let index = ChannelIndex::of_folder(&place.path().join("channel"), &ArchiveLimits::default()).unwrap();
     index.write().unwrap();
     let printed = read(&python, place.path(), "channel", &["q2-types 2023.7.*", "biom <2.2"]).unwrap();
-    insta::assert_snapshot!(printed, @"");
+    insta::assert_snapshot!(printed, @r#"
+    biom 2.1.14 h1_0 biom-2.1.14-h1_0.conda
+    q2-types 2023.7.0 0 q2-types-2023.7.0-0.conda
+    biom.txt = biom 2.1.14
+    q2-types.txt = q2-types 2023.7.0
+    "#);
 }

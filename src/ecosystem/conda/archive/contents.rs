@@ -5,11 +5,22 @@ use std::io::Read;
 use super::{ArchiveLimits, ArchiveProblem};
 use crate::ecosystem::unpack::guard::problem_of;
 use crate::ecosystem::unpack::places::Places;
-use crate::ecosystem::unpack::{UnpackProblem, refused};
 use crate::ecosystem::unpack::tarball::EntryKind;
+use crate::ecosystem::unpack::{UnpackProblem, refused};
 
 const INDEX: &[u8] = b"info/index.json";
 const ABOUT: &[u8] = b"info/about.json";
+
+/// Which tarball of a package an entry is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tarball {
+    /// The only one of a `.tar.bz2`.
+    Whole,
+    /// The one with `info/` of a `.conda`.
+    Info,
+    /// The one with everything else.
+    Package,
+}
 
 /// What was seen of an archive so far, over all the tarballs it is made of: they are unpacked into one folder.
 pub(super) struct Contents {
@@ -39,12 +50,17 @@ impl Contents {
     /// Takes one entry of a tarball into account.
     pub(super) fn take(
         &mut self,
-        name: &[u8],
-        kind: EntryKind,
+        tarball: Tarball,
+        (name, kind): (&[u8], EntryKind),
         reader: &mut dyn Read,
     ) -> Result<(), ArchiveProblem> {
         let place = self.places.enter(name)?;
         let path = place.path();
+        let top = place.parts().first().map(Vec::as_slice).unwrap_or_default();
+        // Readers that open the info tarball alone would not see it, and those that unpack both would.
+        if tarball == Tarball::Package && top.eq_ignore_ascii_case(b"info") {
+            return Err(refused(name, "what is below `info` belongs into the info tarball").into());
+        }
         if kind == EntryKind::File {
             return self.file(name, &path, reader);
         }
@@ -52,7 +68,9 @@ impl Contents {
             return Err(refused(name, "it has to be a file; package readers look into it").into());
         }
         match kind {
-            EntryKind::SymbolicLink(target) => self.link(&path, |places| places.symbolic_link(&place, &target)),
+            EntryKind::SymbolicLink(target) => {
+                self.link(&path, |places| places.symbolic_link(&place, &target))
+            }
             EntryKind::HardLink(target) => self.link(&path, |places| places.hard_link(&place, &target)),
             EntryKind::Folder | EntryKind::File => Ok(()),
         }

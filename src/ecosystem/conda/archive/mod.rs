@@ -159,11 +159,7 @@ fn checked(
 }
 
 /// Reads the file whole: what it holds, and its sums.
-fn read(
-    path: &Path,
-    name: &ArchiveName,
-    limits: &ArchiveLimits,
-) -> Result<(Contents, Sums), ArchiveProblem> {
+fn read(path: &Path, name: &ArchiveName, limits: &ArchiveLimits) -> Result<(Contents, Sums), ArchiveProblem> {
     let disk = UnpackProblem::Disk;
     let mut file = File::open(path).map_err(disk)?;
     let before = file.metadata().map_err(disk)?;

@@ -2,7 +2,7 @@
 
 use bzip2::read::MultiBzDecoder;
 
-use super::contents::Contents;
+use super::contents::{Contents, Tarball};
 use super::sums::{Summed, Sums};
 use super::{ArchiveLimits, ArchiveProblem};
 use crate::ecosystem::unpack::guard::{Allowance, Counted, Guarded, problem_of};
@@ -17,7 +17,7 @@ pub(super) fn read(
     let mut allowance = Allowance::new(&limits.unpack);
     let (counted, compressed) = Counted::new(&mut summed);
     let guarded = Guarded::new(MultiBzDecoder::new(counted), compressed, &mut allowance);
-    each_entry(guarded, |name, kind, reader| contents.take(name, kind, reader))?;
+    each_entry(guarded, |name, kind, reader| contents.take(Tarball::Whole, (name, kind), reader))?;
     contents.unpacked = allowance.unpacked();
     Ok(summed.finish().map_err(problem_of)?)
 }

@@ -12,17 +12,18 @@ use serde_json::Value;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::contents::Contents;
+use super::contents::{Contents, Tarball};
 use super::sums::{Summed, Sums};
 use super::{ArchiveLimits, ArchiveProblem};
 use crate::ecosystem::unpack::guard::{Allowance, Counted, Guarded, problem_of};
 use crate::ecosystem::unpack::tarball::each_entry;
 use crate::ecosystem::unpack::{UnpackProblem, refused};
 
-/// The size of the record that ends a zip file, and the most that may follow it (a comment).
+/// The size of the record that ends a zip file. A comment may follow it elsewhere, but not here: a comment
+/// that looks like such a record would be a second list.
 const END_RECORD: usize = 22;
-const MAX_COMMENT: usize = 65_535;
-/// More than three members' records in the list of a zip file ever have.
+/// More members than any package has, and more bytes than the list of them ever has.
+const MAX_MEMBERS: u16 = 16;
 const MAX_DIRECTORY: u32 = 16 * 1024;
 /// The fixed part of the header before a member.
 const LOCAL_HEADER: usize = 30;
@@ -49,7 +50,7 @@ struct Member {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Metadata,
-    Tarball,
+    Tarball(Tarball),
 }
 
 impl Members {
@@ -67,7 +68,9 @@ impl Members {
             }
             let role = role_of(&name, stem)?;
             if members.iter().any(|other: &Member| other.name == name) {
-                return Err(refused(&name, "there is one already, and readers would differ on which counts").into());
+                return Err(
+                    refused(&name, "there is one already, and readers would differ on which counts").into()
+                );
             }
             let data = member.data_start().ok_or_else(|| gap(&name))?;
             let (start, size, crc) = (member.header_start(), member.compressed_size(), member.crc32());
@@ -98,11 +101,11 @@ impl Members {
             let mut data = Checked { inner: (&mut summed).take(member.size), crc: Crc::new() };
             match member.role {
                 Role::Metadata => check_metadata(&mut data)?,
-                Role::Tarball => {
+                Role::Tarball(tarball) => {
                     let (counted, compressed) = Counted::new(&mut data);
                     let decoder = zstd::Decoder::new(counted).map_err(problem_of)?;
                     let guarded = Guarded::new(decoder, compressed, &mut allowance);
-                    each_entry(guarded, |name, kind, reader| contents.take(name, kind, reader))?;
+                    each_entry(guarded, |name, kind, reader| contents.take(tarball, (name, kind), reader))?;
                 }
             }
             data.finish(member)?;
@@ -117,9 +120,17 @@ fn role_of(name: &[u8], stem: &str) -> Result<Role, UnpackProblem> {
     if name == b"metadata.json" {
         return Ok(Role::Metadata);
     }
-    match ["info", "pkg"].iter().any(|part| name == format!("{part}-{stem}.tar.zst").as_bytes()) {
-        true => Ok(Role::Tarball),
-        false => Err(refused(name, "a .conda file holds metadata.json, and info and pkg tarballs of its own name")),
+    let parts = [("info-", Tarball::Info), ("pkg-", Tarball::Package)];
+    let tarball = parts.iter().find_map(|(prefix, tarball)| {
+        Some((name.strip_prefix(prefix.as_bytes())?.strip_suffix(b".tar.zst")?, *tarball))
+    });
+    match tarball {
+        Some((inside, tarball)) if inside == stem.as_bytes() => Ok(Role::Tarball(tarball)),
+        Some(_) => Err(refused(
+            name,
+            "it is of another build than the file's name says; rename the file, or build it again",
+        )),
+        None => Err(refused(name, "a .conda file holds metadata.json, an info tarball and a pkg tarball")),
     }
 }
 
@@ -214,19 +225,27 @@ impl<R: Read> Checked<R> {
 
 /// Looks at the record that ends the file before the zip crate reads the list of members into memory.
 fn check_directory(file: &mut File, size: u64) -> Result<(), UnpackProblem> {
-    let tail = size.min((END_RECORD + MAX_COMMENT) as u64);
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(size - tail)).map_err(UnpackProblem::Disk)?;
-    file.take(tail).read_to_end(&mut bytes).map_err(UnpackProblem::Disk)?;
+    let no_record = || {
+        UnpackProblem::Damaged("it has no zip directory: it ends too early, or is no .conda file".to_owned())
+    };
+    let mut record = [0; END_RECORD];
+    let start = size.checked_sub(END_RECORD as u64).ok_or_else(no_record)?;
+    file.seek(SeekFrom::Start(start)).map_err(UnpackProblem::Disk)?;
+    file.read_exact(&mut record).map_err(UnpackProblem::Disk)?;
     file.seek(SeekFrom::Start(0)).map_err(UnpackProblem::Disk)?;
-    let record = bytes.windows(END_RECORD).rev().find(|window| window.starts_with(b"PK\x05\x06"));
-    let record = record
-        .ok_or_else(|| UnpackProblem::Damaged("it has no zip directory; it ends too early".to_owned()))?;
-    let directory = u32::from_le_bytes([record[12], record[13], record[14], record[15]]);
-    match directory > MAX_DIRECTORY {
-        true => Err(UnpackProblem::Damaged(format!("its list of members has {directory} bytes"))),
-        false => Ok(()),
+    let u16_at = |at: usize| u16::from_le_bytes([record[at], record[at + 1]]);
+    let u32_at = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+    if u32_at(0) != 0x0605_4b50 || u16_at(20) != 0 {
+        return Err(no_record());
     }
+    let (members, directory, offset) = (u16_at(10), u32_at(12), u32_at(16));
+    // The highest values would stand for the 64-bit form, which no file below 4 GiB needs.
+    if members > MAX_MEMBERS || directory > MAX_DIRECTORY || offset == u32::MAX {
+        return Err(UnpackProblem::Damaged(format!(
+            "its list names {members} members in {directory} bytes, where three belong"
+        )));
+    }
+    Ok(())
 }
 
 fn damaged(error: ZipError) -> UnpackProblem {

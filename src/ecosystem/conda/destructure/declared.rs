@@ -52,8 +52,8 @@ struct Written {
 impl Declared {
     /// Reads `data.yaml` (`run`, `ignore`) or an environment (`dependencies`, each `name=version` or a name alone).
     pub fn from_yaml(text: &str) -> Result<Self, MalformedDeclaration> {
-        let written: Written =
-            serde_yaml::from_str(text).map_err(|error| MalformedDeclaration::Unreadable(error.to_string()))?;
+        let written: Written = serde_yaml::from_str(text)
+            .map_err(|error| MalformedDeclaration::Unreadable(error.to_string()))?;
         let ignore = written.ignore.unwrap_or_default();
         let mut declared = Self { ignore: names(&ignore)?, ..Self::default() };
         match (written.run, written.dependencies) {
@@ -80,7 +80,9 @@ impl Declared {
         let plain = compare_versions(expected, expected).is_some();
         let fits = match plain {
             true => expected == found,
-            false => Spec::lenient(&format!("{member} {expected}")).is_ok_and(|spec| spec.accepts_version(found)),
+            false => {
+                Spec::lenient(&format!("{member} {expected}")).is_ok_and(|spec| spec.accepts_version(found))
+            }
         };
         (!fits).then_some(expected)
     }
@@ -112,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_seed_environment_names_versions_as_well() {
-        let declared = Declared::from_yaml("dependencies:\n- python=3.10\n- q2-types=2024.10.0\n- scipy\n").unwrap();
+        let declared =
+            Declared::from_yaml("dependencies:\n- python=3.10\n- q2-types=2024.10.0\n- scipy\n").unwrap();
         assert_eq!(declared.expected_instead_of("python", "3.10.14"), None);
         assert_eq!(declared.expected_instead_of("python", "3.1"), Some("3.10.*"));
         assert_eq!(declared.expected_instead_of("scipy", "1.13.0"), None);

@@ -6,6 +6,7 @@ use rattler_conda_types::RepoDataRecord;
 
 use super::Declared;
 use super::problem::{DestructureError, MemberProblem};
+use crate::domain::Build;
 use crate::ecosystem::conda::channel::{ChannelIndex, build_of};
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::spec::Spec;
@@ -99,7 +100,7 @@ impl<'a> Holding<'a> {
         choice: &Choice,
     ) -> Result<Option<Vec<RepoDataRecord>>, DestructureError> {
         let mut nested = BTreeMap::new();
-        for spec in lines(&open.record)? {
+        for Line { text, spec } in lines(&open.record)? {
             let name = spec.name().to_owned();
             if name.starts_with("__") || self.declared.ignore.contains(&name) {
                 continue;
@@ -109,13 +110,13 @@ impl<'a> Holding<'a> {
                 continue;
             }
             let record = match choice {
-                Choice::Pinned if spec.exact().is_none() => return Ok(None),
-                Choice::Pinned => self.pinned(&spec),
+                Choice::Pinned if !spec.is_exact() => return Ok(None),
+                Choice::Pinned => self.pinned(&text, &spec),
                 Choice::Solved(solution) => chosen(solution, &name),
             };
             match record {
                 None => self.problems.push(MemberProblem::NoSuchBuild {
-                    line: spec.to_string(),
+                    line: text,
                     metapackage: name_of(&open.record).to_owned(),
                     there: self.builds(&name),
                 }),
@@ -145,15 +146,15 @@ impl<'a> Holding<'a> {
 
     /// The build that a line pins: the one with that very version where two are equal in conda's order
     /// (`1.0` and `1.0.0`), and `.conda` where both formats are there.
-    fn pinned(&self, spec: &Spec) -> Option<RepoDataRecord> {
+    fn pinned(&self, text: &str, spec: &Spec) -> Option<RepoDataRecord> {
         let builds = self.channel.matching(spec);
         let mut fitting: Vec<_> = builds
             .iter()
             .filter(|build| [self.platform, "noarch"].contains(&build.subdir.as_str()))
             .collect();
-        let written = spec.exact().map(|(version, _)| version.to_string());
+        let written = text.split_whitespace().nth(1).map(|version| version.trim_start_matches('='));
         // The sort is stable, and `matching` has the best first.
-        fitting.sort_by_key(|build| Some(&build.version) != written.as_ref());
+        fitting.sort_by_key(|build| Some(build.version.as_str()) != written);
         let best = fitting.first()?;
         self.channel.record(&best.subdir, &best.file_name).cloned()
     }
@@ -169,14 +170,18 @@ impl<'a> Holding<'a> {
             return Ok(false);
         }
         let lines = lines(record)?;
-        let pins = |spec: &Spec| spec.exact().is_some() && self.names.contains(spec.name());
+        let pins = |line: &Line| line.spec.is_exact() && self.names.contains(line.spec.name());
         Ok(!lines.is_empty() && lines.iter().all(pins))
     }
 
     fn builds(&self, name: &str) -> Vec<String> {
         let Ok(spec) = Spec::lenient(name) else { return Vec::new() };
-        let builds = self.channel.matching(&spec);
-        builds.iter().take(5).map(|build| format!("{} {} ({})", build.version, build.build, build.subdir)).collect()
+        let told = |build: &Build| format!("{} {} ({})", build.version, build.build, build.subdir);
+        let mut builds: Vec<String> = self.channel.matching(&spec).iter().map(told).collect();
+        // A build in both formats stands twice, one after the other.
+        builds.dedup();
+        builds.truncate(5);
+        builds
     }
 }
 
@@ -185,13 +190,17 @@ pub(super) fn name_of(record: &RepoDataRecord) -> &str {
     record.package_record.name.as_normalized()
 }
 
-/// The dependencies of a package, read.
-fn lines(record: &RepoDataRecord) -> Result<Vec<Spec>, DestructureError> {
-    let read = |line: &String| {
-        Spec::of_record(line).map_err(|why| DestructureError::MalformedDependency {
-            package: build_of(record).to_string(),
-            why,
-        })
+/// A dependency of a package: as it is written, and read.
+struct Line {
+    text: String,
+    spec: Spec,
+}
+
+/// The dependencies of a package.
+fn lines(record: &RepoDataRecord) -> Result<Vec<Line>, DestructureError> {
+    let read = |line: &String| match Spec::of_record(line) {
+        Ok(spec) => Ok(Line { text: line.clone(), spec }),
+        Err(why) => Err(DestructureError::MalformedDependency { package: build_of(record).to_string(), why }),
     };
     record.package_record.depends.iter().map(read).collect()
 }

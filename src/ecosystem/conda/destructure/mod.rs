@@ -95,15 +95,17 @@ fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
     }
     let refused = channel.refused().filter(|refused| refused.name == name);
     let there = channel.subdirs().any(|subdir| subdir == task.platform);
-    DestructureError::NothingMatches(NothingMatches {
+    DestructureError::NothingMatches(Box::new(NothingMatches {
         spec: task.spec.to_owned(),
         channel: channel.address().to_string(),
         platform: task.platform.to_owned(),
         nearest: if versions.is_empty() { nearest(name, &channel.names(task.platform)) } else { Vec::new() },
         versions,
-        refused: refused.map(|refused| format!("{} is left out: {}", refused.file_name, refused.why)).collect(),
-        platform_missing: if there { PlatformFolder::There } else { PlatformFolder::Missing },
-    })
+        refused: refused
+            .map(|refused| format!("{} is left out: {}", refused.file_name, refused.why))
+            .collect(),
+        platform_folder: if there { PlatformFolder::There } else { PlatformFolder::Missing },
+    }))
 }
 
 /// The names that are much like this one, the most alike first, three at most.
@@ -118,9 +120,11 @@ fn nearest(name: &str, names: &BTreeSet<&str>) -> Vec<String> {
 }
 
 /// The environment that installing exactly this build gives.
-fn solved(task: &DestructureTask<'_>, metapackage: &Build) -> Result<super::solution::Solution, DestructureError> {
-    let channels: Vec<ChannelIndex> =
-        std::iter::once(task.channel).chain(task.externals).cloned().collect();
+fn solved(
+    task: &DestructureTask<'_>,
+    metapackage: &Build,
+) -> Result<super::solution::Solution, DestructureError> {
+    let channels: Vec<ChannelIndex> = std::iter::once(task.channel).chain(task.externals).cloned().collect();
     let question = SolveTask {
         virtual_packages: task.virtual_packages.clone(),
         timeout: task.timeout,
@@ -145,7 +149,9 @@ fn declared_members(
     if let Some(wanted) = &declared.members {
         let meant = |name: &String| wanted.contains(name) && !declared.ignore.contains(name);
         for member in wanted.iter().filter(|name| meant(name) && !members.contains_key(*name)) {
-            let told = problems.iter().any(|problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)));
+            let told = problems.iter().any(
+                |problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)),
+            );
             if others.contains(member) {
                 let channel = elsewhere(task, member);
                 problems.push(MemberProblem::Foreign { member: member.clone(), channel });

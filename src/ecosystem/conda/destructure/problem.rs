@@ -13,7 +13,7 @@ pub enum DestructureError {
     MalformedSpec(#[from] MalformedSpec),
     /// The channel has no build that the spec accepts.
     #[error("{0}")]
-    NothingMatches(NothingMatches),
+    NothingMatches(Box<NothingMatches>),
     /// The name in the spec is a pattern that several packages fit.
     #[error("`{spec}` fits several packages of {channel}: {}", names.join(", "))]
     SeveralMatch {
@@ -90,7 +90,7 @@ pub struct NothingMatches {
     /// Files of that package that the channel lists and that are not believed, with the reason.
     pub refused: Vec<String>,
     /// Whether the channel has no folder for the platform at all.
-    pub platform_missing: PlatformFolder,
+    pub platform_folder: PlatformFolder,
 }
 
 /// Whether a channel has a folder for a platform.
@@ -158,7 +158,7 @@ impl fmt::Display for NothingMatches {
         if !self.versions.is_empty() {
             write!(formatter, "; it has the versions {}", self.versions.join(", "))?;
         }
-        if self.platform_missing == PlatformFolder::Missing {
+        if self.platform_folder == PlatformFolder::Missing {
             write!(formatter, "; the channel has no folder {platform}")?;
         }
         self.refused.iter().try_for_each(|refused| write!(formatter, "; {refused}"))

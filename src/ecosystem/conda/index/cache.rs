@@ -78,13 +78,9 @@ impl Cache {
     /// The cache of what was read of the files in a folder whose file system said `began` before the first
     /// was read. A file that changed at that moment or later could change once more without another stamp,
     /// since clocks of file systems tick every few milliseconds; it is read again next time.
-    pub(super) fn of(
-        began: Option<&Stamp>,
-        read: impl IntoIterator<Item = (String, Stamp, Record)>,
-    ) -> Self {
-        let settled = read
-            .into_iter()
-            .filter(|(_, stamp, _)| began.is_some_and(|began| stamp.changed < began.changed));
+    pub(super) fn of(began: Option<&Stamp>, read: impl IntoIterator<Item = (String, Stamp, Record)>) -> Self {
+        let settled =
+            read.into_iter().filter(|(_, stamp, _)| began.is_some_and(|began| stamp.changed < began.changed));
         let files = settled.map(|(file, stamp, record)| (file, Kept { stamp, record })).collect();
         Self { version: VERSION, files }
     }

@@ -25,8 +25,7 @@ pub(super) fn recipe(file: &str, content: &[u8]) -> Result<PackageTests, TestsEr
     let folder = TEST_FOLDER.to_owned();
     let imports = lines(file, "imports", test.get("imports"))?.into_iter().map(TestAction::Import);
     let commands = lines(file, "commands", test.get("commands"))?.into_iter().map(TestAction::Command);
-    let steps =
-        imports.chain(commands).map(|action| TestStep { folder: folder.clone(), action }).collect();
+    let steps = imports.chain(commands).map(|action| TestStep { folder: folder.clone(), action }).collect();
     Ok(PackageTests { requires: lines(file, "requires", test.get("requires"))?, steps })
 }
 
@@ -40,8 +39,11 @@ pub(super) fn tests_yaml(file: &str, content: &[u8]) -> Result<PackageTests, Tes
             (Some(python), None) if entry.len() == 1 => python_test(file, &folder, python)?,
             (None, Some(script)) => script_test(file, &folder, script, entry)?,
             _ => {
-                let kind = entry.keys().find(|key| !["python", "script"].contains(&key.as_str()));
-                return Err(unsupported(file, kind.map_or("nothing", String::as_str)));
+                let other = entry.keys().find(|key| !["python", "script"].contains(&key.as_str()));
+                return Err(match other.or(entry.keys().next()) {
+                    Some(kind) => unsupported(file, kind),
+                    None => malformed(file, "a test without any key"),
+                });
             }
         };
         tests.extend(test);
@@ -133,7 +135,10 @@ fn lines(file: &str, key: &str, value: Option<&Value>) -> Result<Vec<String>, Te
 
 fn parse<'a, T: Deserialize<'a>>(file: &str, content: &'a [u8]) -> Result<T, TestsError> {
     let text = std::str::from_utf8(content).map_err(|error| malformed(file, &error.to_string()))?;
-    serde_yaml::from_str(text).map_err(|error| malformed(file, &error.to_string()))
+    serde_yaml::from_str(text).map_err(|error| {
+        // The lines after the first draw the file, which whoever reads this has not written.
+        malformed(file, error.to_string().lines().next().unwrap_or_default())
+    })
 }
 
 fn malformed(file: &str, why: &str) -> TestsError {

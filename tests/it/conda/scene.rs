@@ -1,0 +1,213 @@
+//! A conda distribution with its channels and jobs, in a folder of its own and with its own clock.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tidegate::clock::{Clock as _, ManualClock};
+use tidegate::config::{Configuration, Engines as EngineSettings};
+use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
+use tidegate::ecosystem::conda::archive::ArchiveLimits;
+use tidegate::ecosystem::conda::index::ChannelIndex as FolderIndex;
+use tidegate::ecosystem::conda::layout::ArchiveFormat;
+use tidegate::jobs::engines::Engines;
+use tidegate::jobs::{self, Pass, Services};
+use tidegate::store::{Durability, Event, Run, Store};
+use tokio_util::sync::CancellationToken;
+
+use super::made::{Entry, Made, made};
+
+/// A published folder with the channels `tested`, `staged` and `passed`, a channel of others, and the jobs
+/// `integrate` and `recheck`.
+pub struct Scene {
+    folder: tempfile::TempDir,
+    pub clock: Arc<ManualClock>,
+    pub store: Store,
+    /// The members, as a list of TOML holds them.
+    members: &'static str,
+    /// The platforms, likewise.
+    pub platforms: &'static str,
+    /// The modes of the recheck, likewise.
+    pub modes: &'static str,
+}
+
+impl Scene {
+    /// The distribution `tiny` of these members, on linux-64.
+    pub async fn new(members: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
+        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
+        Self { folder, clock, store, members, platforms: r#""linux-64""#, modes: r#""latest""# }
+    }
+
+    pub fn tested(&self) -> PathBuf {
+        self.folder.path().join("published/tiny/tested")
+    }
+
+    pub fn staged(&self) -> PathBuf {
+        self.folder.path().join("published/tiny/staged")
+    }
+
+    pub fn forge(&self) -> PathBuf {
+        self.folder.path().join("forge")
+    }
+
+    pub fn passed(&self) -> PathBuf {
+        self.folder.path().join("published/tiny/passed")
+    }
+
+    /// Puts archives into a channel and indexes it.
+    pub fn offer(channel: &Path, packages: &[Package]) {
+        std::fs::create_dir_all(channel.join("noarch")).unwrap();
+        for package in packages {
+            package.0.put(channel, ArchiveFormat::TarBz2);
+        }
+        FolderIndex::of_folder(channel, &ArchiveLimits::default()).unwrap().write().unwrap();
+    }
+
+    fn configuration(&self) -> Configuration {
+        let settings = "[publish]\ndirectory = \"published\"\n".to_owned();
+        let distribution = format!(
+            "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
+             platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
+             [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
+             [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n\
+             [[channel]]\nname = \"passed\"\npath = \"tiny/passed\"\n",
+            self.platforms,
+            self.members,
+            self.forge().display(),
+        );
+        let integrate = "kind = \"integrate\"\ndistribution = \"tiny\"\nschedule = \"0 3 * * *\"\n\
+                         [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n";
+        let recheck = format!(
+            "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
+             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"5s\"\n",
+            self.modes
+        );
+        let root = self.folder.path();
+        let files = vec![
+            (root.join("tidegate.toml"), settings),
+            (root.join("distributions/tiny.toml"), distribution),
+            (root.join("jobs/integrate.toml"), integrate.to_owned()),
+            (root.join("jobs/recheck.toml"), recheck),
+        ];
+        Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+    }
+
+    /// One pass of a job, a day after the last one.
+    pub async fn next_day(&self, job: &str) -> Run {
+        self.clock.set(self.clock.now() + SignedDuration::from_hours(24));
+        self.pass(job).await
+    }
+
+    /// One pass of a job now.
+    pub async fn pass(&self, job: &str) -> Run {
+        let configuration = self.configuration();
+        let state = self.folder.path().join("state");
+        tidegate::tls::prepare();
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
+        let services = Services {
+            store: self.store.clone(),
+            github: None,
+            http: reqwest::Client::new(),
+            clock: self.clock.clone(),
+            publish: self.folder.path().join("published"),
+            artifacts: state.join("artifacts"),
+            engines: Engines::new(EngineSettings::default(), state).with_program(program),
+        };
+        let jobs = jobs::runnable(&configuration, &Arc::new(services), Pass::Full);
+        let boot = new_boot_id();
+        self.store.recover(&boot, self.clock.now()).await.unwrap();
+        let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: std::time::Duration::from_secs(1) };
+        let jobs = Jobs::new(jobs).unwrap();
+        let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
+        runner.run_once(job, self.clock.now(), "a test", CancellationToken::new()).await.unwrap()
+    }
+
+    /// What each member stands at, by scope and name.
+    pub async fn states(&self) -> BTreeMap<String, String> {
+        let mut states = BTreeMap::new();
+        for mode in ["latest", "pinned"] {
+            let scope = format!("recheck/linux-64/{mode}");
+            for (name, verdict) in self.store.verdicts_at("tiny", &scope, self.clock.now()).await.unwrap() {
+                states.insert(format!("{name} {mode}"), verdict.kind);
+            }
+        }
+        states
+    }
+
+    pub async fn events(&self) -> Vec<Event> {
+        self.store.events_after(0, 1000).await.unwrap()
+    }
+
+    /// Every change of state that was told, in order.
+    pub async fn told(&self) -> Vec<String> {
+        let events = self.events().await.into_iter().filter(|event| event.kind == "recheck");
+        events
+            .map(|event| {
+                let word = |key: &str| event.body[key].as_str().unwrap_or("new").to_owned();
+                let changed: Vec<&str> = event.body["changed"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter_map(|text| text.as_str())
+                    .collect();
+                let name = event.package.unwrap_or_default();
+                format!("{name}: {} to {} [{}]", word("from"), word("to"), changed.join(", "))
+            })
+            .collect()
+    }
+
+    /// The files of a channel, by sub-directory and name.
+    pub fn files(channel: &Path) -> Vec<String> {
+        let mut files = Vec::new();
+        for subdir in ["noarch", "linux-64"] {
+            let Ok(entries) = std::fs::read_dir(channel.join(subdir)) else { continue };
+            for entry in entries {
+                let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+                if name.ends_with(".tar.bz2") || name.ends_with(".conda") {
+                    files.push(format!("{subdir}/{name}"));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+}
+
+/// A package for this scene; `noarch` unless it says otherwise.
+pub struct Package(Made);
+
+impl Package {
+    pub fn new(name: &str, version: &str) -> Self {
+        Self(made(name, version, "0"))
+    }
+
+    pub fn depends(self, specs: &[&str]) -> Self {
+        Self(self.0.with("depends", json!(specs)))
+    }
+
+    pub fn file(self, path: &str, content: &str) -> Self {
+        let mut made = self.0;
+        made.entries = vec![Entry::file(path, content)];
+        Self(made)
+    }
+
+    /// For one platform.
+    pub fn on(self, platform: &str) -> Self {
+        Self(self.0.with("subdir", json!(platform)).with("noarch", json!(null)))
+    }
+
+    /// With a shell script as its test.
+    pub fn test(self, script: &str) -> Self {
+        Self(self.0.and(Entry::file("info/test/run_test.sh", script)))
+    }
+
+    pub fn test_needs(self, specs: &[&str]) -> Self {
+        let needs = json!(specs).to_string();
+        Self(self.0.and(Entry::file("info/test/test_time_dependencies.json", needs)))
+    }
+}
