@@ -75,7 +75,9 @@ fn named(
         let name = String::from_utf8_lossy(entry.name_raw());
         name.chars().filter(|letter| !letter.is_control()).take(120).collect::<String>()
     };
-    let Some(path) = entry.enclosed_name() else {
+    // An absolute path is cut down to a relative one by some readers, and followed by others.
+    let relative = !entry.name_raw().starts_with(b"/") && !entry.name_raw().starts_with(b"\\");
+    let Some(path) = entry.enclosed_name().filter(|_| relative) else {
         return Err(format!("`{}` in the artifact leads out of its folder", shown()));
     };
     let last = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);

@@ -1,0 +1,6 @@
+//! The web server of the daemon: notices that workflows send, and the published folder.
+
+mod files;
+mod health;
+mod notices;
+mod place;
