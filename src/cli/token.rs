@@ -20,12 +20,14 @@ enum Action {
 
 /// Print a fresh token, once, with the line to put into the configuration
 #[derive(Debug, Args)]
-#[command(after_help = "Nothing is stored and no file is changed. The token goes to the repository's secrets; its SHA-256
+#[command(
+    after_help = "Nothing is stored and no file is changed. The token goes to the repository's secrets; its SHA-256
 goes to the `[[package]]` table of the distribution, or to `[intake]` of tidegate.toml for notices about
 whole distributions.
 
 Examples:
-  tidegate token new q2-types")]
+  tidegate token new q2-types"
+)]
 struct NewToken {
     /// The package that it is for, or any other word
     package: String,

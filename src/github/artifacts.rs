@@ -103,9 +103,9 @@ impl GitHub {
                 Failure::transient(format!("{about}: cannot write what was fetched: {error}"))
             })?;
         }
-        into.flush().await.map_err(|error| {
-            Failure::transient(format!("{about}: cannot write what was fetched: {error}"))
-        })
+        into.flush()
+            .await
+            .map_err(|error| Failure::transient(format!("{about}: cannot write what was fetched: {error}")))
     }
 
     /// Where GitHub sends us for the content at a path of its API.

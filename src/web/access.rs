@@ -29,11 +29,11 @@ struct Distribution {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The token is of another package.
-    OtherPackage,
+    Package,
     /// The repository is not the package's.
-    OtherRepository,
+    Repository,
     /// The token is fine, and no distribution of that name has the package; these do.
-    OtherDistribution(Vec<String>),
+    Distribution(Vec<String>),
 }
 
 impl Distribution {
@@ -88,11 +88,11 @@ impl Access {
         let mut rows = self.of_token(token);
         rows.retain(|row| row.name == package);
         if rows.is_empty() {
-            return Err(Refusal::OtherPackage);
+            return Err(Refusal::Package);
         }
         rows.retain(|row| row.repository.eq_ignore_ascii_case(repository.as_str()));
         if rows.is_empty() {
-            return Err(Refusal::OtherRepository);
+            return Err(Refusal::Repository);
         }
         let all = || rows.iter().map(|row| &self.distributions[row.distribution]);
         let found: Vec<String> = all()
@@ -100,7 +100,7 @@ impl Access {
             .map(|one| one.name.clone())
             .collect();
         match found.is_empty() {
-            true => Err(Refusal::OtherDistribution(all().map(|one| one.name.clone()).collect())),
+            true => Err(Refusal::Distribution(all().map(|one| one.name.clone()).collect())),
             false => Ok(found),
         }
     }
@@ -109,7 +109,7 @@ impl Access {
     pub(super) fn distribution(&self, distro: &str, epoch: &str) -> Result<String, Refusal> {
         let found = self.distributions.iter().find(|one| one.is_called(distro) && one.epoch == epoch);
         let names = || self.distributions.iter().map(|one| one.name.clone()).collect();
-        found.map(|one| one.name.clone()).ok_or_else(|| Refusal::OtherDistribution(names()))
+        found.map(|one| one.name.clone()).ok_or_else(|| Refusal::Distribution(names()))
     }
 
     fn of_token(&self, token: &str) -> Vec<&Package> {

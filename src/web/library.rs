@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -33,6 +33,9 @@ impl From<Errors> for Rejected {
         Self::Fields(errors)
     }
 }
+
+/// What makes fields of a body.
+type Reader = fn(&[u8]) -> Result<Fields, Errors>;
 
 type Rows = Result<Vec<NewNotice>, Rejected>;
 
@@ -90,7 +93,8 @@ async fn keep(
     match shared.store.take_notice(&rows, shared.clock.now()).await {
         Ok(Taken::New | Taken::Known) => Ok(()),
         Ok(Taken::Conflicting) => {
-            let message = "another notice about this artifact of this run says something else; the first one counts";
+            let message =
+                "another notice about this artifact of this run says something else; the first one counts";
             Err(Rejected::Status(StatusCode::CONFLICT, message.to_owned()))
         }
         Err(problem) => {
@@ -108,10 +112,10 @@ async fn fields(request: Request) -> Result<Fields, Rejected> {
 }
 
 /// What reads the body that these headers announce.
-fn reader(headers: &HeaderMap) -> Result<fn(&[u8]) -> Result<Fields, Errors>, Rejected> {
+fn reader(headers: &HeaderMap) -> Result<Reader, Rejected> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
-    let read: fn(&[u8]) -> _ = match kind.trim().to_ascii_lowercase().as_str() {
+    let read: Reader = match kind.trim().to_ascii_lowercase().as_str() {
         "application/x-www-form-urlencoded" => Fields::of_form,
         "application/json" => Fields::of_json,
         _ => {
@@ -195,20 +199,21 @@ fn metapackage(mut fields: Fields, access: &Access, kind: NoticeKind) -> Rows {
 }
 
 fn unknown_token() -> Rejected {
-    let message = "the token is unknown; `tidegate token new` makes one, and its digest belongs in the configuration";
+    let message =
+        "the token is unknown; `tidegate token new` makes one, and its digest belongs in the configuration";
     Rejected::Status(StatusCode::UNAUTHORIZED, message.to_owned())
 }
 
 fn refused(refusal: Refusal, about: &str) -> Rejected {
     match refusal {
-        Refusal::OtherPackage => {
+        Refusal::Package => {
             Rejected::Status(StatusCode::FORBIDDEN, format!("this token is not that of `{about}`"))
         }
-        Refusal::OtherRepository => {
+        Refusal::Repository => {
             let message = format!("`{about}` is built by another repository than this one");
             Rejected::Status(StatusCode::FORBIDDEN, message)
         }
-        Refusal::OtherDistribution(names) => {
+        Refusal::Distribution(names) => {
             let message = format!("There is no such distribution for it; there are: {}.", names.join(", "));
             error("distro", &message).into()
         }

@@ -20,19 +20,25 @@ type Build = (String, String, u64);
 impl Intake {
     /// Publishes every build that all platforms have: the channel as it is, and these.
     pub(super) async fn admit(&self, context: &RunContext, tally: &mut Tally) -> Result<(), RunError> {
-        let whole: BTreeMap<Build, Vec<Arrival>> =
-            self.builds().await?.into_iter().filter(|(_, archives)| self.lacks(archives).is_empty()).collect();
+        let whole: BTreeMap<Build, Vec<Arrival>> = self
+            .builds()
+            .await?
+            .into_iter()
+            .filter(|(_, archives)| self.lacks(archives).is_empty())
+            .collect();
         if whole.is_empty() {
             return Ok(());
         }
-        let fresh: Vec<PackageFile> = whole.values().flatten().map(|archive| self.package_file(archive)).collect();
+        let fresh: Vec<PackageFile> =
+            whole.values().flatten().map(|archive| self.package_file(archive)).collect();
         conda_channels::add(self.channel()?, fresh).await?;
         let events: Vec<_> = whole
             .iter()
             .map(|((name, version, number), archives)| {
                 let files: Vec<String> = archives.iter().map(file_of).collect();
                 let body = json!({ "version": version, "build_number": number, "files": files });
-                let key = archives.iter().map(|archive| archive.id.0.to_string()).collect::<Vec<_>>().join("+");
+                let key =
+                    archives.iter().map(|archive| archive.id.0.to_string()).collect::<Vec<_>>().join("+");
                 self.event(context, "admitted", Some(name), body, &key)
             })
             .collect();

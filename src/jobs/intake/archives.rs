@@ -9,9 +9,7 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use crate::config::CondaDistribution;
-use crate::ecosystem::conda::archive::{
-    Archive, ArchiveLimits, ArchiveProblem, UnpackLimits, UnpackProblem,
-};
+use crate::ecosystem::conda::archive::{Archive, ArchiveLimits, ArchiveProblem, UnpackLimits, UnpackProblem};
 use crate::ecosystem::conda::layout::{NOARCH, is_subdir};
 use crate::store::NewArrival;
 
@@ -59,7 +57,10 @@ impl Incoming {
         };
         let (name, subdir) = (archive.name, archive.index.subdir);
         if !distribution.members.contains(&name.name) {
-            return Ok(Err(format!("{}: {} is no member of {}", self.file_name, name.name, distribution.name)));
+            return Ok(Err(format!(
+                "{}: {} is no member of {}",
+                self.file_name, name.name, distribution.name
+            )));
         }
         if subdir != NOARCH && !distribution.platforms.contains(&subdir) {
             return Ok(Err(format!("{}: {} is not for {subdir}", self.file_name, distribution.name)));

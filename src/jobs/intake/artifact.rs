@@ -54,7 +54,9 @@ pub(super) fn archives_in(
                 return Ok(Err(format!("the archives in the artifact have more than {largest} bytes")));
             }
             Ok(size) => left -= size,
-            Err(error) if error.raw_os_error().is_some() => return Err(error).context("cannot unpack an artifact"),
+            Err(error) if error.raw_os_error().is_some() => {
+                return Err(error).context("cannot unpack an artifact");
+            }
             Err(error) => return Ok(Err(format!("{file_name} in the artifact is damaged: {error}"))),
         }
         file.rewind().context("cannot unpack an artifact")?;
@@ -68,9 +70,7 @@ pub(super) fn archives_in(
 
 /// The folder and the name of a package archive; nothing for other files. A name that leads out of the
 /// folder it is unpacked into is refused, whatever it is of: others would unpack this artifact too.
-fn named(
-    entry: &ZipFile<'_, impl std::io::Read>,
-) -> Result<Option<(Option<String>, String)>, Refusal> {
+fn named(entry: &ZipFile<'_, impl std::io::Read>) -> Result<Option<(Option<String>, String)>, Refusal> {
     let shown = || {
         let name = String::from_utf8_lossy(entry.name_raw());
         name.chars().filter(|letter| !letter.is_control()).take(120).collect::<String>()

@@ -107,7 +107,8 @@ fn lying_in(folder: &Path) -> anyhow::Result<Vec<Dropped>> {
         let mut found = Vec::new();
         for entry in entries {
             let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-            let there = fs::symlink_metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let there =
+                fs::symlink_metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if !name.starts_with('.') {
                 found.push((path, name, there));

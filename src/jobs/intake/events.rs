@@ -8,7 +8,14 @@ use crate::store::NewEvent;
 
 impl Intake {
     /// An event about builds of this distribution. Two with the same `key` are one.
-    pub(super) fn event(&self, context: &RunContext, kind: &str, package: Option<&str>, body: Value, key: &str) -> NewEvent {
+    pub(super) fn event(
+        &self,
+        context: &RunContext,
+        kind: &str,
+        package: Option<&str>,
+        body: Value,
+        key: &str,
+    ) -> NewEvent {
         let mut whole = json!({ "distribution": self.distribution.name, "channel": self.settings.to });
         if let (Some(whole), Value::Object(body)) = (whole.as_object_mut(), body) {
             whole.extend(body);

@@ -102,7 +102,10 @@ impl Intake {
         let registered = self.distribution.packages.get(&package);
         let registered = registered.filter(|row| row.repository.eq_ignore_ascii_case(&notice.repository));
         let registered = registered.ok_or_else(|| {
-            format!("{} does not list {package} with the repository {} any more", self.distribution.name, notice.repository)
+            format!(
+                "{} does not list {package} with the repository {} any more",
+                self.distribution.name, notice.repository
+            )
         })?;
         let repository = registered.repository.parse().map_err(|error| format!("{error}"))?;
         Ok(Told { package, version, repository })
@@ -116,7 +119,10 @@ impl Intake {
         let largest = self.largest();
         if artifact.size_in_bytes > largest {
             let (size, name) = (artifact.size_in_bytes, &artifact.name);
-            return Err(Failure::permanent(format!("the artifact {name} has {size} bytes, more than the {largest} allowed")).into());
+            return Err(Failure::permanent(format!(
+                "the artifact {name} has {size} bytes, more than the {largest} allowed"
+            ))
+            .into());
         }
         let zip = temporary(&self.services.artifacts)?;
         let mut file = tokio::fs::File::from_std(zip.reopen().context("cannot open a temporary file")?);

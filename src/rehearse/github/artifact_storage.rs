@@ -29,7 +29,7 @@ pub(super) fn is_meant(parts: &Parts) -> bool {
 
 impl Inner {
     /// Answers a request for a zip file. A token that is sent along is a violation: it would reach strangers.
-    pub(super) fn from_storage(&mut self, parts: &Parts, now: Timestamp) -> Answer {
+    pub(super) fn stored_zip(&mut self, parts: &Parts, now: Timestamp) -> Answer {
         *self.requests.entry(format!("{} {FOLDER}", parts.method)).or_default() += 1;
         let problem = if parts.headers.contains_key(AUTHORIZATION) {
             Some("the token was sent to where artifacts lie")
@@ -43,7 +43,8 @@ impl Inner {
         }
         let asked = parts.uri.path_and_query().map_or("", |both| both.as_str());
         let all = self.state.repositories.values();
-        let mut artifacts = all.flat_map(|one| one.artifacts.iter().map(move |artifact| (&one.name, artifact)));
+        let mut artifacts =
+            all.flat_map(|one| one.artifacts.iter().map(move |artifact| (&one.name, artifact)));
         let found = artifacts.find(|(name, artifact)| {
             artifact.created_at <= now && !artifact.expired && path(name, artifact) == asked
         });

@@ -36,7 +36,7 @@ impl SimulatedGitHub {
     pub(super) fn respond(&self, parts: &Parts, body: &[u8]) -> (Answer, Option<Effect>) {
         let now = self.clock.now();
         if artifact_storage::is_meant(parts) {
-            return (self.lock().from_storage(parts, now), None);
+            return (self.lock().stored_zip(parts, now), None);
         }
         let checked = request::check(parts, body).and_then(|request| {
             let asked = if request.template == "/graphql" {

@@ -28,7 +28,8 @@ impl Place {
         let Some(parts) = parts_of(asked) else { return Ok(None) };
         let place = async {
             let root = tokio::fs::canonicalize(root).await?;
-            let path = tokio::fs::canonicalize(parts.iter().fold(root.clone(), |path, part| path.join(part))).await?;
+            let path = tokio::fs::canonicalize(parts.iter().fold(root.clone(), |path, part| path.join(part)))
+                .await?;
             if path.starts_with(&root) { Self::at(path).await } else { Ok(None) }
         };
         let name = parts.last().cloned().unwrap_or_default();
@@ -124,7 +125,9 @@ mod tests {
 
     #[test]
     fn a_path_that_could_leave_the_folder_or_is_hidden_is_none() {
-        for asked in ["/..", "/a/../b", "/%2e%2e/b", "/a%2fb", "/a%00", "/.hidden/x", "/a//b", "/", "/a%2", "/%ff"] {
+        for asked in
+            ["/..", "/a/../b", "/%2e%2e/b", "/a%2fb", "/a%00", "/.hidden/x", "/a//b", "/", "/a%2", "/%ff"]
+        {
             assert_eq!(parts_of(asked), None, "{asked}");
         }
         assert_eq!(parts_of("/a/q2%2Btypes-1.0%2b3.conda").unwrap(), ["a", "q2+types-1.0+3.conda"]);

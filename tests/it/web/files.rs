@@ -71,13 +71,18 @@ async fn files_come_whole_in_part_or_as_their_headers_alone() {
     assert_eq!(header(&part, "content-range"), format!("bytes 10-19/{}", bytes.len()));
     assert_eq!(part.bytes().await.unwrap(), &bytes[10..20]);
 
-    let rest = place.get(PACKAGE).header("range", "bytes=10-").header("if-range", &etag).send().await.unwrap();
+    let rest =
+        place.get(PACKAGE).header("range", "bytes=10-").header("if-range", &etag).send().await.unwrap();
     assert_eq!((rest.status().as_u16(), rest.bytes().await.unwrap().len()), (206, bytes.len() - 10));
-    let changed = place.get(PACKAGE).header("range", "bytes=10-").header("if-range", "\"old\"").send().await.unwrap();
+    let changed =
+        place.get(PACKAGE).header("range", "bytes=10-").header("if-range", "\"old\"").send().await.unwrap();
     assert_eq!(changed.status(), 200, "a part of another file is of no use");
 
     let beyond = place.get(PACKAGE).header("range", "bytes=99999999-").send().await.unwrap();
-    assert_eq!((beyond.status().as_u16(), header(&beyond, "content-range")), (416, format!("bytes */{}", bytes.len())));
+    assert_eq!(
+        (beyond.status().as_u16(), header(&beyond, "content-range")),
+        (416, format!("bytes */{}", bytes.len()))
+    );
     assert_eq!(place.request(Method::PUT, PACKAGE).send().await.unwrap().status(), 405);
 }
 
@@ -109,7 +114,10 @@ async fn an_index_comes_in_the_form_that_the_client_reads() {
     let (plain_etag, text) = (header(&plain, "etag"), plain.bytes().await.unwrap());
 
     let zstd = place.get(INDEX).header("accept-encoding", "gzip, zstd").send().await.unwrap();
-    assert_eq!((header(&zstd, "content-encoding"), header(&zstd, "content-type")), ("zstd".into(), "application/json".into()));
+    assert_eq!(
+        (header(&zstd, "content-encoding"), header(&zstd, "content-type")),
+        ("zstd".into(), "application/json".into())
+    );
     let zstd_etag = header(&zstd, "etag");
     assert_eq!(zstd::decode_all(&zstd.bytes().await.unwrap()[..]).unwrap(), text);
 
@@ -123,7 +131,10 @@ async fn an_index_comes_in_the_form_that_the_client_reads() {
     assert!(plain_etag != zstd_etag && zstd_etag != gzip_etag && plain_etag != gzip_etag);
 
     let by_name = place.get(&format!("{INDEX}.zst")).header("accept-encoding", "zstd").send().await.unwrap();
-    assert_eq!((header(&by_name, "content-encoding"), header(&by_name, "content-type")), (String::new(), "application/zstd".into()));
+    assert_eq!(
+        (header(&by_name, "content-encoding"), header(&by_name, "content-type")),
+        (String::new(), "application/zstd".into())
+    );
 }
 
 #[tokio::test]

@@ -142,7 +142,11 @@ async fn other_methods_kinds_and_sizes_are_refused() {
     ));
     let request = place.request(reqwest::Method::POST, V1).header("content-type", "application/json");
     assert_eq!(request.body(without_length).send().await.unwrap().status(), 413);
-    assert_eq!(place.form("/api/v3/packages/integrate/", body(TYPES)).await.0, 405, "nothing is posted there");
+    assert_eq!(
+        place.form("/api/v3/packages/integrate/", body(TYPES)).await.0,
+        405,
+        "nothing is posted there"
+    );
 }
 
 #[tokio::test]

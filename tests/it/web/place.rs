@@ -91,4 +91,3 @@ pub fn configuration(root: PathBuf, types: &str) -> Configuration {
     ];
     Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
 }
-

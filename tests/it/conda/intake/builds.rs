@@ -27,6 +27,9 @@ async fn a_build_is_published_once_all_platforms_have_told_of_it() {
     assert!(scene.notices().await.iter().all(|notice| notice.state == NoticeState::Admitted));
     insta::assert_snapshot!(scene.told().await, @r#"admitted q2-types: "1.0" ["linux-64/q2-types-1.0-py38_0.tar.bz2","osx-64/q2-types-1.0-py38_0.tar.bz2"]"#);
 
+    let settled = scene.notices().await.remove(0);
+    assert!(scene.store.postpone_notice(settled.id, 1, settled.not_before).await.is_err(), "it is final");
+
     assert_eq!(scene.summary().await, "nothing came in");
     scene.notice("1.1", 3, "osx-64").await;
     scene.artifacts(&[(3, "osx-64", artifact_of(&[build("1.1", "osx-64"), build("1.1", "linux-64")]))]);

@@ -16,7 +16,8 @@ fn put(scene: &Scene, place: &str, package: &Made, format: ArchiveFormat) {
 
 fn left(scene: &Scene) -> Vec<String> {
     let entries = fs::read_dir(scene.drop_folder()).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

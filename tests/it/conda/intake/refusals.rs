@@ -29,9 +29,15 @@ async fn what_is_not_the_build_that_the_notice_tells_of_is_refused() {
         ("another version", artifact_of(&[build("1.1", "linux-64")])),
         ("another platform", artifact_of(&[build("1.0", "win-64")])),
         ("another name", zipped(&[("linux-64/q2-types-1.0-py39_0.tar.bz2".into(), bytes.clone())])),
-        ("the folder of another platform", zipped(&[("osx-64/q2-types-1.0-py38_0.tar.bz2".into(), bytes.clone())])),
+        (
+            "the folder of another platform",
+            zipped(&[("osx-64/q2-types-1.0-py38_0.tar.bz2".into(), bytes.clone())]),
+        ),
         ("traversal", zipped(&[("../../q2-types-1.0-py38_0.tar.bz2".into(), bytes.clone())])),
-        ("traversal beside it", zipped(&[("a/q2-types-1.0-py38_0.tar.bz2".into(), bytes), ("/etc/x".into(), vec![0])])),
+        (
+            "traversal beside it",
+            zipped(&[("a/q2-types-1.0-py38_0.tar.bz2".into(), bytes), ("/etc/x".into(), vec![0])]),
+        ),
         ("an empty zip file", zipped(&[])),
         ("no zip file", b"no zip file at all".to_vec()),
         ("damaged", zipped(&[("q2-types-1.0-py38_0.tar.bz2".into(), vec![7; 100])])),
@@ -39,7 +45,32 @@ async fn what_is_not_the_build_that_the_notice_tells_of_is_refused() {
     ] {
         told.push(format!("{case}\n  {}", told_of(case, content).await));
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    another package
+      refused q2-types: "the artifact holds q2-other 1.0, and the notice tells of q2-types 1.0"
+    no member
+      refused q2-types: "numpy-1.0-0.tar.bz2: numpy is no member of tiny"
+    another version
+      refused q2-types: "the artifact holds q2-types 1.1, and the notice tells of q2-types 1.0"
+    another platform
+      refused q2-types: "q2-types-1.0-py38_0.tar.bz2: tiny is not for win-64"
+    another name
+      refused q2-types: "q2-types-1.0-py39_0.tar.bz2: by its index.json the file should be called `q2-types-1.0-py38_0.tar.bz2`; rename it, or build it again"
+    the folder of another platform
+      refused q2-types: "q2-types-1.0-py38_0.tar.bz2: it lies in `osx-64`, its index.json says `linux-64`; move it there, or build it again"
+    traversal
+      refused q2-types: "`../../q2-types-1.0-py38_0.tar.bz2` in the artifact leads out of its folder"
+    traversal beside it
+      refused q2-types: "`/etc/x` in the artifact leads out of its folder"
+    an empty zip file
+      refused q2-types: "there is no package archive in the artifact"
+    no zip file
+      refused q2-types: "the artifact is no zip file that can be read: invalid Zip archive: Could not find EOCD"
+    damaged
+      refused q2-types: "q2-types-1.0-py38_0.tar.bz2: the archive is cut off or damaged: bzip2: bz2 header missing"
+    too large
+      refused q2-types: "the artifact linux-64 has 1048577 bytes, more than the 1048576 allowed"
+    "#);
 }
 
 #[tokio::test]

@@ -186,7 +186,8 @@ impl Scene {
         let boot = new_boot_id();
         self.store.recover(&boot, self.clock.now()).await.unwrap();
         let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: std::time::Duration::from_secs(1) };
-        let runner = Runner::new(self.store.clone(), self.clock.clone(), Jobs::new(jobs).unwrap(), boot, limits);
+        let runner =
+            Runner::new(self.store.clone(), self.clock.clone(), Jobs::new(jobs).unwrap(), boot, limits);
         // Each pass has a nominal time of its own.
         self.later(1);
         let run = runner.run_once(JOB, self.clock.now(), "a test", CancellationToken::new()).await.unwrap();
