@@ -1,8 +1,6 @@
 //! Arrivals: the archives of conda builds that came in, by notice or by hand. Their bytes lie in the folder
 //! of artifacts before their rows are written.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sqlx::{FromRow, Sqlite, Transaction};
@@ -164,17 +162,6 @@ impl Store {
         .context("cannot record that notices have expired")?;
         insert_event(&mut write, event).await?;
         Ok(write.commit().await?)
-    }
-
-    /// How many archives of a distribution are in each state.
-    pub async fn count_arrivals(&self, distribution: &str) -> anyhow::Result<BTreeMap<String, i64>> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, count(*) FROM arrival WHERE distribution = ? GROUP BY state")
-                .bind(distribution)
-                .fetch_all(&self.pool)
-                .await
-                .with_context(|| format!("cannot count the builds that came in for {distribution}"))?;
-        Ok(rows.into_iter().collect())
     }
 }
 

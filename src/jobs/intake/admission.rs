@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::archives::kept_path;
-use super::{Intake, Tally};
+use super::{Intake, Tally, WAITING};
 use crate::daemon::{RunContext, RunError};
 use crate::ecosystem::conda::layout::NOARCH;
 use crate::jobs::conda_channels;
@@ -56,7 +56,7 @@ impl Intake {
         for ((name, version, number), archives) in self.builds().await? {
             let first = archives.iter().map(|archive| archive.arrived_at).min().unwrap_or(Timestamp::MAX);
             if now.duration_since(first) < wait {
-                tally.add("waiting", 1);
+                tally.add(WAITING, 1);
                 continue;
             }
             let lacking: Vec<&str> = self.lacks(&archives).into_iter().collect();

@@ -35,6 +35,9 @@ use crate::publish::channel::ChannelFolder;
 /// The most notices that one pass takes; the others are due at the next.
 const NOTICES: u32 = 200;
 
+/// What builds do that lack a platform; that they still do is no news.
+const WAITING: &str = "waiting";
+
 /// The job.
 pub struct Intake {
     pub services: Arc<Services>,
@@ -54,6 +57,11 @@ impl Tally {
         if count > 0 {
             *self.counts.entry(what).or_default() += count;
         }
+    }
+
+    /// True where the pass did more than look at what waits.
+    fn changed(&self) -> bool {
+        self.counts.keys().any(|what| *what != WAITING)
     }
 
     fn summary(&self) -> String {
@@ -81,7 +89,10 @@ impl Intake {
         self.admit(&context, &mut tally).await?;
         self.expire(&context, &mut tally).await?;
         notices?;
-        Ok(RunOutcome::done(tally.summary()))
+        Ok(match tally.changed() {
+            true => RunOutcome::done(tally.summary()),
+            false => RunOutcome::Unchanged { summary: tally.summary() },
+        })
     }
 
     /// What a pass would look at.

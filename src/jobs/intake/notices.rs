@@ -83,10 +83,9 @@ impl Intake {
         if artifact.expired {
             return Ok(Step::Refused("GitHub has deleted the artifact; run the workflow again".to_owned()));
         }
-        let zip = match self.fetch(&told.repository, &artifact).await {
+        let zip = match self.fetch(&told.repository, &artifact).await? {
             Ok(zip) => zip,
-            Err(RunError::Permanent(error)) => return Ok(Step::Refused(format!("{error:#}"))),
-            Err(error) => return Err(error),
+            Err(why) => return Ok(Step::Refused(why)),
         };
         let checked = match self.look_into(zip, told).await? {
             Ok(checked) => checked,
@@ -111,23 +110,25 @@ impl Intake {
         Ok(Told { package, version, repository })
     }
 
+    /// The zip file of an artifact. What this machine fails at is no refusal.
     async fn fetch(
         &self,
         repository: &RepositoryName,
         artifact: &ArtifactSeen,
-    ) -> Result<NamedTempFile, RunError> {
+    ) -> Result<Result<NamedTempFile, Refusal>, RunError> {
         let largest = self.largest();
         if artifact.size_in_bytes > largest {
             let (size, name) = (artifact.size_in_bytes, &artifact.name);
-            return Err(Failure::permanent(format!(
-                "the artifact {name} has {size} bytes, more than the {largest} allowed"
-            ))
-            .into());
+            return Ok(Err(format!("the artifact {name} has {size} bytes, more than the {largest} allowed")));
         }
         let zip = temporary(&self.services.artifacts)?;
         let mut file = tokio::fs::File::from_std(zip.reopen().context("cannot open a temporary file")?);
-        self.services.github()?.download_artifact(repository, artifact.id, largest, &mut file).await?;
-        Ok(zip)
+        let github = self.services.github()?;
+        match github.download_artifact(repository, artifact.id, largest, &mut file).await {
+            Ok(()) => Ok(Ok(zip)),
+            Err(Failure::Permanent { message }) => Ok(Err(message)),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// The builds in an artifact, each of which has to be one that the notice tells of.

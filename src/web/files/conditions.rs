@@ -63,6 +63,16 @@ mod tests {
         part_of(&HeaderMap::from_iter([(RANGE, range.parse().unwrap())]), "\"e\"", 10)
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_range_lies_within_the_file_whatever_is_asked(text in "bytes=[0-9]{0,20}-[0-9]{0,20}", size in 0_u64..100) {
+            let asked = HeaderMap::from_iter([(RANGE, text.parse().unwrap())]);
+            if let Part::Range(range) = part_of(&asked, "", size) {
+                proptest::prop_assert!(range.start < range.end && range.end <= size);
+            }
+        }
+    }
+
     #[test]
     fn one_range_is_cut_out_and_anything_else_is_the_whole() {
         assert_eq!(part("bytes=0-3"), Part::Range(0..4));

@@ -123,6 +123,15 @@ fn part(encoded: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_part_is_hidden_or_leads_elsewhere(path in "/([a-z./\\\\%]|%2e|%2f|%5c|%00){0,12}") {
+            for part in parts_of(&path).into_iter().flatten() {
+                proptest::prop_assert!(!part.starts_with('.') && !part.contains(['/', '\\', '\0']) && !part.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn a_path_that_could_leave_the_folder_or_is_hidden_is_none() {
         for asked in
