@@ -95,12 +95,15 @@ pub struct Notice {
 }
 
 /// What came of keeping a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It is new.
     New,
     /// It was here before, just the same.
     Known,
+    /// It was here before and was refused, or has expired: why. A run that is repeated has the same number, so
+    /// this may be about a new artifact, which is not taken.
+    Settled(String),
     /// One about the same artifact was here before, and says something else. Nothing was kept.
     Conflicting,
 }
@@ -122,10 +125,11 @@ impl Store {
         let mut taken = Taken::Known;
         let mut write = self.write().await?;
         for row in rows {
-            match take(&mut write, row, at).await? {
-                Taken::New => taken = Taken::New,
-                Taken::Known => {}
-                Taken::Conflicting => return Ok(Taken::Conflicting),
+            match (take(&mut write, row, at).await?, &taken) {
+                (Taken::Conflicting, _) => return Ok(Taken::Conflicting),
+                (Taken::New, _) => taken = Taken::New,
+                (Taken::Settled(why), Taken::Known) => taken = Taken::Settled(why),
+                (Taken::Settled(_) | Taken::Known, _) => {}
             }
         }
         write.commit().await?;
@@ -234,8 +238,8 @@ async fn take(
     if added.rows_affected() == 1 {
         return Ok(Taken::New);
     }
-    let (kept,): (String,) = sqlx::query_as(
-        "SELECT payload FROM notice WHERE distribution = ? AND kind = ? AND repository = ? AND run_id = ? \
+    let (kept, why): (String, Option<String>) = sqlx::query_as(
+        "SELECT payload, why FROM notice WHERE distribution = ? AND kind = ? AND repository = ? AND run_id = ? \
          AND artifact = ?",
     )
     .bind(&row.distribution)
@@ -247,5 +251,9 @@ async fn take(
     .await
     .context("cannot read the notice that was kept")?;
     let kept: Value = serde_json::from_str(&kept).context("a kept notice is damaged")?;
-    Ok(if kept == row.payload { Taken::Known } else { Taken::Conflicting })
+    Ok(match why {
+        _ if kept != row.payload => Taken::Conflicting,
+        Some(why) => Taken::Settled(why),
+        None => Taken::Known,
+    })
 }

@@ -92,6 +92,12 @@ async fn keep(
     let rows = read(fields(request).await?, &shared.access())?;
     match shared.store.take_notice(&rows, shared.clock.now()).await {
         Ok(Taken::New | Taken::Known) => Ok(()),
+        Ok(Taken::Settled(why)) => {
+            let message = format!(
+                "this notice is settled: {why}; a repeated run counts as the same one, so start a new run"
+            );
+            Err(Rejected::Status(StatusCode::CONFLICT, message))
+        }
         Ok(Taken::Conflicting) => {
             let message =
                 "another notice about this artifact of this run says something else; the first one counts";

@@ -85,10 +85,11 @@ impl Intake {
         let published = self.published_sums().await?;
         // What one source fails at keeps nobody from taking in what the others bring.
         let notices = self.take_notices(&published, &context, &mut tally).await;
-        self.empty_drop_folder(&published, &context, &mut tally).await?;
+        let dropped = self.empty_drop_folder(&published, &context, &mut tally).await;
         self.admit(&context, &mut tally).await?;
         self.expire(&context, &mut tally).await?;
         notices?;
+        dropped?;
         Ok(match tally.changed() {
             true => RunOutcome::done(tally.summary()),
             false => RunOutcome::Unchanged { summary: tally.summary() },

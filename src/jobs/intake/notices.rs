@@ -81,7 +81,7 @@ impl Intake {
             Lookup::Failed(failure) => return refused_or_failed(failure),
         };
         if artifact.expired {
-            return Ok(Step::Refused("GitHub has deleted the artifact; run the workflow again".to_owned()));
+            return Ok(Step::Refused("GitHub has deleted the artifact; start a new run".to_owned()));
         }
         let zip = match self.fetch(&told.repository, &artifact).await? {
             Ok(zip) => zip,
@@ -194,7 +194,7 @@ impl Intake {
     ) -> Result<(), RunError> {
         let attempts = notice.attempts + 1;
         if attempts >= TRIES {
-            let why = format!("the artifact did not appear in {TRIES} looks; run the workflow again");
+            let why = format!("the artifact did not appear in {TRIES} looks; start a new run");
             return self.refuse(notice, &why, context, tally).await;
         }
         let doubled = FIRST_WAIT.saturating_mul(1 << notice.attempts.min(10));

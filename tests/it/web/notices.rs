@@ -1,7 +1,7 @@
 //! What workflows tell: who is heard, and what everybody else is told.
 
 use serde_json::json;
-use tidegate::store::{NoticeKind, NoticeState};
+use tidegate::store::{NewEvent, NoticeKind, NoticeState};
 
 use super::place::{FEATURE, GLOBAL, Place, TYPES, configuration};
 
@@ -127,6 +127,25 @@ async fn another_notice_about_the_same_artifact_is_a_conflict() {
     let (status, text) = place.form(V1, body(TYPES).replace("2023.7.0", "2023.7.1")).await;
     insta::assert_snapshot!(format!("{status} {text}"), @r#"409 {"status":"error","message":"another notice about this artifact of this run says something else; the first one counts"}"#);
     assert_eq!(place.notices().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_run_whose_notice_was_refused_is_told_so() {
+    let place = Place::new().await;
+    let notice = body(FEATURE).replace("q2-types", "q2-feature-table");
+    assert_eq!(place.form(V1, notice.clone()).await.0, 200);
+    let event = NewEvent {
+        at: "2026-11-20T05:00:00Z".parse().unwrap(),
+        kind: "refused".to_owned(),
+        job: "intake".to_owned(),
+        package: None,
+        body: json!({}),
+        dedup_key: "a".to_owned(),
+    };
+    let kept = place.notices().await.remove(0);
+    place.store.refuse_notice(kept.id, "the artifact is no zip file", &event).await.unwrap();
+    let (status, text) = place.form(V1, notice).await;
+    insta::assert_snapshot!(format!("{status} {text}"), @r#"409 {"status":"error","message":"this notice is settled: the artifact is no zip file; a repeated run counts as the same one, so start a new run"}"#);
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ async fn an_artifact_that_never_comes_is_given_up_after_twelve_looks() {
         }
     }
     assert_eq!(waits, [3, 6, 12, 24, 48, 90, 90, 90, 90, 90, 90]);
-    insta::assert_snapshot!(scene.told().await, @r#"refused q2-types: "the artifact did not appear in 12 looks; run the workflow again""#);
+    insta::assert_snapshot!(scene.told().await, @r#"refused q2-types: "the artifact did not appear in 12 looks; start a new run""#);
 }
 
 #[tokio::test]

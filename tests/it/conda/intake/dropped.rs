@@ -6,7 +6,7 @@ use serde_json::json;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 
 use super::super::made::{Made, made};
-use super::scene::{Scene, build};
+use super::scene::{Scene, artifact_of, build};
 
 fn put(scene: &Scene, place: &str, package: &Made, format: ArchiveFormat) {
     let folder = scene.drop_folder().join(place);
@@ -54,6 +54,17 @@ async fn the_same_file_once_more_changes_nothing_and_other_bytes_stay_where_they
     assert_eq!(left(&scene), ["noarch", "q2-other-1.0-0.conda"]);
     let refusals = scene.told().await.lines().filter(|line| line.starts_with("refused")).count();
     assert_eq!(refusals, 1, "it is told of once");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_stops_no_build_that_was_told_of() {
+    let scene = Scene::new().await;
+    fs::remove_dir(scene.drop_folder()).unwrap();
+    scene.artifacts(&[(1, "a", artifact_of(&[made("q2-types", "1.0", "py_0")]))]);
+    scene.notice("1.0", 1, "a").await;
+    let run = scene.pass().await;
+    assert!(run.error.unwrap().contains("cannot list"), "the folder is missed");
+    assert_eq!(scene.published(), ["noarch/q2-types-1.0-py_0.tar.bz2"]);
 }
 
 #[tokio::test]
