@@ -2,11 +2,13 @@
 
 use serde_json::json;
 use tidegate::clock::Clock as _;
+use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::jobs::Pass;
 use tidegate::store::{NoticeKind, NoticeState, RunState};
+use tidegate::web::WebServer;
 
 use super::super::made::made;
-use super::scene::{Scene, artifact_of, build};
+use super::scene::{REPOSITORY, Scene, TOKEN, artifact_of, build};
 
 #[tokio::test]
 async fn a_build_is_published_once_all_platforms_have_told_of_it() {
@@ -35,6 +37,31 @@ async fn a_build_is_published_once_all_platforms_have_told_of_it() {
     scene.artifacts(&[(3, "osx-64", artifact_of(&[build("1.1", "osx-64"), build("1.1", "linux-64")]))]);
     assert_eq!(scene.summary().await, "admitted: 1, fetched: 2");
     assert_eq!(scene.published().len(), 4, "what was there stays");
+}
+
+#[tokio::test]
+async fn what_a_workflow_tells_over_http_ends_as_a_package_that_clients_read_over_http() {
+    let scene = Scene::new().await;
+    tidegate::tls::prepare();
+    let web = WebServer::start(&scene.configuration(), scene.store.clone(), scene.clock.clone()).await;
+    let web = web.unwrap().unwrap();
+    let address = |path: &str| format!("http://{}{path}", web.address());
+    let version = "2023.7.0.dev0+3.gb8de86d";
+    let body = format!(
+        "token={TOKEN}&version={version}&package_name=q2-types&repository={REPOSITORY}&run_id=1&\
+         artifact_name=linux-64&build_target=dev"
+    );
+    let request = reqwest::Client::new().post(address("/api/v1/packages/integrate/")).body(body);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+
+    let both = [build(version, "linux-64"), build(version, "osx-64")];
+    scene.artifacts(&[(1, "linux-64", artifact_of(&both))]);
+    assert_eq!(scene.summary().await, "admitted: 1, fetched: 2");
+    let file = format!("/tiny/tested/osx-64/q2-types-{version}-py38_0.tar.bz2");
+    let read = reqwest::get(address(&file.replace('+', "%2B"))).await.unwrap();
+    assert_eq!(read.status(), 200);
+    assert_eq!(read.bytes().await.unwrap(), both[1].bytes(ArchiveFormat::TarBz2));
 }
 
 #[tokio::test]

@@ -16,13 +16,14 @@ use tidegate::jobs::{self, Pass, Services};
 use tidegate::rehearse::github::state::{Artifact, WorkflowRun};
 use tidegate::rehearse::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use tidegate::store::{Durability, NewNotice, Notice, NoticeKind, Run, Store, Taken};
+use tidegate::web::token::digest;
 use tokio_util::sync::CancellationToken;
 
 use super::super::made::{Made, made, zipped};
 
 pub const REPOSITORY: &str = "qiime2/q2-types";
 const JOB: &str = "intake";
-const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub const TOKEN: &str = "0b9a8f60-6c83-4c39-8e1b-6d3a1f0a3c11";
 
 pub struct Scene {
     pub folder: tempfile::TempDir,
@@ -141,21 +142,23 @@ impl Scene {
         files
     }
 
-    fn configuration(&self) -> Configuration {
+    pub fn configuration(&self) -> Configuration {
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
              platforms = [\"linux-64\", \"osx-64\"]\nmembers = [\"q2-types\", \"q2-other\"]\n\
              [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
-             [[package]]\nname = \"q2-types\"\nrepository = \"{REPOSITORY}\"\ntoken_sha256 = \"{DIGEST}\"\n"
+             [[package]]\nname = \"q2-types\"\nrepository = \"{REPOSITORY}\"\ntoken_sha256 = \"{}\"\n",
+            digest(TOKEN)
         );
         let job = format!(
             "kind = \"intake\"\ndistribution = \"tiny\"\nschedule = \"*/5 * * * *\"\n\
              [intake]\nto = \"tested\"\ndrop = \"{}\"\nmax_size_mib = 1\n",
             self.drop_folder().display()
         );
+        let settings = "[publish]\ndirectory = \"published\"\n[web]\nlisten = \"127.0.0.1:0\"\n";
         let root = self.folder.path();
         let files = vec![
-            (root.join("tidegate.toml"), "[publish]\ndirectory = \"published\"\n".to_owned()),
+            (root.join("tidegate.toml"), settings.to_owned()),
             (root.join("distributions/tiny.toml"), distribution),
             (root.join(format!("jobs/{JOB}.toml")), job),
         ];
