@@ -17,7 +17,7 @@ use md5::Md5;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::ChannelIndex;
+use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 
 use made::{Entry, Made, made};
@@ -70,7 +70,7 @@ fn measure(measurement: &str, channel: &Path) -> anyhow::Result<()> {
     let told = match measurement {
         "floor" => format!("{} bytes read and hashed by one thread", hashed(channel)?),
         _ => {
-            let index = ChannelIndex::of_folder(channel, &ArchiveLimits::default())?.write()?;
+            let index = FolderIndex::of_folder(channel, &ArchiveLimits::default())?.write()?;
             let listed: usize = index.iter().map(|subdir| subdir.packages + subdir.packages_conda).sum();
             let read: usize = index.iter().map(|subdir| subdir.read).sum();
             format!("{listed} listed, {read} of them read")

@@ -1,5 +1,6 @@
-//! How long it takes to read a channel of 20,000 records, to solve its 80 members together, to solve the 80
-//! cases of a recheck, and to tell which two of the members are at fault; and in how much memory.
+//! How long it takes to read a channel of 20,000 records, to solve its 80 members together, to solve
+//! the 80 cases of a recheck, and to tell which two of the members are at fault; and in how much
+//! memory.
 //!
 //! The channels are made, always the same: `cargo bench --bench conda_solve [-- RECORDS MEMBERS]`.
 
@@ -60,8 +61,8 @@ fn timed<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Res
     Ok(result)
 }
 
-/// Packages in layers, as external channels have them: each version needs its neighbours of about the same
-/// age, so that a wrong guess has to be taken back.
+/// Packages in layers, as external channels have them: each version needs its neighbours of about the
+/// same age, so that a wrong guess has to be taken back.
 fn externals(records: u64) -> Map<String, Value> {
     let mut made = Map::new();
     let mut numbers = Numbers(7);

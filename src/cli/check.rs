@@ -48,6 +48,7 @@ fn summary(configuration: &Configuration) -> String {
     };
     let off = configuration.jobs.values().filter(|job| !job.enabled).count();
     let off = if off > 0 { format!(" ({off} switched off)") } else { String::new() };
-    let distributions = counted(configuration.distributions.len() + configuration.conda.len(), "distribution");
+    let distributions =
+        counted(configuration.distributions.len() + configuration.conda.len(), "distribution");
     format!("configuration is valid: {distributions}, {}{off}", counted(configuration.jobs.len(), "job"))
 }

@@ -35,7 +35,7 @@ solved for the platform, with the other channels given by --channel, in their or
 Examples:
   tidegate destructure /srv/qiime2/2024.10/tiny/staged qiime2-tiny
   tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released \\
-    'qiime2-tiny=2024.10' -c https://conda.anaconda.org/conda-forge \\
+    'qiime2-tiny=2024.10' -c https://channels.example.org/forge \\
     --members seed-environment-conda.yml --json"
 )]
 pub(super) struct Destructure {

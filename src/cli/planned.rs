@@ -2,6 +2,9 @@
 
 use super::CommandError;
 use super::shown::{plain, word};
+use crate::decide::conda_words;
+use crate::decide::integrate::Candidate;
+use crate::decide::recheck::RecheckPlan;
 use crate::decide::snapshot::SnapshotPlan;
 use crate::domain::{Action, Move, Plan};
 
@@ -9,23 +12,31 @@ use crate::domain::{Action, Move, Plan};
 pub(super) enum Planned {
     Promotion(Plan),
     Snapshot(SnapshotPlan),
+    Recheck(RecheckPlan),
+    Candidate(Candidate),
 }
 
 impl Planned {
-    /// Reads a stored plan: a snapshot's has members, a promotion's has actions.
+    /// Reads a stored plan: each kind has a part that no other has.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, CommandError> {
         let unreadable = |error| CommandError::failed(format!("the plan cannot be read: {error}"));
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
-        Ok(match value.get("members") {
-            Some(_) => Self::Snapshot(serde_json::from_value(value).map_err(unreadable)?),
-            None => Self::Promotion(serde_json::from_value(value).map_err(unreadable)?),
+        let has = |part: &str| value.get(part).is_some();
+        Ok(if has("gate") {
+            Self::Recheck(serde_json::from_value(value).map_err(unreadable)?)
+        } else if has("step") {
+            Self::Candidate(serde_json::from_value(value).map_err(unreadable)?)
+        } else if has("members") {
+            Self::Snapshot(serde_json::from_value(value).map_err(unreadable)?)
+        } else {
+            Self::Promotion(serde_json::from_value(value).map_err(unreadable)?)
         })
     }
 
     /// Why a guard holds it.
     pub(super) fn held(&self) -> Option<&str> {
         match self {
-            Self::Promotion(_) => None,
+            Self::Promotion(_) | Self::Recheck(_) | Self::Candidate(_) => None,
             Self::Snapshot(plan) => plan.held.as_deref(),
         }
     }
@@ -35,6 +46,8 @@ impl Planned {
         match self {
             Self::Promotion(plan) => promotion(plan),
             Self::Snapshot(plan) => snapshot(plan),
+            Self::Recheck(plan) => rechecked(plan),
+            Self::Candidate(candidate) => chosen(candidate),
         }
     }
 }
@@ -90,6 +103,30 @@ fn snapshot(plan: &SnapshotPlan) -> String {
         text += &table(rows.collect());
     }
     text
+}
+
+fn rechecked(plan: &RecheckPlan) -> String {
+    let rows = plan.verdicts.iter().map(|verdict| {
+        let place = format!("{} {}", verdict.case.platform, verdict.case.mode);
+        (
+            &*verdict.case.member.name,
+            format!("{place}: {}", word(verdict.state)),
+            conda_words::case(verdict).reason,
+        )
+    });
+    let rows: Vec<(&str, String, String)> = rows.collect();
+    let rows = rows.iter().map(|(member, state, reason)| (*member, state.clone(), reason.as_str()));
+    format!("{}\n\nmembers\n{}", plain(&conda_words::summary(plan)), table(rows.collect()))
+}
+
+fn chosen(candidate: &Candidate) -> String {
+    let told = candidate.members.iter().map(|(name, choice)| (name, conda_words::choice(name, choice, None)));
+    let told: Vec<_> = told.collect();
+    let rows = candidate.members.values().zip(&told).map(|(choice, (name, told))| {
+        let version = choice.builds.values().next().map(|build| build.version.clone()).unwrap_or_default();
+        (name.as_str(), version, told.reason.as_str())
+    });
+    format!("{}\n\nmembers\n{}", plain(&conda_words::candidate(candidate)), table(rows.collect()))
 }
 
 /// Rows of package, a word, and a sentence.

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{CommandError, Context, Output, show, state};
+use crate::decide::integrate::candidate;
 use crate::decide::promote::promote;
+use crate::decide::recheck::recheck;
 use crate::decide::snapshot::snapshot;
 
 /// Decide a past run again from the input it kept, and compare
@@ -18,7 +20,7 @@ Examples:
   tidegate replay 42"
 )]
 pub(super) struct Replay {
-    /// The number of a promotion's or a snapshot's run
+    /// The number of a run that decided something: of a promotion, a snapshot, an integration or a recheck
     run: i64,
 }
 
@@ -61,14 +63,18 @@ impl Replay {
 fn decide_again(input: &[u8]) -> anyhow::Result<Vec<u8>> {
     let facts: Value = serde_json::from_slice(input).context("its input is not JSON")?;
     let unreadable = "its input was written by another version, whose facts this one cannot read";
-    match (facts.get("head"), facts.get("shrink")) {
-        (Some(_), _) => {
-            Ok(serde_json::to_vec(&promote(&serde_json::from_slice(input).context(unreadable)?))?)
-        }
-        (_, Some(_)) => {
-            Ok(serde_json::to_vec(&snapshot(&serde_json::from_slice(input).context(unreadable)?))?)
-        }
-        (None, None) => anyhow::bail!("its input is neither that of a promotion nor that of a snapshot"),
+    // Each kind of job has a fact that no other has.
+    let has = |fact: &str| facts.get(fact).is_some();
+    if has("head") {
+        Ok(serde_json::to_vec(&promote(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("shrink") {
+        Ok(serde_json::to_vec(&snapshot(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("confirm_red") {
+        Ok(serde_json::to_vec(&recheck(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("settle") {
+        Ok(serde_json::to_vec(&candidate(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else {
+        anyhow::bail!("its input is that of no kind of job")
     }
 }
 

@@ -218,6 +218,9 @@ fn rooted(mut settings: Settings, folder: &Path) -> Settings {
     if let Some(publish) = &mut settings.publish {
         publish.directory = joined(folder, &publish.directory);
     }
+    if let Some(slurm) = &mut settings.engine.slurm {
+        slurm.folder = joined(folder, &slurm.folder);
+    }
     if let Some(file) = settings.github.token.as_mut().and_then(|token| token.file.as_mut()) {
         *file = joined(folder, file);
     }

@@ -33,6 +33,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
     }
     let settings = documents.iter().find(|document| document.role == Role::Settings);
     let unpublished = settings.is_some_and(|settings| settings.parsed && !settings.has("publish"));
+    let no_cluster = settings.is_some_and(|settings| settings.parsed && !settings.has("engine.slurm"));
     for document in documents.iter_mut().filter(|document| document.parsed) {
         match document.role.clone() {
             Role::Settings => {}
@@ -53,7 +54,12 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                 }
             }
             Role::Exceptions(name) => exceptions(document, &name, &known),
-            Role::Job(_) => job(document, &known),
+            Role::Job(_) => {
+                job(document, &known);
+                if no_cluster {
+                    cluster(document);
+                }
+            }
         }
     }
 }
@@ -327,6 +333,17 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
             channel(document, &format!("{}.{key}", kind.name), *need, distribution);
         }
         order(document, kind.name, distribution);
+    }
+}
+
+/// A job that wants a cluster needs one.
+fn cluster(document: &mut Document<'_>) {
+    for kind in &KINDS {
+        let path = format!("{}.engine", kind.name);
+        if document.text_at(&path) == Some("slurm") {
+            let hint = "add `[engine.slurm]` with `folder` and `program` to tidegate.toml";
+            document.report(&path, "no cluster is set up", "needs [engine.slurm] in tidegate.toml", hint);
+        }
     }
 }
 

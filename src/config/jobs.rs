@@ -131,6 +131,10 @@ pub struct Recheck {
     #[serde(default = "default_test_time")]
     #[schemars(extend("format" = "positive-duration"))]
     pub test_time: TextDuration,
+    /// How much memory the tests of one member may take, in MiB. Default: 8192.
+    #[serde(default = "default_test_memory")]
+    #[schemars(range(min = 64, max = 4_194_304))]
+    pub test_memory: u32,
 }
 
 /// Takes in conda builds that notices tell of, and those in a folder, and publishes each one once all
@@ -162,12 +166,15 @@ pub enum EngineKind {
     /// This machine.
     #[default]
     Local,
+    /// The cluster that `[engine.slurm]` sets up.
+    Slurm,
 }
 
 impl fmt::Display for EngineKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Local => "local",
+            Self::Slurm => "slurm",
         })
     }
 }
@@ -348,6 +355,10 @@ fn default_confirm_red() -> u32 {
 
 fn default_parallel() -> u32 {
     2
+}
+
+fn default_test_memory() -> u32 {
+    8192
 }
 
 fn default_test_time() -> TextDuration {

@@ -35,7 +35,9 @@ pub use jobs::{
 pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
-pub use settings::{Daemon, Engines, GitHub, IntakeAccess, LocalEngine, Publish, Retention, Settings, Web};
+pub use settings::{
+    Daemon, Engines, GitHub, IntakeAccess, LocalEngine, Publish, Retention, Settings, SlurmCluster, Web,
+};
 pub use shipped::{shipped, shipped_texts};
 pub use text_duration::TextDuration;
 

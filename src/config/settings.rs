@@ -99,6 +99,9 @@ pub struct Engines {
     /// This machine.
     #[serde(default)]
     pub local: LocalEngine,
+    /// A Slurm cluster. Needed as soon as a job names the engine `slurm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slurm: Option<SlurmCluster>,
 }
 
 /// Tests as processes of this machine.
@@ -116,6 +119,39 @@ pub struct LocalEngine {
     /// workers are processes of the daemon's own unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+}
+
+/// Tests as jobs of a Slurm cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlurmCluster {
+    /// The folder for assignments, at the same path here and on every node. A relative path begins at the
+    /// folder of this file.
+    pub folder: PathBuf,
+    /// tidegate on the nodes, such as `/usr/bin/tidegate`.
+    pub program: PathBuf,
+    /// The platform of the nodes. Default: `linux-64`.
+    #[serde(default = "default_platform")]
+    #[schemars(extend("format" = "conda-platform"))]
+    pub platform: String,
+    /// How tests are kept apart from the node. Default: `bubblewrap`.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+    /// The folder for fetched packages on the nodes; one of each node will do. Default: `packages` in `folder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+    /// The partition. Default: the cluster's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// The account that is charged. Default: the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Further arguments of `sbatch`. Default: none.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// `slurm.conf`. Default: where Slurm looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<PathBuf>,
 }
 
 /// How the daemon behaves.
@@ -183,6 +219,10 @@ fn default_timeout() -> TextDuration {
 
 fn default_workers() -> u32 {
     2
+}
+
+fn default_platform() -> String {
+    "linux-64".into()
 }
 
 fn default_stop_within() -> TextDuration {

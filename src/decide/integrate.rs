@@ -75,7 +75,9 @@ pub fn candidate(facts: &IntegrateFacts) -> Candidate {
         facts.members.iter().map(|(name, member)| (name.clone(), choice(&facts.platforms, member))).collect();
     let named = |wanted: &dyn Fn(&MemberFacts, &Choice) -> bool| -> BTreeSet<String> {
         let both = facts.members.iter().zip(members.values());
-        both.filter(|((_, member), choice)| wanted(member, choice)).map(|((name, _), _)| name.clone()).collect()
+        both.filter(|((_, member), choice)| wanted(member, choice))
+            .map(|((name, _), _)| name.clone())
+            .collect()
     };
     let missing = named(&|_, choice| choice.builds.is_empty());
     let backwards = named(&goes_back);

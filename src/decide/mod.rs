@@ -12,8 +12,9 @@
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
-//! | `words` | how does what was found read? |
+//! | `words`, `conda_words` | how does what was found read? |
 
+pub mod conda_words;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;

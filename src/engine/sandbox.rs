@@ -76,9 +76,13 @@ pub(super) struct Cell<'a> {
 impl Sandbox {
     /// Fails where the sandbox cannot be used on this machine, and says what to install.
     pub fn check(self) -> Result<(), Failure> {
+        self.check_in(PROGRAMS)
+    }
+
+    fn check_in(self, folders: &str) -> Result<(), Failure> {
         match self {
             Self::None => Ok(()),
-            Self::Bubblewrap if found(BUBBLEWRAP) => Ok(()),
+            Self::Bubblewrap if found(BUBBLEWRAP, folders) => Ok(()),
             Self::Bubblewrap => Err(Failure::Configuration {
                 message: format!("the program `{BUBBLEWRAP}`, in which tests are run, is not installed"),
                 hint: Some(
@@ -174,7 +178,27 @@ impl Arguments {
     }
 }
 
-/// True where a program of that name is found where the worker looks.
-fn found(program: &str) -> bool {
-    std::env::split_paths(PROGRAMS).any(|folder| folder.join(program).is_file())
+/// True where a program of that name lies in one of the folders.
+fn found(program: &str, folders: &str) -> bool {
+    std::env::split_paths(folders).any(|folder| folder.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sandbox;
+    use crate::failure::Failure;
+
+    #[test]
+    fn a_machine_without_bubblewrap_is_told_and_never_taken_without_a_sandbox() {
+        let empty = tempfile::tempdir().unwrap();
+        let folders = empty.path().to_str().unwrap();
+        let Err(Failure::Configuration { message, hint }) = Sandbox::Bubblewrap.check_in(folders) else {
+            panic!("it was taken");
+        };
+        insta::assert_snapshot!(format!("{message}\n{}", hint.unwrap()), @r"
+        the program `bwrap`, in which tests are run, is not installed
+        install the package `bubblewrap`; where it cannot work, choose the sandbox `none`, which keeps tests apart from nothing
+        ");
+        assert!(Sandbox::None.check_in(folders).is_ok());
+    }
 }

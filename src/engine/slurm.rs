@@ -132,7 +132,7 @@ impl SlurmEngine {
         let path = folder.path().display();
         let Limits { time, memory, .. } = assignment.limits;
         let (minutes, mebibytes) =
-            (slurm_time(time).div_ceil(60), (memory + WORKER_MEMORY).div_ceil(1 << 20));
+            (slurm_time(time).div_ceil(60), memory.saturating_add(WORKER_MEMORY).div_ceil(1 << 20));
         let mut all = vec![
             "--parsable".to_owned(),
             format!("--job-name={JOB_NAME}{}", assignment.key),
@@ -207,7 +207,7 @@ impl SlurmEngine {
             JobState::OutOfMemory => Some(TestVerdict::Infrastructure {
                 why: format!(
                     "Slurm ended job {job}, worker and tests together, since it used more than {} bytes of memory",
-                    assignment.limits.memory + WORKER_MEMORY
+                    assignment.limits.memory.saturating_add(WORKER_MEMORY)
                 ),
             }),
             _ => None,

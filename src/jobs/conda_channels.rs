@@ -86,18 +86,9 @@ pub(super) async fn add(root: PathBuf, files: Vec<PackageFile>) -> Result<Publis
         let mut all = BTreeMap::new();
         let mut patches = BTreeMap::new();
         if let Some(generation) = channel.current()? {
-            let contents = channel.contents(generation)?;
-            for (subdir, file_name, record) in contents.iter() {
-                let file = PackageFile {
-                    subdir: subdir.to_owned(),
-                    file_name: file_name.to_owned(),
-                    sha256: record.sha256().to_owned(),
-                    size: record.size(),
-                    path: root.join(subdir).join(file_name),
-                };
-                all.insert((subdir.to_owned(), file_name.to_owned()), file);
-            }
-            patches = contents.patches;
+            let kept = channel.files(generation)?;
+            all.extend(kept.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
+            patches = channel.contents(generation)?.patches;
         }
         all.extend(files.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
         let all: Vec<PackageFile> = all.into_values().collect();

@@ -1,12 +1,15 @@
 //! The engines that `tidegate.toml` sets up, each made when a job first needs it: a machine that rechecks
 //! nothing needs no sandbox.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::clock::SharedClock;
 use crate::config::{EngineKind, Engines as Settings};
 use crate::engine::Engine;
 use crate::engine::local::{LocalEngine, LocalSettings, WorkerStart};
+use crate::engine::slurm::{SlurmEngine, SlurmSettings};
 use crate::engine::worker::WorkerSettings;
 use crate::failure::Failure;
 
@@ -15,7 +18,8 @@ pub struct Engines {
     settings: Settings,
     state: PathBuf,
     program: Option<PathBuf>,
-    made: Mutex<Option<JobEngine>>,
+    clock: SharedClock,
+    made: Mutex<BTreeMap<EngineKind, JobEngine>>,
 }
 
 /// An engine, and the folder below which its assignments lie.
@@ -28,9 +32,9 @@ pub struct JobEngine {
 }
 
 impl Engines {
-    /// The engines as set up; their folders lie in the folder `state`.
-    pub fn new(settings: Settings, state: PathBuf) -> Self {
-        Self { settings, state, program: None, made: Mutex::new(None) }
+    /// The engines as set up. What this machine needs for tests lies in the folder `state`.
+    pub fn new(settings: Settings, state: PathBuf, clock: SharedClock) -> Self {
+        Self { settings, state, program: None, clock, made: Mutex::new(BTreeMap::new()) }
     }
 
     /// The same, with workers of the program `program`: for whatever is not tidegate's own binary itself.
@@ -39,28 +43,30 @@ impl Engines {
     }
 
     /// The platform of the machines behind an engine.
-    pub fn platform(&self, kind: EngineKind) -> &'static str {
-        match kind {
-            EngineKind::Local => host_platform(),
+    pub fn platform(&self, kind: EngineKind) -> &str {
+        match (kind, &self.settings.slurm) {
+            (EngineKind::Slurm, Some(cluster)) => &cluster.platform,
+            (EngineKind::Slurm, None) | (EngineKind::Local, _) => host_platform(),
         }
     }
 
     /// The engine of that kind. One that cannot work on this machine is a [`Failure::Configuration`].
     pub fn get(&self, kind: EngineKind) -> Result<JobEngine, Failure> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = &*made {
+        if let Some(engine) = made.get(&kind) {
             return Ok(engine.clone());
         }
         let engine = match kind {
             EngineKind::Local => self.local()?,
+            EngineKind::Slurm => self.slurm()?,
         };
-        *made = Some(engine.clone());
+        made.insert(kind, engine.clone());
         Ok(engine)
     }
 
     fn local(&self) -> Result<JobEngine, Failure> {
         let local = &self.settings.local;
-        let root = self.state.join("tests");
+        let root = self.state.join("assignments");
         let start = match &local.socket {
             Some(socket) => WorkerStart::Socket(socket.clone()),
             None => {
@@ -76,9 +82,36 @@ impl Engines {
         };
         let settings = LocalSettings { root: root.clone(), workers: local.workers as usize, start };
         let engine = LocalEngine::new(settings)?;
-        let root = root.canonicalize().unwrap_or(root);
-        Ok(JobEngine { engine: Arc::new(engine), root })
+        Ok(JobEngine { engine: Arc::new(engine), root: canonical(root)? })
     }
+
+    fn slurm(&self) -> Result<JobEngine, Failure> {
+        let cluster = self.settings.slurm.as_ref().ok_or_else(|| Failure::Configuration {
+            message: "tidegate.toml sets up no cluster".to_owned(),
+            hint: Some("add `[engine.slurm]` with `folder` and `program`".to_owned()),
+        })?;
+        let root = cluster.folder.join("assignments");
+        let cache = cluster.cache.clone().unwrap_or_else(|| cluster.folder.join("packages"));
+        let settings = SlurmSettings {
+            root: root.clone(),
+            program: cluster.program.clone(),
+            worker: WorkerSettings { cache, sandbox: cluster.sandbox },
+            partition: cluster.partition.clone(),
+            account: cluster.account.clone(),
+            arguments: cluster.arguments.clone(),
+            configuration: cluster.configuration.clone(),
+            programs: None,
+        };
+        let engine = SlurmEngine::new(settings, Arc::clone(&self.clock))?;
+        Ok(JobEngine { engine: Arc::new(engine), root: canonical(root)? })
+    }
+}
+
+/// The folder as engines know it: they made it, and follow no links to it.
+fn canonical(root: PathBuf) -> Result<PathBuf, Failure> {
+    root.canonicalize().map_err(|error| {
+        Failure::permanent(format!("the folder of tests, {}, cannot be used: {error}", root.display()))
+    })
 }
 
 /// conda's name for the platform of this machine.

@@ -64,10 +64,10 @@ impl Services {
             store,
             github,
             http,
-            clock,
+            clock: clock.clone(),
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
             artifacts: settings.state.join("artifacts"),
-            engines: Engines::new(settings.engine.clone(), settings.state.clone()),
+            engines: Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone()),
         })
     }
 

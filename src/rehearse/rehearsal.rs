@@ -131,7 +131,7 @@ async fn services(
         clock: Arc::clone(clock),
         publish: out.join("published"),
         artifacts: out.join("artifacts"),
-        engines: Engines::new(config::Engines::default(), out.to_path_buf()),
+        engines: Engines::new(config::Engines::default(), out.to_path_buf(), Arc::clone(clock)),
     })
 }
 

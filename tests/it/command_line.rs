@@ -40,14 +40,17 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @"configuration is valid: 1 distribution, 5 jobs");
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 7 jobs (2 switched off)");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
       "distributions": [
+        "qiime2-tiny",
         "r-multiverse"
       ],
       "jobs": [
+        "qiime2-tiny-integrate",
+        "qiime2-tiny-recheck",
         "r-multiverse-community-status",
         "r-multiverse-releases",
         "r-multiverse-snapshot",

@@ -147,7 +147,10 @@ fn the_shipped_files_are_sound() {
     // The files in the program are those in the repository.
     assert_eq!(shipped.jobs.keys().collect::<Vec<_>>(), loaded.jobs.keys().collect::<Vec<_>>());
     let kinds: Vec<&str> = loaded.jobs.values().map(|job| job.kind.name()).collect();
-    assert_eq!(kinds, ["check-status", "poll-releases", "snapshot", "promote", "check-status"]);
+    assert_eq!(
+        kinds,
+        ["integrate", "recheck", "check-status", "poll-releases", "snapshot", "promote", "check-status"]
+    );
     let JobKind::Promote(promote) = &shipped.jobs["r-multiverse-staging"].kind else {
         panic!("the staging job promotes");
     };
@@ -205,7 +208,10 @@ fn the_shipped_files_satisfy_the_published_schemas() {
         let name = if path.ends_with("tidegate.toml") {
             "tidegate"
         } else if folder.ends_with("distributions") {
-            "distribution"
+            match table["ecosystem"].as_str() {
+                Some("conda") => "conda-distribution",
+                _ => "distribution",
+            }
         } else {
             table["kind"].as_str().unwrap()
         };
@@ -274,8 +280,8 @@ proptest! {
     fn no_edit_is_ignored(texts in a_broken_edit()) {
         match Configuration::from_texts(texts) {
             Ok(configuration) => {
-                prop_assert_eq!(configuration.jobs.len(), 5);
-                prop_assert_eq!(configuration.distributions.len(), 1);
+                prop_assert_eq!(configuration.jobs.len(), 7);
+                prop_assert_eq!(configuration.distributions.len() + configuration.conda.len(), 2);
             }
             Err(mistakes) => {
                 prop_assert!(!mistakes.is_empty());

@@ -7,5 +7,5 @@ mod local;
 mod made;
 mod package_tests;
 mod sandbox;
-mod slurm;
+pub mod slurm;
 mod worker;

@@ -9,6 +9,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::super::shown::word;
+use crate::decide::conda_words::{self, Told};
+use crate::decide::integrate::Choice;
+use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
 use crate::domain::{Actor, Evidence, PackageName, Verdict, VerdictKind};
 use crate::store::{self, RunId, SnapshotState, Store};
@@ -106,7 +109,16 @@ pub(super) struct Interval {
 enum Body {
     Included { date: Date, member: Member },
     LeftOut { date: Date, left_out: LeftOut },
+    Recheck { recheck: Box<CaseVerdict> },
+    Integrate { integrate: Chosen },
     Channel(Verdict),
+}
+
+/// What an integration stores of a member.
+#[derive(Deserialize)]
+struct Chosen {
+    choice: Choice,
+    why: Option<String>,
 }
 
 /// Answers from the store.
@@ -146,7 +158,25 @@ fn in_force(verdict: &store::Verdict, at: Option<Timestamp>) -> bool {
 struct Said {
     snapshot: Option<Date>,
     sentence: String,
-    verdict: Verdict,
+    reason: String,
+    root_causes: Vec<PackageName>,
+    next: String,
+    actor: Actor,
+    version: Option<String>,
+    commit: Option<String>,
+}
+
+impl Said {
+    fn new(snapshot: Option<Date>, sentence: String, verdict: Verdict) -> Self {
+        let Verdict { version, commit, reason, root_causes, next, actor, .. } = verdict;
+        Self { snapshot, sentence, reason, root_causes, next, actor, version, commit }
+    }
+
+    fn of_build(told: Told, version: Option<String>) -> Self {
+        let Told { sentence, reason, next, actor } = told;
+        let root_causes = Vec::new();
+        Self { snapshot: None, sentence, reason, root_causes, next, actor, version, commit: None }
+    }
 }
 
 fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
@@ -157,19 +187,23 @@ fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
         )
     })?;
     Ok(match body {
-        Body::Channel(verdict) => {
-            Said { snapshot: None, sentence: verdict.kind.sentence().to_owned(), verdict }
+        Body::Channel(verdict) => Said::new(None, verdict.kind.sentence().to_owned(), verdict),
+        Body::Included { date, member } => {
+            Said::new(Some(date), VerdictKind::Included.sentence().to_owned(), included(member))
         }
-        Body::Included { date, member } => Said {
-            snapshot: Some(date),
-            sentence: VerdictKind::Included.sentence().to_owned(),
-            verdict: included(member),
-        },
-        Body::LeftOut { date, left_out } => Said {
-            snapshot: Some(date),
-            sentence: format!("It is not part of the snapshot of {date}."),
-            verdict: not_included(left_out),
-        },
+        Body::LeftOut { date, left_out } => {
+            let sentence = format!("It is not part of the snapshot of {date}.");
+            Said::new(Some(date), sentence, not_included(left_out))
+        }
+        Body::Recheck { recheck } => {
+            let version = recheck.case.member.version.clone();
+            Said::of_build(conda_words::case(&recheck), Some(version))
+        }
+        Body::Integrate { integrate } => {
+            let told = conda_words::choice(&stored.package, &integrate.choice, integrate.why.as_deref());
+            let version = integrate.choice.builds.into_values().next().map(|build| build.version);
+            Said::of_build(told, version)
+        }
     })
 }
 
@@ -179,8 +213,8 @@ async fn explained(
     question: &Question<'_>,
 ) -> anyhow::Result<Explained> {
     let run = store.run(verdict.run_id).await?;
-    let Said { snapshot, sentence, verdict: mut said } = said(verdict)?;
-    if let Some(date) = snapshot
+    let mut said = said(verdict)?;
+    if let Some(date) = said.snapshot
         && let Some(row) = store.snapshot(&verdict.distribution, date).await?
     {
         said.next = next_of(&row).unwrap_or(said.next);
@@ -190,9 +224,9 @@ async fn explained(
     Ok(Explained {
         distribution: verdict.distribution.clone(),
         scope: verdict.scope.clone(),
-        snapshot,
+        snapshot: said.snapshot,
         kind: verdict.kind.clone(),
-        sentence,
+        sentence: said.sentence,
         reason: said.reason,
         root_causes,
         next: said.next,
@@ -278,7 +312,7 @@ fn causes<'a>(
                 causes_found.push(RootCause { package, kind: None, reason: None, root_causes: Vec::new() });
                 continue;
             };
-            let said = said(&known)?.verdict;
+            let said = said(&known)?;
             let root_causes = match question.depth {
                 Depth::Whole if is_new => {
                     causes(store, &known, &said.root_causes, (question, &mut *seen)).await?
@@ -297,7 +331,7 @@ fn causes<'a>(
 }
 
 fn past(verdict: &store::Verdict) -> anyhow::Result<Interval> {
-    let said = said(verdict)?.verdict;
+    let said = said(verdict)?;
     Ok(Interval {
         distribution: verdict.distribution.clone(),
         scope: verdict.scope.clone(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{CommandError, Context, Output};
 use crate::ecosystem::conda::archive::ArchiveLimits;
-use crate::ecosystem::conda::index::{ChannelIndex, IndexError, IndexedSubdir};
+use crate::ecosystem::conda::index::{FolderIndex, IndexError, IndexedSubdir};
 
 /// Write repodata.json, also compressed, into each sub-directory of a conda channel
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ impl Conda {
             let message = format!("{} is not a folder", folder.display());
             return Err(CommandError::invalid(message).hint("name the folder that holds noarch, linux-64, …"));
         }
-        let index = ChannelIndex::of_folder(folder, &ArchiveLimits::default()).map_err(refused)?;
+        let index = FolderIndex::of_folder(folder, &ArchiveLimits::default()).map_err(refused)?;
         let subdirs = index.write().map_err(|error| {
             CommandError::failed(format!("cannot write the index into {}: {error}", folder.display()))
         })?;

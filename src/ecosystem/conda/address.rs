@@ -78,8 +78,8 @@ impl ChannelAddress {
 impl FromStr for ChannelAddress {
     type Err = MalformedAddress;
 
-    /// Reads a URL, or else a folder; a relative one is taken from the current folder. `..` is resolved by
-    /// the text alone: a symbolic link that names a channel stays the name of the channel.
+    /// Reads a URL, or else a folder; a relative one is taken from the current folder. `..` is resolved
+    /// by the text alone: a symbolic link that names a channel stays the name of the channel.
     fn from_str(text: &str) -> Result<Self, MalformedAddress> {
         let unreadable =
             |why: &str| MalformedAddress::Unreadable { text: text.to_owned(), why: why.to_owned() };
@@ -116,7 +116,7 @@ impl FromStr for ChannelAddress {
     }
 }
 
-/// Refuses a user, a password, and the `/t/TOKEN/` paths of anaconda.org.
+/// Refuses a user, a password, and the `/t/TOKEN/` paths that some servers hide a token in.
 fn refuse_credentials(url: &Url) -> Result<(), MalformedAddress> {
     let token = url.path().starts_with("/t/") && matches!(url.scheme(), "http" | "https");
     if url.username().is_empty() && url.password().is_none() && !token {

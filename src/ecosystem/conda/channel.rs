@@ -73,8 +73,9 @@ impl ChannelIndex {
         records.into_iter().map(build_of).collect()
     }
 
-    /// The newest build for the platform (or for all platforms) that the spec accepts: the highest version
-    /// in conda's order, then the highest build number; `.conda` where a build is there in both formats.
+    /// The newest build for the platform (or for all platforms) that the spec accepts: the highest
+    /// version in conda's order, then the highest build number; `.conda` where a build is there in both
+    /// formats.
     pub fn newest(&self, spec: &Spec, platform: &str) -> Option<Build> {
         self.newest_record(spec, platform).map(build_of)
     }
@@ -137,8 +138,8 @@ fn is_for(record: &RepoDataRecord, platform: &str) -> bool {
     [platform, NOARCH].contains(&record.package_record.subdir.as_str())
 }
 
-/// The order of two records of one package: the better one is the greater one. Ends with the file, so that no two
-/// different records are equal and the answer never hangs on the order of an index.
+/// The order of two records of one package: the better one is the greater one. Ends with the file, so
+/// that no two different records are equal and the answer never hangs on the order of an index.
 fn preference(a: &RepoDataRecord, b: &RepoDataRecord) -> Ordering {
     let (one, other) = (&a.package_record, &b.package_record);
     let format = |record: &RepoDataRecord| match record.identifier.archive_type {

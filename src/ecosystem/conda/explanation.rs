@@ -9,8 +9,8 @@ const BYTES: usize = 8 * 1024;
 /// The beginning of what `shown` displays: 40 lines and 8 KiB at most, without control characters but
 /// line ends.
 ///
-/// The solver draws a graph as a tree. One with a few dozen packages can have more paths than memory has bytes, so
-/// the drawing is stopped on its way instead of being cut afterwards.
+/// The solver draws a graph as a tree. One with a few dozen packages can have more paths than memory
+/// has bytes, so the drawing is stopped on its way instead of being cut afterwards.
 pub(super) fn beginning_of(shown: &dyn fmt::Display) -> String {
     let mut beginning = Beginning { text: String::new(), lines: 0 };
     // The one thing that fails is the limit.

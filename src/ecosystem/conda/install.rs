@@ -24,6 +24,10 @@ const WAITS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// The most downloads at the same time: channels are other people's machines.
 const DOWNLOADS: usize = 8;
 
+/// The longest path of an environment, in bytes: packages are built under a path of 255 bytes, whose place
+/// in their files it takes (conda-build, `prefix_length`).
+const LONGEST_PREFIX: usize = 255;
+
 /// The exact builds of one environment, as records of their channels. As JSON a list of objects, each a
 /// row of `repodata.json` with `fn`, `url` and `channel`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +178,10 @@ impl PackageSource {
         prefix: &Path,
     ) -> Result<(), InstallError> {
         let platform = runnable_platform(platform)?;
+        if prefix.as_os_str().len() > LONGEST_PREFIX {
+            let why = format!("{} is longer than {LONGEST_PREFIX} bytes", prefix.display());
+            return Err(InstallError::Machine { why });
+        }
         request.records.iter().try_for_each(verifiable)?;
         let mut waits = WAITS.iter();
         loop {

@@ -17,8 +17,8 @@ pub struct IntegrationTask<'a> {
     pub channels: &'a [ChannelIndex],
     /// The platforms.
     pub platforms: &'a [&'a str],
-    /// The match spec of each member, exact ones as [`super::spec::exact_spec`] writes them. The order is that of
-    /// importance: where one of two has to give way, the later one does.
+    /// The match spec of each member, exact ones as [`super::spec::exact_spec`] writes them. The order
+    /// is that of importance: where one of two has to give way, the later one does.
     pub wanted: &'a [String],
     /// Match specs that hold for a package if it comes in at all.
     pub constraints: &'a [String],
@@ -45,8 +45,8 @@ pub enum Integration {
 pub struct Conflict {
     /// Why the wanted at fault cannot be had together, in the solver's words.
     pub explanation: String,
-    /// The smallest set of wanted specs that is impossible: two for a pair, one for a package that cannot be
-    /// installed at all. Absent where it was not found in time.
+    /// The smallest set of wanted specs that is impossible: two for a pair, one for a package that
+    /// cannot be installed at all. Absent where it was not found in time.
     pub at_fault: Option<Vec<String>>,
     /// What does integrate. Absent where it was not found in time.
     pub largest: Option<Largest>,
@@ -71,8 +71,8 @@ impl Conflict {
     }
 }
 
-/// Asks for each platform whether the wanted packages integrate. An error is a spec or a record that cannot be read, or
-/// that the joint question itself was not answered in time; then nothing is known.
+/// Asks for each platform whether the wanted packages integrate. An error is a spec or a record that
+/// cannot be read, or that the joint question itself was not answered in time; then nothing is known.
 pub fn integrate(task: &IntegrationTask<'_>) -> Result<BTreeMap<String, Integration>, SolveError> {
     let on = |platform: &&str| Ok(((*platform).to_owned(), on_platform(task, platform)?));
     task.platforms.iter().map(on).collect()
@@ -115,9 +115,9 @@ fn on_platform(task: &IntegrationTask<'_>, platform: &str) -> Result<Integration
 /// A part of `wanted` that is possible and to which nothing can be added. None where the solver no
 /// longer answers.
 ///
-/// The largest part would take up to `2ⁿ` questions. This one is found by taking away, one conflict after the
-/// other, the member whose absence alone makes the rest possible, or else the one that excludes most others; and
-/// by trying again in the end what was taken away.
+/// The largest part would take up to `2ⁿ` questions. This one is found by taking away, one conflict
+/// after the other, the member whose absence alone makes the rest possible, or else the one that
+/// excludes most others; and by trying again in the end what was taken away.
 fn largest(wanted: &[usize], at_fault: &[usize], asked: &mut Asked<'_, '_>) -> Option<Vec<usize>> {
     let mut kept = wanted.to_vec();
     let mut away = Vec::new();

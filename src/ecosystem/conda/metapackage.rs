@@ -8,6 +8,7 @@ use md5::Md5;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::layout::ArchiveFormat;
 use super::spec::compare_versions;
 use crate::domain::Build;
 use crate::failure::Failure;
@@ -32,20 +33,11 @@ pub struct Metapackage {
     pub members: Vec<Build>,
 }
 
-/// The two formats of conda packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArchiveFormat {
-    /// `.conda`: a zip file with two compressed archives.
-    Conda,
-    /// `.tar.bz2`, the older one.
-    TarBz2,
-}
-
 /// A metapackage as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenMetapackage {
-    /// The exact build that it is in the channel it is written for. The channel's address is left empty until it
-    /// lies in one.
+    /// The exact build that it is in the channel it is written for. The channel's address is left empty
+    /// until it lies in one.
     pub build: Build,
     /// Its MD5, lower-case hexadecimal.
     pub md5: String,
@@ -164,8 +156,8 @@ impl Metapackage {
         let package = zstd::encode_all(self.tar(&[])?.as_slice(), ZSTD_LEVEL)?;
         let info = zstd::encode_all(self.tar(files)?.as_slice(), ZSTD_LEVEL)?;
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        // Stored, as the format wants it: then each part can be read without the others. A zip file knows no
-        // time zone and no time before 1980; the timestamp is in index.json.
+        // Stored, as the format wants it: then each part can be read without the others. A zip file
+        // knows no time zone and no time before 1980; the timestamp is in index.json.
         let stored = zip::write::SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())

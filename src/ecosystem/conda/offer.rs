@@ -41,8 +41,8 @@ pub(super) enum NoAnswer {
 }
 
 impl<'a> Offer<'a> {
-    /// What the channels offer for the platform, as far as the specs could ever need it. The order of the records of an
-    /// index never counts: they come by file name.
+    /// What the channels offer for the platform, as far as the specs could ever need it. The order of
+    /// the records of an index never counts: they come by file name.
     pub(super) fn new(channels: &'a [ChannelIndex], platform: &str, specs: &[Spec]) -> Self {
         let mut by_name: BTreeMap<&str, Vec<&RepoDataRecord>> = BTreeMap::new();
         for record in channels.iter().flat_map(|channel| channel.offered(platform)) {
@@ -144,7 +144,9 @@ impl<'a> Offer<'a> {
                 };
                 Ok(Answer::Chosen(chosen.into_iter().filter_map(record).collect()))
             }
-            Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Ok(Answer::Unsolvable(Box::new(solver), conflict)),
+            Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+                Ok(Answer::Unsolvable(Box::new(solver), conflict))
+            }
             Err(UnsolvableOrCancelled::Cancelled(_)) => Err(NoAnswer::TimedOut),
         }
     }
@@ -197,8 +199,8 @@ fn needed<'a>(by_name: &BTreeMap<&'a str, Vec<&'a RepoDataRecord>>, specs: &[Spe
     needed
 }
 
-/// What a spec rules out that the solver itself would not see: another place than it names, and the other format of the
-/// exact file that it names (the solver would keep `.conda` alone).
+/// What a spec rules out that the solver itself would not see: another place than it names, and the
+/// other format of the exact file that it names (the solver would keep `.conda` alone).
 fn not_meant<'r>(
     spec: &Spec,
     named: impl Iterator<Item = &'r RepoDataRecord>,

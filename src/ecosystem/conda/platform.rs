@@ -1,5 +1,5 @@
-//! What a platform itself provides, as far as packages ask for it. It is fixed, and never looked up on this
-//! machine: the same input has to give the same solution wherever it is solved.
+//! What a platform itself provides, as far as packages ask for it. It is fixed, and never looked up on
+//! this machine: the same input has to give the same solution wherever it is solved.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;

@@ -51,9 +51,9 @@ impl ChannelReader {
     /// What the channel offers for these platforms and, whether named or not, for all (`noarch`).
     ///
     /// A sub-directory that answers 404 (or is no folder) is one that the channel does not have; where
-    /// that is so for all of them, it is no channel: permanent for a server, a mistake of the operator for a
-    /// folder. A 5xx answer and a broken connection are transient; a malformed or truncated index, and one beyond the
-    /// limits, are permanent.
+    /// that is so for all of them, it is no channel: permanent for a server, a mistake of the operator
+    /// for a folder. A 5xx answer and a broken connection are transient; a malformed or truncated
+    /// index, and one beyond the limits, are permanent.
     pub async fn read(&self, address: &ChannelAddress, platforms: &[&str]) -> Result<ChannelIndex, Failure> {
         let mut indexes = BTreeMap::new();
         for subdir in std::iter::once(NOARCH).chain(platforms.iter().copied()) {
@@ -121,8 +121,7 @@ fn no_channel(address: &ChannelAddress, platforms: &[&str]) -> Failure {
         Some(_) => Failure::Configuration {
             message,
             hint: Some(
-                "a name alone is read as a folder; write a channel of anaconda.org as \
-                 https://conda.anaconda.org/NAME"
+                "a name alone is read as a folder; write a channel of a server with its whole address"
                     .to_owned(),
             ),
         },

@@ -7,8 +7,8 @@ use super::channel::build_of;
 use super::install::InstallRequest;
 use crate::domain::{Build, Environment};
 
-/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can be stored as
-/// JSON and read again.
+/// The exact builds for one platform that satisfy what was asked, in the order of their names. It can
+/// be stored as JSON and read again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solution {
     platform: String,
@@ -50,8 +50,8 @@ impl Solution {
         InstallRequest { records: self.records.clone() }
     }
 
-    /// The environment as a lock file that conda, mamba and micromamba install without solving: one address
-    /// per line with the file's MD5, or its SHA-256 where the channel names no MD5.
+    /// The environment as a lock file that conda, mamba and micromamba install without solving: one
+    /// address per line with the file's MD5, or its SHA-256 where the channel names no MD5.
     pub fn to_explicit(&self) -> String {
         let lines = self.records.iter().map(|record| {
             let package = &record.package_record;

@@ -1,5 +1,5 @@
-//! From what is wanted to exact builds, with resolvo: the same input gives the same answer, and where there
-//! is none, why, and between which two.
+//! From what is wanted to exact builds, with resolvo: the same input gives the same answer, and where
+//! there is none, why, and between which two.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ pub struct SolveTask<'a> {
     pub specs: Vec<String>,
     /// Match specs that hold for a package if it comes in at all.
     pub constraints: Vec<String>,
-    /// Only builds that appeared until then, by the time when they were indexed or else built. A build that has
-    /// neither is left out.
+    /// Only builds that appeared until then, by the time when they were indexed or else built. A build
+    /// that has neither is left out.
     pub exclude_newer: Option<Timestamp>,
     /// What the platform provides; [`VirtualPackages::of`] the platform where absent.
     pub virtual_packages: Option<VirtualPackages>,
@@ -172,8 +172,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The error for those at fault: their explanation says the same as the whole, `explanation`, in fewer
-    /// words.
+    /// The error for those at fault: their explanation says the same as the whole, `explanation`, in
+    /// fewer words.
     fn impossible(&self, fault: &[usize], explanation: String) -> SolveError {
         let text = |index: usize| self.specs[index].to_string();
         let conflict = match fault {

@@ -63,8 +63,8 @@ impl Spec {
         self.0.build.as_ref().map(ToString::to_string)
     }
 
-    /// Whether it accepts this version of the package, as far as versions are concerned. A text that is no
-    /// version is accepted by no spec.
+    /// Whether it accepts this version of the package, as far as versions are concerned. A text that is
+    /// no version is accepted by no spec.
     pub fn accepts_version(&self, version: &str) -> bool {
         let Ok(version) = Version::from_str(version) else { return false };
         self.0.version.as_ref().is_none_or(|spec| spec.matches(&version))

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::judge;
-use super::step::{Bench, StepEnd, copy};
+use super::step::{Bench, StepEnd, copy, over_disk, size_of};
 use crate::domain::{FailedStep, TestVerdict};
 use crate::ecosystem::conda::install::{InstallError, PackageSource, activation};
 use crate::ecosystem::conda::package_tests::{PackageTests, TestAction, TestStep, TestsError};
@@ -41,12 +41,7 @@ pub(super) async fn test(
     if tests.is_empty() {
         return Ok(TestVerdict::NoTests);
     }
-    let environment = bench.places.environment.clone();
-    let installed = source.install(&test.records, &test.platform, &environment);
-    if let Err(error) = within(patience, installed).await {
-        return not_installed(error);
-    }
-    let activation = match activation(&environment, &test.platform) {
+    let activation = match prepare(test, bench, source, patience).await {
         Ok(activation) => activation,
         Err(error) => return not_installed(error),
     };
@@ -70,6 +65,28 @@ pub(super) async fn test(
         }
     }
     Ok(TestVerdict::Pass)
+}
+
+/// Installs the environment, and gives back the code that activates it.
+async fn prepare(
+    test: &CondaTest,
+    bench: &Bench,
+    source: &PackageSource,
+    patience: Duration,
+) -> Result<String, InstallError> {
+    let (environment, limit) = (&bench.places.environment, bench.limits.disk);
+    let too_large = || InstallError::Machine {
+        why: format!("the environment alone takes more than {limit} bytes of disk"),
+    };
+    tokio::select! {
+        installed = within(patience, source.install(&test.records, &test.platform, environment)) => installed,
+        () = over_disk(bench.places.clone(), limit) => Err(too_large()),
+    }?;
+    // A small environment is installed before the first look at it.
+    if size_of(environment) > limit {
+        return Err(too_large());
+    }
+    activation(environment, &test.platform)
 }
 
 /// Runs one step in the working folder of the package's folder that it belongs to.

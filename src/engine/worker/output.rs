@@ -117,6 +117,25 @@ mod tests {
         ");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_kept_is_the_beginning_however_it_comes(
+            chunks in proptest::collection::vec("[a-z]{0,9}", 0..20),
+            limit in 0_u64..60,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log.txt");
+            let mut output = Output::create(&path, limit).unwrap();
+            chunks.iter().for_each(|chunk| output.take(chunk.as_bytes()));
+            output.finish().unwrap();
+            let (all, log) = (chunks.concat(), std::fs::read_to_string(&path).unwrap());
+            let kept = log.split("\n[tidegate]").next().unwrap();
+            proptest::prop_assert_eq!(kept, &all[..all.len().min(limit.try_into().unwrap())]);
+            proptest::prop_assert_eq!(log.contains("not kept"), all.len() as u64 > limit);
+            proptest::prop_assert_eq!(output.tail(), all);
+        }
+    }
+
     #[test]
     fn a_tail_holds_no_escape_sequences() {
         assert_eq!(plain("\u{1b}[31mred\u{1b}[0m\r\nplain\u{7}"), "red\nplain");

@@ -18,18 +18,20 @@ use super::output::Output;
 use super::processes::{end_descendants, over_memory};
 use crate::engine::folder::Places;
 use crate::engine::sandbox::{Cell, SETTINGS, Sandbox};
-use crate::engine::shell::quoted;
 use crate::engine::{Assignment, Limits, Network};
 use crate::failure::Failure;
 
 /// How long output is awaited once its step has ended: somebody may still hold the pipe.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The longest time that steps can have, so that no limit is too large to be added to a time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// The least time between two looks at the disk.
 const DISK_LOOK: Duration = Duration::from_secs(1);
 /// A disk with less room than this counts as full, in bytes.
 const LEAST_ROOM: u64 = 16 * 1024 * 1024;
-/// The file by which a step shows that the sandbox let it begin.
-const BEGUN: &str = ".begun";
+/// What a step says first, by which the sandbox is known to have let it begin. It is said and not left in
+/// a file, since a test may clear up its `/tmp`.
+const SIGN: &[u8] = b"[tidegate] begun\n";
 /// The file with the code of a step.
 const CODE: &str = "step.sh";
 /// The most processes and threads of the user inside the sandbox.
@@ -93,7 +95,7 @@ impl Bench {
 
     /// Gives the steps from here on all of their time.
     pub(super) fn start_clock(&mut self) {
-        self.deadline = Instant::now() + Duration::from_secs(self.limits.time);
+        self.deadline = Instant::now() + Duration::from_secs(self.limits.time).min(LONGEST);
     }
 
     /// A new working folder of that name.
@@ -112,23 +114,10 @@ impl Bench {
         variables: &BTreeMap<String, String>,
     ) -> Result<StepEnd, Failure> {
         self.output.begin_step();
-        let cell = Cell { sandbox: self.sandbox, network: self.network, places: &self.places };
-        let script = self.places.temporary.join(CODE);
-        let begun = self.places.temporary.join(BEGUN);
-        let text = self.limited(code, &cell.temporary().join(BEGUN));
-        fs::write(&script, text).map_err(|error| disk("write", &script, &error))?;
-
-        let mut command = Command::from(cell.command(CODE, work, variables));
-        let (reader, writer) = io::pipe().map_err(|error| machine("make a pipe", &error))?;
-        let for_errors = writer.try_clone().map_err(|error| machine("make a pipe", &error))?;
-        command.stdin(Stdio::null()).stdout(writer).stderr(for_errors).kill_on_drop(true).process_group(0);
-        let mut child = command.spawn().map_err(|error| machine("start the sandbox", &error))?;
-        // The command holds the pipe's other end; while it does, the output has no end.
-        drop(command);
-        let mut reader = Receiver::from_owned_fd(reader.into()).map_err(|error| machine("read", &error))?;
-
+        let (mut child, mut reader) = self.start(code, work, variables)?;
+        let mut opening = Opening::default();
         let end = tokio::select! {
-            exited = communicate(&mut child, &mut reader, &mut self.output) => {
+            exited = communicate(&mut child, &mut reader, (&mut opening, &mut self.output)) => {
                 end_of(exited.map_err(|error| machine("follow the step", &error))?)
             }
             () = over_memory(self.limits.memory, &mut self.peak_memory) => StepEnd::TooMuchMemory,
@@ -139,8 +128,35 @@ impl Bench {
         let _ = child.start_kill();
         let _ = child.wait().await;
         end_descendants();
+        let begun = opening.end(&mut self.output);
+        self.settle(end, begun)
+    }
+
+    /// Starts the step, and gives back where its output comes out.
+    fn start(
+        &self,
+        code: &str,
+        work: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(Child, Receiver), Failure> {
+        let script = self.places.temporary.join(CODE);
+        fs::write(&script, self.limited(code)).map_err(|error| disk("write", &script, &error))?;
+        let cell = Cell { sandbox: self.sandbox, network: self.network, places: &self.places };
+        let mut command = Command::from(cell.command(CODE, work, variables));
+        let (reader, writer) = io::pipe().map_err(|error| machine("make a pipe", &error))?;
+        let for_errors = writer.try_clone().map_err(|error| machine("make a pipe", &error))?;
+        command.stdin(Stdio::null()).stdout(writer).stderr(for_errors).kill_on_drop(true).process_group(0);
+        let child = command.spawn().map_err(|error| machine("start the sandbox", &error))?;
+        // The command holds the pipe's other end; while it does, the output has no end.
+        drop(command);
+        let reader = Receiver::from_owned_fd(reader.into()).map_err(|error| machine("read", &error))?;
+        Ok((child, reader))
+    }
+
+    /// Notes how a step ended, unless that says nothing of its code.
+    fn settle(&mut self, end: StepEnd, begun: bool) -> Result<StepEnd, Failure> {
         self.exit = None;
-        if fs::remove_file(&begun).is_err() {
+        if !begun {
             return Err(Failure::Configuration {
                 message: format!("the sandbox did not begin: {}", self.output.tail()),
                 hint: Some(
@@ -162,15 +178,43 @@ impl Bench {
 
     /// The code with its limits before it. Memory is watched from outside instead: limits on addresses
     /// break programs that reserve more than they use.
-    fn limited(&self, code: &str, begun: &Path) -> String {
+    fn limited(&self, code: &str) -> String {
         let blocks = (self.limits.disk / 1024).max(1);
         let processes = match self.sandbox {
             Sandbox::Bubblewrap => format!("ulimit -u {PROCESSES}\n"),
             // Without a namespace of users, the processes of others would count as well.
             Sandbox::None => String::new(),
         };
-        let begun = quoted(&begun.to_string_lossy());
-        format!("ulimit -c 0\nulimit -f {blocks}\n{processes}: > {begun}\n{code}\n")
+        let sign = String::from_utf8_lossy(SIGN);
+        format!("echo '{}'\nulimit -c 0\nulimit -f {blocks}\n{processes}{code}\n", sign.trim_end())
+    }
+}
+
+/// The first bytes of a step's output, held back until they are known to be the sign or not.
+#[derive(Default)]
+struct Opening {
+    held: Vec<u8>,
+    begun: Option<bool>,
+}
+
+impl Opening {
+    fn take(&mut self, bytes: &[u8], output: &mut Output) {
+        if self.begun.is_some() {
+            return output.take(bytes);
+        }
+        self.held.extend(bytes);
+        if self.held.len() >= SIGN.len() || !SIGN.starts_with(&self.held) {
+            self.end(output);
+        }
+    }
+
+    /// Lets go what is held back, and says whether the step began.
+    fn end(&mut self, output: &mut Output) -> bool {
+        *self.begun.get_or_insert_with(|| {
+            let rest = self.held.strip_prefix(SIGN);
+            output.take(rest.unwrap_or(&self.held));
+            rest.is_some()
+        })
     }
 }
 
@@ -178,21 +222,21 @@ impl Bench {
 async fn communicate(
     child: &mut Child,
     reader: &mut Receiver,
-    output: &mut Output,
+    (opening, output): (&mut Opening, &mut Output),
 ) -> io::Result<ExitStatus> {
     let mut buffer = vec![0; 64 * 1024];
     let status = loop {
         tokio::select! {
             read = reader.read(&mut buffer) => match read? {
                 0 => break child.wait().await?,
-                count => output.take(&buffer[..count]),
+                count => opening.take(&buffer[..count], output),
             },
             status = child.wait() => break status?,
         }
     };
     let rest = async {
         while let Ok(count @ 1..) = reader.read(&mut buffer).await {
-            output.take(&buffer[..count]);
+            opening.take(&buffer[..count], output);
         }
     };
     // What is still missing then was printed by something that outlived the step.
@@ -211,7 +255,7 @@ fn end_of(status: ExitStatus) -> StepEnd {
 
 /// Returns when the folders hold more than `limit` bytes. The look at a large environment takes its time,
 /// so it makes a tenth of the time at most.
-async fn over_disk(places: Places, limit: u64) {
+pub(super) async fn over_disk(places: Places, limit: u64) {
     loop {
         let (places, began) = (places.clone(), Instant::now());
         let sizes = tokio::task::spawn_blocking(move || places.all().into_iter().map(size_of).sum::<u64>());

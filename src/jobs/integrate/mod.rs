@@ -26,6 +26,7 @@ use super::conda_channels::{self, Channels};
 use super::{Pass, Services, planned_only};
 use crate::config::{CondaDistribution, Integrate as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::conda_words;
 use crate::decide::integrate::{Candidate, IntegrateFacts, Step, candidate, settles_at};
 use crate::store::{NewEvent, VerdictRow};
 use release::Joint;
@@ -47,9 +48,12 @@ impl JobWork for Integrate {
 impl Integrate {
     async fn integrate(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
-        let channels = conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
+        let channels =
+            conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
-            return Ok(RunOutcome::Skipped { reason: format!("{} is not published yet", self.settings.from) });
+            return Ok(RunOutcome::Skipped {
+                reason: format!("{} is not published yet", self.settings.from),
+            });
         };
         let held = self.held().await?;
         let facts = self.facts(&channels, held.as_ref())?;
@@ -63,7 +67,7 @@ impl Integrate {
             plan_digest: Some(plan_digest.clone()),
         };
         if self.pass == Pass::PlanOnly {
-            return Ok(planned_only(done(step_in_words(&candidate.step))));
+            return Ok(planned_only(done(conda_words::step(&candidate.step))));
         }
         match &candidate.step {
             Step::Nothing => {
@@ -71,13 +75,13 @@ impl Integrate {
                     self.record(held, &context).await?;
                 }
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
-                Ok(RunOutcome::Unchanged { summary: step_in_words(&candidate.step) })
+                Ok(RunOutcome::Unchanged { summary: conda_words::step(&candidate.step) })
             }
             Step::Missing(_) => {
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
-                Ok(done(step_in_words(&candidate.step)))
+                Ok(done(conda_words::step(&candidate.step)))
             }
-            Step::Backwards(_) => Ok(RunOutcome::Held { reason: step_in_words(&candidate.step) }),
+            Step::Backwards(_) => Ok(RunOutcome::Held { reason: conda_words::step(&candidate.step) }),
             Step::Wanted => {
                 if let Some(until) = self.settling(&candidate, &facts, context.nominal).await? {
                     return Ok(done(format!("the newest builds are left to settle until {until}")));
@@ -150,7 +154,9 @@ impl Integrate {
         }
         let (store, distribution) = (&self.services.store, &self.distribution.name);
         let scope = format!("integrate/{}", self.settings.to);
-        store.replace_verdicts(distribution, &scope, &rows, self.services.clock.now(), context.run_id).await?;
+        store
+            .replace_verdicts(distribution, &scope, &rows, self.services.clock.now(), context.run_id)
+            .await?;
         Ok(())
     }
 
@@ -174,7 +180,9 @@ impl Integrate {
 
     /// What was told of exactly this when it was tried before and did not integrate.
     async fn failed_before(&self, digest: &str) -> anyhow::Result<Option<String>> {
-        let Some(failed) = self.services.store.latest_seen(&self.failure_source()).await? else { return Ok(None) };
+        let Some(failed) = self.services.store.latest_seen(&self.failure_source()).await? else {
+            return Ok(None);
+        };
         let (tried, told): (String, String) = serde_json::from_slice(&failed.bytes)?;
         Ok((tried == digest).then_some(told))
     }
@@ -195,20 +203,6 @@ impl Integrate {
 
     fn settle(&self) -> SignedDuration {
         SignedDuration::try_from(self.settings.settle.get()).unwrap_or(SignedDuration::MAX)
-    }
-}
-
-fn step_in_words(step: &Step) -> String {
-    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-    match step {
-        Step::Nothing => "the newest metapackage holds the newest builds".to_owned(),
-        Step::Missing(names) => format!("no version is there for all platforms: {}", named(names)),
-        Step::Backwards(names) => format!(
-            "the newest complete versions are older than those of the newest metapackage: {}; put the newer \
-             builds back into the channel",
-            named(names)
-        ),
-        Step::Wanted => "newer builds are there".to_owned(),
     }
 }
 

@@ -29,7 +29,8 @@ impl Integrate {
     /// The newest metapackage of the channel that gets them, taken apart. Nothing where there is none.
     pub(super) async fn held(&self) -> Result<Option<Held>, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
-        let channels = conda_channels::read(services, distribution, &self.settings.to, &self.settings).await?;
+        let channels =
+            conda_channels::read(services, distribution, &self.settings.to, &self.settings).await?;
         let Some(channels) = channels else { return Ok(None) };
         let spec = Spec::lenient(&distribution.metapackage).map_err(anyhow::Error::from)?;
         let mut held = Held { metapackages: ByPlatform::new(), members: BTreeMap::new() };
@@ -52,11 +53,7 @@ impl Integrate {
             let versions = versions(builds.iter().chain(held.values()));
             members.insert(name.to_owned(), MemberFacts { builds, held, versions });
         }
-        Ok(IntegrateFacts {
-            platforms: self.distribution.platforms.clone(),
-            members,
-            settle: self.settle(),
-        })
+        Ok(IntegrateFacts { platforms: self.distribution.platforms.clone(), members, settle: self.settle() })
     }
 }
 
@@ -90,9 +87,8 @@ fn file_of(own: &ChannelIndex, sha256: &str, name: &str) -> anyhow::Result<Build
 fn versions<'b>(builds: impl Iterator<Item = &'b Build>) -> Vec<String> {
     let mut versions: Vec<String> = builds.map(|build| build.version.clone()).collect();
     // Two spellings of one version are equal to conda; the text settles which comes first.
-    versions.sort_by(|a, b| {
-        compare_versions(b, a).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.cmp(a))
-    });
+    versions
+        .sort_by(|a, b| compare_versions(b, a).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.cmp(a)));
     versions.dedup();
     versions
 }

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use super::{Pass, Services, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::conda_words;
 use crate::decide::recheck::{
     CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
 };
@@ -52,7 +53,8 @@ impl JobWork for Recheck {
 impl Recheck {
     async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
-        let channels = conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
+        let channels =
+            conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
             return Ok(RunOutcome::Skipped {
                 reason: format!("{} is not published yet", self.settings.from),
@@ -74,7 +76,7 @@ impl Recheck {
         let input_digest = store.put_blob(&json(&facts)?, now).await?;
         let plan_digest = store.put_blob(&json(&plan)?, now).await?;
         let done = RunOutcome::Done {
-            summary: reports::summary(&plan),
+            summary: conda_words::summary(&plan),
             input_digest: Some(input_digest),
             plan_digest: Some(plan_digest),
         };

@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 
 use super::Recheck;
-use crate::jobs::conda_channels::Channels;
 use crate::daemon::RunError;
 use crate::domain::{Build, Destructured, RecheckCase, RecheckMode, Solved};
 use crate::ecosystem::conda::channel::ChannelIndex;
@@ -19,6 +18,7 @@ use crate::ecosystem::conda::package_tests::PackageTests;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
 use crate::ecosystem::conda::spec::{Spec, exact_spec};
+use crate::jobs::conda_channels::Channels;
 
 /// The longest time for one solve.
 const SOLVE: std::time::Duration = std::time::Duration::from_secs(120);

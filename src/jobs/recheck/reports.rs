@@ -1,10 +1,10 @@
-//! What a recheck tells: one line for the run, and an event for each change of state.
+//! What a recheck tells: an event for each change of state.
 
 use jiff::Timestamp;
 
 use super::{Recheck, scope};
 use crate::daemon::RunContext;
-use crate::decide::recheck::{CaseState, CaseVerdict, Gate, RecheckPlan};
+use crate::decide::recheck::RecheckPlan;
 use crate::store::NewEvent;
 
 impl Recheck {
@@ -45,33 +45,4 @@ impl Recheck {
         }
         Ok(())
     }
-}
-
-/// One line on what a pass found.
-pub(super) fn summary(plan: &RecheckPlan) -> String {
-    let count =
-        |wanted: fn(&CaseVerdict) -> bool| plan.verdicts.iter().filter(|verdict| wanted(verdict)).count();
-    let states = [
-        ("green", count(|verdict| verdict.state == CaseState::Green)),
-        ("red", count(|verdict| verdict.state == CaseState::Red)),
-        ("without tests", count(|verdict| verdict.state == CaseState::NoTests)),
-        ("unknown", count(|verdict| verdict.state == CaseState::Unknown)),
-        ("to be tested", count(|verdict| verdict.state == CaseState::Waiting)),
-    ];
-    let told: Vec<String> = states
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    let reused = match count(|verdict| verdict.reused) {
-        0 => String::new(),
-        reused => format!("; {reused} not tested again in the same environment"),
-    };
-    let gate = match &plan.gate {
-        Gate::Open => "passes",
-        Gate::Waiting => "waits for tests",
-        Gate::Closed(_) => "does not pass",
-    };
-    let metapackage = &plan.metapackage;
-    format!("{} {} {gate}: {}{reused}", metapackage.name, metapackage.version, told.join(", "))
 }

@@ -86,7 +86,11 @@ impl Recheck {
                 platform: case.platform.clone(),
                 records: solution.to_install(),
             }),
-            limits: Limits { time: self.settings.test_time.get().as_secs(), ..Limits::default() },
+            limits: Limits {
+                time: self.settings.test_time.get().as_secs(),
+                memory: u64::from(self.settings.test_memory) << 20,
+                ..Limits::default()
+            },
             network: Network::Denied,
         };
         let folder = AssignmentFolder::create(&engine.root.join(&assignment.key), &assignment)?;

@@ -1,8 +1,9 @@
 //! Channels written down in a test: records, without the files that they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::address::ChannelAddress;
@@ -70,8 +71,8 @@ impl Record {
     }
 }
 
-/// The indexes of a channel with these records, in this order, by sub-directory; `noarch` and `linux-64` are always
-/// there.
+/// The indexes of a channel with these records, in this order, by sub-directory; `noarch` and
+/// `linux-64` are always there.
 pub fn indexes(records: &[Record]) -> BTreeMap<String, Value> {
     let mut indexes: BTreeMap<String, Value> = BTreeMap::new();
     let always = ["noarch", "linux-64"].map(str::to_owned);
@@ -99,4 +100,39 @@ pub fn write(folder: &Path, records: &[Record]) {
         std::fs::create_dir_all(folder.join(&subdir)).unwrap();
         std::fs::write(folder.join(&subdir).join("repodata.json"), index.to_string()).unwrap();
     }
+}
+
+/// Two plugins that want different versions of numpy, and others that do not care.
+pub fn quarrel() -> Vec<Record> {
+    vec![
+        record("numpy 1.26 0", &[]),
+        record("numpy 2.0 0", &[]),
+        record("q2-old 1.0 0", &["numpy <2"]),
+        record("q2-new 1.0 0", &["numpy >=2"]),
+        record("q2-other 1.0 0", &["numpy"]),
+        record("q2-more 1.0 0", &["q2-other"]),
+    ]
+}
+
+/// Records of a few packages that depend on each other in all sorts of ways.
+pub fn any_records() -> impl Strategy<Value = Vec<Record>> {
+    let line = (0u8..6, 0u8..5, any::<bool>()).prop_map(|(name, version, upper)| match upper {
+        true => format!("p{name} <{version}"),
+        false => format!("p{name} >={version}"),
+    });
+    let one = (0u8..6, 0u8..5, 0u8..3, proptest::collection::vec(line, 0..3), any::<bool>(), any::<bool>());
+    proptest::collection::vec(one, 4..30).prop_map(|records| {
+        let mut seen = BTreeSet::new();
+        let records = records.into_iter().filter(|(name, version, build, _, linux, older)| {
+            seen.insert((*name, *version, *build, *linux, *older))
+        });
+        records
+            .map(|(name, version, build, lines, linux, older)| {
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let made = record(&format!("p{name} {version} h{build}"), &lines);
+                let made = if linux { made.on("linux-64") } else { made };
+                if older { made.tar_bz2() } else { made }
+            })
+            .collect()
+    })
 }

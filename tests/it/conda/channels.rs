@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::ChannelIndex;
+use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat::{Conda, TarBz2};
 use tidegate::ecosystem::conda::patch::PatchInstructions;
 use tidegate::publish::channel::{
@@ -176,7 +176,7 @@ fn who_copies_a_channel_can_make_its_index_again() {
         let file = file.unwrap();
         std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
     }
-    let index = ChannelIndex::of_folder(copy.parent().unwrap(), &ArchiveLimits::default()).unwrap();
+    let index = FolderIndex::of_folder(copy.parent().unwrap(), &ArchiveLimits::default()).unwrap();
     assert!(index.write().unwrap().iter().all(|subdir| !subdir.changed));
 }
 

@@ -268,6 +268,7 @@ fn metapackages_are_those_on_which_nothing_depends() {
 /// QIIME 2's own distribution `tiny` of 2024.10.
 mod tiny {
     use std::collections::BTreeSet;
+    use std::slice;
 
     use super::{Declared, Record, channel, record, taken_apart_with};
 
@@ -311,13 +312,13 @@ mod tiny {
 
         let only_ours =
             Declared { members: Some(ours.iter().map(|name| (*name).clone()).collect()), ..declared.clone() };
-        let found = taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", only_ours).unwrap();
+        let found = taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", only_ours).unwrap();
         let names: BTreeSet<&String> = found.members.iter().map(|member| &member.package.name).collect();
         assert_eq!(names, ours);
         assert!(found.members.iter().all(|member| member.package.version == "2024.10.0"));
 
         let undeclared =
-            taken_apart_with(&staged, &[forge.clone()], "qiime2-tiny", Declared::default()).unwrap();
+            taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", Declared::default()).unwrap();
         assert_eq!(undeclared, found, "what lies in the own channel are the same members");
 
         let all_in_one =

@@ -183,7 +183,7 @@ fn what_goes_wrong_is_told_with_what_to_do() {
 
     $ PLACE/staged -c conda-forge
     error: file://HERE/conda-forge is no conda channel: there is no noarch/repodata.json and no linux-64/repodata.json
-    hint: a name alone is read as a folder; write a channel of anaconda.org as https://conda.anaconda.org/NAME
+    hint: a name alone is read as a folder; write a channel of a server with its whole address
     exit code 2
 
     $ https://user:secret@example.org/q2

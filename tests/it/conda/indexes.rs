@@ -7,17 +7,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::{CACHE_FILE, ChannelIndex, INDEX_FILES, IndexedSubdir};
+use tidegate::ecosystem::conda::index::{CACHE_FILE, FolderIndex, INDEX_FILES, IndexedSubdir};
 use tidegate::ecosystem::conda::layout::ArchiveFormat::{self, Conda, TarBz2};
 
 use super::made::made;
 
 fn index(folder: &Path) -> Vec<IndexedSubdir> {
-    ChannelIndex::of_folder(folder, &ArchiveLimits::default()).unwrap().write().unwrap()
+    FolderIndex::of_folder(folder, &ArchiveLimits::default()).unwrap().write().unwrap()
 }
 
 fn refusal(folder: &Path) -> String {
-    let error = ChannelIndex::of_folder(folder, &ArchiveLimits::default()).unwrap_err();
+    let error = FolderIndex::of_folder(folder, &ArchiveLimits::default()).unwrap_err();
     error.to_string().replace(&folder.display().to_string(), "<folder>")
 }
 

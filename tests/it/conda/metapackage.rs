@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use tidegate::domain::Build;
-use tidegate::ecosystem::conda::metapackage::{ArchiveFormat, Metapackage};
+use tidegate::ecosystem::conda::layout::ArchiveFormat;
+use tidegate::ecosystem::conda::metapackage::Metapackage;
 
 use super::channel_builder::{channel, record};
 

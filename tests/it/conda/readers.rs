@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::ChannelIndex;
+use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::ecosystem::conda::patch::PatchInstructions;
 use tidegate::publish::channel::{ChannelFolder, PackageFile, Patches};
@@ -96,7 +96,7 @@ fn py_rattler_solves_and_installs_from_an_indexed_folder() {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     files(&place.path().join("channel"));
-    let index = ChannelIndex::of_folder(&place.path().join("channel"), &ArchiveLimits::default()).unwrap();
+    let index = FolderIndex::of_folder(&place.path().join("channel"), &ArchiveLimits::default()).unwrap();
     index.write().unwrap();
     let printed = read(&python, place.path(), "channel", &["q2-types 2023.7.*", "biom <2.2"]).unwrap();
     insta::assert_snapshot!(printed, @r#"

@@ -166,7 +166,7 @@ async fn a_missing_platform_is_absent_and_a_missing_channel_an_error() {
     else {
         panic!("a folder that does not exist is a mistake of whoever wrote it")
     };
-    insta::assert_snapshot!(hint, @"a name alone is read as a folder; write a channel of anaconda.org as https://conda.anaconda.org/NAME");
+    insta::assert_snapshot!(hint, @"a name alone is read as a folder; write a channel of a server with its whole address");
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::json;
 use tidegate::clock::{Clock as _, ManualClock};
-use tidegate::config::{Configuration, Engines as EngineSettings};
+use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::ChannelIndex as FolderIndex;
+use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
@@ -32,6 +32,9 @@ pub struct Scene {
     pub platforms: &'static str,
     /// The modes of the recheck, likewise.
     pub modes: &'static str,
+    /// What tidegate.toml says of engines, and the one that the recheck names.
+    pub engines: String,
+    pub engine: &'static str,
 }
 
 impl Scene {
@@ -39,8 +42,19 @@ impl Scene {
     pub async fn new(members: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
-        let store = Store::open(&folder.path().join("state.db"), Durability::ProcessCrash).await.unwrap();
-        Self { folder, clock, store, members, platforms: r#""linux-64""#, modes: r#""latest""# }
+        std::fs::create_dir_all(folder.path().join("state")).unwrap();
+        let database = folder.path().join("state/tidegate.db");
+        let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
+        Self {
+            folder,
+            clock,
+            store,
+            members,
+            platforms: r#""linux-64""#,
+            modes: r#""latest""#,
+            engines: String::new(),
+            engine: "local",
+        }
     }
 
     pub fn tested(&self) -> PathBuf {
@@ -69,7 +83,7 @@ impl Scene {
     }
 
     fn configuration(&self) -> Configuration {
-        let settings = "[publish]\ndirectory = \"published\"\n".to_owned();
+        let settings = format!("[publish]\ndirectory = \"published\"\n{}", self.engines);
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
              platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
@@ -84,8 +98,9 @@ impl Scene {
                          [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n";
         let recheck = format!(
             "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
-             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"5s\"\n",
-            self.modes
+             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
+             test_memory = 1024\n             engine = \"{}\"\n",
+            self.modes, self.engine
         );
         let root = self.folder.path();
         let files = vec![
@@ -116,7 +131,8 @@ impl Scene {
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
             artifacts: state.join("artifacts"),
-            engines: Engines::new(EngineSettings::default(), state).with_program(program),
+            engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone())
+                .with_program(program),
         };
         let jobs = jobs::runnable(&configuration, &Arc::new(services), Pass::Full);
         let boot = new_boot_id();
@@ -125,6 +141,18 @@ impl Scene {
         let jobs = Jobs::new(jobs).unwrap();
         let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
         runner.run_once(job, self.clock.now(), "a test", CancellationToken::new()).await.unwrap()
+    }
+
+    /// What a command says that only reads.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .arg("--state")
+            .arg(self.folder.path().join("state"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// What each member stands at, by scope and name.

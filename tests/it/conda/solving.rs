@@ -1,17 +1,15 @@
 //! From match specs to exact builds, always the same ones, and why there are none.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tidegate::ecosystem::conda::channel::ChannelIndex;
-use tidegate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTask, integrate};
 use tidegate::ecosystem::conda::platform::VirtualPackages;
 use tidegate::ecosystem::conda::solution::Solution;
 use tidegate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
 use tidegate::ecosystem::conda::spec::{Spec, exact_spec};
 
-use super::channel_builder::{Record, channel, record};
+use super::channel_builder::{Record, any_records, channel, quarrel, record};
 
 /// What is chosen, as `name version build`.
 fn chosen(solution: &Solution) -> Vec<String> {
@@ -28,18 +26,6 @@ fn impossible(result: Result<Solution, SolveError>) -> (String, Option<(String, 
         Err(SolveError::Impossible { explanation, conflict }) => (explanation, conflict),
         other => panic!("{other:?}"),
     }
-}
-
-/// Two plugins that want different versions of numpy, and others that do not care.
-fn quarrel() -> Vec<Record> {
-    vec![
-        record("numpy 1.26 0", &[]),
-        record("numpy 2.0 0", &[]),
-        record("q2-old 1.0 0", &["numpy <2"]),
-        record("q2-new 1.0 0", &["numpy >=2"]),
-        record("q2-other 1.0 0", &["numpy"]),
-        record("q2-more 1.0 0", &["q2-other"]),
-    ]
 }
 
 #[test]
@@ -121,6 +107,22 @@ fn explanations_are_short_and_always_the_same() {
     for _ in 0..20 {
         assert_eq!(impossible(solve(&task)), first);
     }
+}
+
+#[test]
+fn an_explanation_with_more_lines_than_memory_has_bytes_is_stopped() {
+    // Each step can be reached in two ways by each way to the one before: a tree of 2⁴⁰ lines.
+    let mut records = vec![record("step40 1.0 0", &["gone"]), record("step40 2.0 0", &["gone >1"])];
+    for step in 0..40 {
+        for (version, part) in [("1.0", "<9"), ("2.0", ">=1")] {
+            let next = format!("step{} {part}", step + 1);
+            records.push(record(&format!("step{step} {version} 0"), &[&next]));
+        }
+    }
+    let channels = [channel("main", &records)];
+    let (explanation, _) = impossible(solve(&on_linux(&channels, &["step0"])));
+    assert_eq!(explanation.lines().count(), 41, "{explanation}");
+    assert!(explanation.ends_with("\n… and more"));
 }
 
 #[test]
@@ -270,132 +272,8 @@ fn a_solution_can_be_kept_and_installed_without_solving() {
     ");
 }
 
-/// The integration of these on linux-64, in a channel with these records.
-fn integration(records: &[Record], wanted: &[&str]) -> Integration {
-    let channels = [channel("main", records)];
-    let wanted: Vec<String> = wanted.iter().map(|spec| (*spec).to_owned()).collect();
-    let found = integrate(&IntegrationTask {
-        channels: &channels,
-        platforms: &["linux-64"],
-        wanted: &wanted,
-        constraints: &[],
-        virtual_packages: BTreeMap::new(),
-        timeout: Duration::from_secs(60),
-        questions: 200,
-    });
-    found.unwrap().remove("linux-64").unwrap()
-}
-
-fn conflict(integration: Integration) -> Conflict {
-    match integration {
-        Integration::Conflicts(conflict) => *conflict,
-        Integration::Integrates(solution) => panic!("{:?}", chosen(&solution)),
-    }
-}
-
-#[test]
-fn what_integrates_is_solved_together() {
-    let Integration::Integrates(solution) = integration(&quarrel(), &["q2-old", "q2-more"]) else { panic!() };
-    assert_eq!(chosen(&solution), ["numpy 1.26 0", "q2-more 1.0 0", "q2-old 1.0 0", "q2-other 1.0 0"]);
-}
-
-#[test]
-fn of_two_that_exclude_each_other_the_later_one_gives_way() {
-    let found = conflict(integration(&quarrel(), &["q2-more", "q2-old", "q2-other", "q2-new"]));
-    assert_eq!(found.pair(), Some(("q2-old", "q2-new")));
-    let largest = found.largest.unwrap();
-    assert_eq!(largest.integrates, ["q2-more", "q2-old", "q2-other"]);
-    assert_eq!(largest.left_out, ["q2-new"]);
-}
-
-#[test]
-fn one_that_quarrels_with_all_gives_way_rather_than_all_others() {
-    let mut records =
-        vec![record("numpy 1.26 0", &[]), record("numpy 2.0 0", &[]), record("odd 1.0 0", &["numpy <2"])];
-    records.extend((0..6).map(|n| record(&format!("q2-{n} 1.0 0"), &["numpy >=2"])));
-    let wanted = ["odd", "q2-0", "q2-1", "q2-2", "q2-3", "q2-4", "q2-5"];
-    let largest = conflict(integration(&records, &wanted)).largest.unwrap();
-    assert_eq!(largest.left_out, ["odd"]);
-    assert_eq!(largest.integrates, wanted[1..]);
-    records.push(record("broken 1.0 0", &["nowhere"]));
-    let largest = conflict(integration(&records, &[&wanted[..], &["broken"]].concat())).largest.unwrap();
-    assert_eq!(largest.left_out, ["odd", "broken"]);
-}
-
-#[test]
-fn a_member_that_cannot_be_installed_at_all_is_told_alone() {
-    let mut records = quarrel();
-    records.push(record("broken 1.0 0", &["nowhere >=1"]));
-    let found = conflict(integration(&records, &["q2-old", "broken", "q2-other"]));
-    assert_eq!(found.pair(), None);
-    assert_eq!(found.at_fault, Some(vec!["broken".to_owned()]));
-    insta::assert_snapshot!(found.explanation, @"
-    broken * cannot be installed because there are no viable options:
-    └─ broken 1.0 would require
-       └─ nowhere >=1, for which no candidates were found.
-    ");
-}
-
-#[test]
-fn what_was_not_found_with_the_questions_allowed_is_not_claimed() {
-    let channels = [channel("main", &quarrel())];
-    let found = integrate(&IntegrationTask {
-        channels: &channels,
-        platforms: &["linux-64"],
-        wanted: &["q2-old".to_owned(), "q2-other".to_owned(), "q2-new".to_owned()],
-        constraints: &[],
-        virtual_packages: BTreeMap::new(),
-        timeout: Duration::from_secs(60),
-        questions: 1,
-    });
-    let found = conflict(found.unwrap().remove("linux-64").unwrap());
-    assert_eq!((found.at_fault, found.largest), (None, None));
-    assert!(found.explanation.contains("q2-new"), "{}", found.explanation);
-}
-
-/// Records of a few packages that depend on each other in all sorts of ways.
-fn any_records() -> impl Strategy<Value = Vec<Record>> {
-    let line = (0u8..6, 0u8..5, any::<bool>()).prop_map(|(name, version, upper)| match upper {
-        true => format!("p{name} <{version}"),
-        false => format!("p{name} >={version}"),
-    });
-    let one = (0u8..6, 0u8..5, 0u8..3, proptest::collection::vec(line, 0..3), any::<bool>(), any::<bool>());
-    proptest::collection::vec(one, 4..30).prop_map(|records| {
-        let mut seen = std::collections::BTreeSet::new();
-        let records = records.into_iter().filter(|(name, version, build, _, linux, older)| {
-            seen.insert((*name, *version, *build, *linux, *older))
-        });
-        records
-            .map(|(name, version, build, lines, linux, older)| {
-                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-                let made = record(&format!("p{name} {version} h{build}"), &lines);
-                let made = if linux { made.on("linux-64") } else { made };
-                if older { made.tar_bz2() } else { made }
-            })
-            .collect()
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn what_integrates_can_be_installed_and_nothing_can_be_added(records in any_records()) {
-        let wanted = ["p0", "p1", "p2", "p3", "p4", "p5"];
-        if let Integration::Conflicts(found) = integration(&records, &wanted) {
-            let channels = [channel("main", &records)];
-            let possible = |specs: &[String]| {
-                solve(&SolveTask::new(&channels, "linux-64").wanting(specs.to_vec())).is_ok()
-            };
-            let largest = found.largest.unwrap();
-            prop_assert!(possible(&largest.integrates));
-            prop_assert!(!possible(&found.at_fault.unwrap()));
-            prop_assert_eq!(largest.integrates.len() + largest.left_out.len(), wanted.len());
-            for away in &largest.left_out {
-                prop_assert!(!possible(&[largest.integrates.clone(), vec![away.clone()]].concat()));
-            }
-        }
-    }
 
     #[test]
     fn the_order_of_an_index_never_counts(

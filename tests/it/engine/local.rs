@@ -65,10 +65,10 @@ async fn a_killed_worker_is_lost_and_cleared_up_behind_and_can_be_submitted_agai
         return;
     }
     let place = Place::new();
-    let folder = place.assign(&command("killed", "test -e /tmp/first || sleep 600"));
+    let folder = place.assign(&command("killed", "sleep 600"));
     let engine = place.engine(1);
     let ticket = engine.submit(&folder).await.unwrap();
-    let began = ticket.folder.join("tmp/.begun");
+    let began = ticket.folder.join("tmp/step.sh");
     until(&engine, &ticket, |_| began.exists()).await;
     kill(worker_of(&ticket), Signal::SIGKILL).unwrap();
     let Progress::Lost { why } = end_of(&engine, &ticket).await else { panic!("not lost") };

@@ -51,3 +51,14 @@ async fn tests_reach_the_network_only_where_the_assignment_says_so() {
     let allowed = Assignment { network: Network::Allowed, ..command("allowed", &code) };
     assert_eq!(report_of(&place, &allowed).await.verdict, TestVerdict::Pass);
 }
+
+#[tokio::test]
+async fn a_test_may_clear_up_its_own_temporary_folder() {
+    if !there("bwrap") {
+        return;
+    }
+    let place = Place::new();
+    let report =
+        report_of(&place, &command("tidy", "rm -rf /tmp/* /tmp/.[a-z]*; test ! -e /tmp/step.sh")).await;
+    assert_eq!(report.verdict, TestVerdict::Pass);
+}

@@ -22,7 +22,7 @@ use tidegate::failure::Failure;
 use super::made::{Place, Record, command, conda_test, end_of, there, until};
 
 /// A cluster of one node. Its processes end with it.
-struct Cluster {
+pub struct Cluster {
     folder: TempDir,
     processes: Vec<Child>,
 }
@@ -49,8 +49,13 @@ impl Cluster {
         cluster
     }
 
-    fn configuration(&self) -> PathBuf {
+    pub fn configuration(&self) -> PathBuf {
         self.folder.path().join("slurm.conf")
+    }
+
+    /// A folder that all nodes see.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.path().join("shared")
     }
 
     fn munge_socket(&self) -> PathBuf {
@@ -152,7 +157,7 @@ impl Drop for Cluster {
 }
 
 /// A cluster, where there can be one.
-fn cluster() -> Option<Cluster> {
+pub fn cluster() -> Option<Cluster> {
     let all = ["bwrap", "munged", "slurmctld", "slurmd", "sbatch"].iter().all(|program| there(program));
     let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     if all && !root {
@@ -203,7 +208,7 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     // Cancelled by us, and cleared up by the worker on the node.
     let folder = place.assign(&small(command("cancelled", "sleep 600")));
     let ticket = engine.submit(&folder).await.unwrap();
-    until(&engine, &ticket, |_| folder.path().join("tmp/.begun").exists()).await;
+    until(&engine, &ticket, |_| folder.path().join("tmp/step.sh").exists()).await;
     engine.cancel(&ticket).await.unwrap();
     assert_eq!(end_of(&engine, &ticket).await, Progress::Lost { why: "it was cancelled".into() });
     assert!(!folder.path().join("tmp").exists());
@@ -212,7 +217,7 @@ async fn a_cluster_tests_packages_adopts_jobs_and_tells_what_it_lost() {
     let folder = place.assign(&small(command("again", "test -e \"$PWD/../../../allowed\" || sleep 600")));
     let engine = cluster.engine(&place, Sandbox::None);
     let ticket = engine.submit(&folder).await.unwrap();
-    until(&engine, &ticket, |_| folder.path().join("tmp/.begun").exists()).await;
+    until(&engine, &ticket, |_| folder.path().join("tmp/step.sh").exists()).await;
     cluster.ask("scancel", &[ticket.job.as_deref().unwrap()]);
     let why = format!("job {} was cancelled in Slurm", ticket.job.as_deref().unwrap());
     assert_eq!(end_of(&engine, &ticket).await, Progress::Lost { why });

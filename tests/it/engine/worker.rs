@@ -71,6 +71,22 @@ async fn a_package_with_another_sum_than_its_index_says_is_nothing_known_of_it()
 }
 
 #[tokio::test]
+async fn an_environment_that_is_too_large_is_nothing_known_of_the_package() {
+    if !there("bwrap") {
+        return;
+    }
+    let place = Place::new();
+    let large = place.package("large", &[("share/large", &"x".repeat(2_000_000))]);
+    let test = place.package("small", &[("info/test/run_test.sh", "true\n")]);
+    let mut assignment = conda_test("large", &[test, large]);
+    assignment.limits.disk = 1_000_000;
+    let why = "this machine cannot install the environment: the environment alone takes more than 1000000 \
+               bytes of disk"
+        .to_owned();
+    assert_eq!(report_of(&place, &assignment).await.verdict, TestVerdict::Infrastructure { why });
+}
+
+#[tokio::test]
 async fn imports_and_commands_run_in_the_activated_environment() {
     if !there("bwrap") {
         return;

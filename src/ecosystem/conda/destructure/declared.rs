@@ -9,16 +9,16 @@ use super::super::spec::{Spec, compare_versions};
 /// What a distribution says of the members of its metapackage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// The names of the members. Where absent, every dependency that lies in the metapackage's own channel
-    /// is one.
+    /// The names of the members. Where absent, every dependency that lies in the metapackage's own
+    /// channel is one.
     pub members: Option<BTreeSet<String>>,
     /// Names that are no members although they look like it.
     pub ignore: BTreeSet<String>,
-    /// Names of members that are metapackages themselves. One of which every line pins an exact build of the
-    /// channel is found without being named here.
+    /// Names of members that are metapackages themselves. One of which every line pins an exact build
+    /// of the channel is found without being named here.
     pub nested: BTreeSet<String>,
-    /// The version that each member has to have: a version, which is compared as text, or the version part of a
-    /// match spec such as `>=2.1` or `3.10.*`.
+    /// The version that each member has to have: a version, which is compared as text, or the version
+    /// part of a match spec such as `>=2.1` or `3.10.*`.
     pub versions: BTreeMap<String, String>,
 }
 
@@ -50,7 +50,8 @@ struct Written {
 }
 
 impl Declared {
-    /// Reads `data.yaml` (`run`, `ignore`) or an environment (`dependencies`, each `name=version` or a name alone).
+    /// Reads `data.yaml` (`run`, `ignore`) or an environment (`dependencies`, each `name=version` or a
+    /// name alone).
     pub fn from_yaml(text: &str) -> Result<Self, MalformedDeclaration> {
         let written: Written = serde_yaml::from_str(text)
             .map_err(|error| MalformedDeclaration::Unreadable(error.to_string()))?;
@@ -88,8 +89,17 @@ impl Declared {
     }
 }
 
+/// The entries as names alone.
 fn names(entries: &[String]) -> Result<BTreeSet<String>, MalformedDeclaration> {
-    entries.iter().map(|entry| Ok(spec(entry)?.name().to_owned())).collect()
+    let name = |entry: &String| {
+        let spec = spec(entry)?;
+        if spec.version().is_some() || spec.build().is_some() {
+            let why = "a name alone belongs here".to_owned();
+            return Err(MalformedDeclaration::NoPackage { entry: entry.clone(), why });
+        }
+        Ok(spec.name().to_owned())
+    };
+    entries.iter().map(name).collect()
 }
 
 fn spec(entry: &str) -> Result<Spec, MalformedDeclaration> {
@@ -133,7 +143,7 @@ mod tests {
     #[test]
     fn what_names_no_members_is_refused() {
         assert_eq!(Declared::from_yaml("version: 1\n"), Err(MalformedDeclaration::NoList));
-        for text in ["run: q2-types\n", "run: [\"q2 types >= <\"]\n", "run: [\"q2-*\"]\n", "- a\n"] {
+        for text in ["run: q2-types\n", "run: [\"q2-types >=1\"]\n", "run: [\"q2-*\"]\n", "- a\n"] {
             assert!(Declared::from_yaml(text).is_err(), "{text}");
         }
     }

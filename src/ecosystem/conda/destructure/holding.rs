@@ -46,8 +46,8 @@ struct Open {
 }
 
 impl<'a> Holding<'a> {
-    /// Walks through the metapackage and those within it, by breadth, so that each member is reached by the
-    /// shortest path. None where a line pins no exact build and `choice` is the pins.
+    /// Walks through the metapackage and those within it, by breadth, so that each member is reached by
+    /// the shortest path. None where a line pins no exact build and `choice` is the pins.
     pub(super) fn of(
         metapackage: &RepoDataRecord,
         channel: &'a ChannelIndex,
@@ -159,8 +159,8 @@ impl<'a> Holding<'a> {
         self.channel.record(&best.subdir, &best.file_name).cloned()
     }
 
-    /// Whether the package is a metapackage itself: said to be one, or one of which every line pins an exact
-    /// build of this channel. A package with code depends on more than that.
+    /// Whether the package is a metapackage itself: said to be one, or one of which every line pins an
+    /// exact build of this channel. A package with code depends on more than that.
     fn is_metapackage(&self, record: &RepoDataRecord) -> Result<bool, DestructureError> {
         let name = name_of(record);
         if self.declared.nested.iter().any(|nested| nested == name) {

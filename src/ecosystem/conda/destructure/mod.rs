@@ -1,9 +1,9 @@
 //! Takes a metapackage of a channel apart into its exact members.
 //!
-//! Two kinds are real. Where every line that names a package of the channel pins an exact build, as tidegate writes
-//! them, the members are looked up. Where lines are `name version.*`, as QIIME 2 has written them since 2021 for all
-//! packages of a solved environment, no line says which build is meant; then the metapackage is solved for
-//! the platform, and the solver's choice is what it holds.
+//! Two kinds are real. Where every line that names a package of the channel pins an exact build, as
+//! tidegate writes them, the members are looked up. Where lines are `name version.*`, as QIIME 2 has
+//! written them since 2021 for all packages of a solved environment, no line says which build is meant;
+//! then the metapackage is solved for the platform, and the solver's choice is what it holds.
 
 mod candidates;
 mod declared;
@@ -34,8 +34,8 @@ pub struct DestructureTask<'a> {
     pub externals: &'a [ChannelIndex],
     /// The platform, such as `linux-64`.
     pub platform: &'a str,
-    /// A match spec; the newest build that it accepts is taken. Its name may be a pattern (`qiime2-*`) that
-    /// one package fits.
+    /// A match spec; the newest build that it accepts is taken. Its name may be a pattern (`qiime2-*`)
+    /// that one package fits.
     pub spec: &'a str,
     /// What is known of its members.
     pub declared: Declared,

@@ -15,7 +15,7 @@ use super::repodata::SubdirIndex;
 
 /// The index of a folder that holds the sub-directories of a channel, ready to be written.
 #[derive(Debug)]
-pub struct ChannelIndex {
+pub struct FolderIndex {
     folder: PathBuf,
     subdirs: Vec<ReadSubdir>,
 }
@@ -85,7 +85,7 @@ struct ReadFile {
     fresh: bool,
 }
 
-impl ChannelIndex {
+impl FolderIndex {
     /// Looks into every archive below `folder` that changed since its last index; other files are left
     /// alone. One archive that cannot be read, or that is not what its name and folder say, is an error: an
     /// index that leaves a file out in silence would hide a package.

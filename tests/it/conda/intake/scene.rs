@@ -183,7 +183,7 @@ impl Scene {
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
             artifacts: state.join("artifacts"),
-            engines: Engines::new(EngineSettings::default(), state),
+            engines: Engines::new(EngineSettings::default(), state, self.clock.clone()),
         };
         let jobs = jobs::runnable(&self.configuration(), &Arc::new(services), pass);
         let boot = new_boot_id();
