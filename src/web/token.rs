@@ -6,14 +6,16 @@ use crate::tls;
 
 /// The random bytes of a token: as many as its digest has.
 const BYTES: usize = 32;
+/// With it no token can be taken for a digest, nor be put into a configuration file in its place.
+const PREFIX: &str = "tgt_";
 
-/// A fresh token: 64 hexadecimal digits from the operating system's source of randomness.
+/// A fresh token: `tgt_` and 64 hexadecimal digits from the operating system's source of randomness.
 pub fn fresh() -> anyhow::Result<String> {
     tls::prepare();
     let mut bytes = [0; BYTES];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system gives no random bytes"))?;
-    Ok(hexadecimal(&bytes))
+    Ok(format!("{PREFIX}{}", hexadecimal(&bytes)))
 }
 
 /// SHA-256 of a token, as it stands in configuration files.
