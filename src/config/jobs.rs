@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::distribution::Ecosystem;
 use super::document::Document;
 use super::text_duration::TextDuration;
-use crate::domain::RecheckMode;
+use crate::domain::{RecheckMode, Via};
+use crate::github::RepositoryName;
 
 /// What a job does, with the settings of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -99,6 +100,27 @@ pub struct Integrate {
     #[serde(default = "default_settle")]
     #[schemars(extend("format" = "duration"))]
     pub settle: TextDuration,
+    /// The repository whose files say what each metapackage holds. Default: none is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<IntegrationRepository>,
+}
+
+/// The repository whose files say what a distribution's metapackage holds, as QIIME 2 keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrationRepository {
+    /// The repository, as `owner/name`.
+    #[schemars(with = "String", extend("format" = "repository"))]
+    pub name: RepositoryName,
+    /// The distribution's `conda_build_config.yaml` in it, such as `2024.10/staged/tiny/conda_build_config.yaml`.
+    #[schemars(extend("format" = "channel-path"))]
+    pub build_config: String,
+    /// The distribution's `data.yaml` in it.
+    #[schemars(extend("format" = "channel-path"))]
+    pub data: String,
+    /// How a change reaches it. Default: `pull-request`.
+    #[serde(default)]
+    pub via: Via,
 }
 
 /// Takes the newest metapackage of a channel apart, tests every member against today's dependencies, and

@@ -30,7 +30,8 @@ pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
 pub use job::{Job, Retry, When};
 pub use jobs::{
-    Binaries, CheckStatus, EngineKind, Intake, Integrate, JobKind, PollReleases, Promote, Recheck, Snapshot,
+    Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
+    Promote, Recheck, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};

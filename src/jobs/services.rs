@@ -77,13 +77,15 @@ impl Services {
     }
 }
 
-/// Whether any job that is switched on asks GitHub: all jobs of R packages, which are released and promoted
-/// there, and the intake of conda builds that repositories tell of.
+/// Whether any job that is switched on asks GitHub. R packages are released and promoted there; conda
+/// builds lie in channels, and only who keeps an integration repository, or has repositories tell of
+/// builds, needs it.
 fn needs_github(configuration: &Configuration) -> bool {
     let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
-    enabled.any(|job| match configuration.conda.get(&job.distribution) {
-        Some(conda) => matches!(job.kind, JobKind::Intake(_)) && !conda.packages.is_empty(),
-        None => configuration.distributions.contains_key(&job.distribution),
+    enabled.any(|job| match (&job.kind, configuration.conda.get(&job.distribution)) {
+        (JobKind::Integrate(settings), _) => settings.repository.is_some(),
+        (JobKind::Intake(_), Some(conda)) => !conda.packages.is_empty(),
+        _ => configuration.distributions.contains_key(&job.distribution),
     })
 }
 

@@ -12,6 +12,7 @@
 mod observe;
 mod record;
 mod release;
+mod repository;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,11 +72,15 @@ impl Integrate {
         }
         match &candidate.step {
             Step::Nothing => {
-                if let Some(held) = &held {
-                    self.record(held, &context).await?;
-                }
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
-                Ok(RunOutcome::Unchanged { summary: conda_words::step(&candidate.step) })
+                let Some(held) = &held else {
+                    return Ok(RunOutcome::Unchanged { summary: conda_words::step(&candidate.step) });
+                };
+                self.record(held, &context).await?;
+                Ok(match self.tell_repository(held, &context).await? {
+                    Some(told) => done(told),
+                    None => RunOutcome::Unchanged { summary: conda_words::step(&candidate.step) },
+                })
             }
             Step::Missing(_) => {
                 self.store_verdicts(&candidate, &BTreeMap::new(), &context).await?;
@@ -132,7 +137,11 @@ impl Integrate {
         self.store_verdicts(candidate, &BTreeMap::new(), context).await?;
         let members = candidate.members.len();
         let version = release::version_of(context.nominal);
-        Ok(format!("{} {version} holds {members} members", self.distribution.metapackage))
+        let made = format!("{} {version} holds {members} members", self.distribution.metapackage);
+        // Read back from the channel: what is told is what readers see.
+        let Some(held) = self.held().await? else { return Ok(made) };
+        let told = self.tell_repository(&held, context).await?;
+        Ok(told.map_or_else(|| made.clone(), |told| format!("{made}; {told}")))
     }
 
     /// What each member stands at, for whoever asks; `why` has what speaks against members, by name.

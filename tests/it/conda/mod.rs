@@ -11,6 +11,7 @@ mod files;
 mod indexes;
 mod intake;
 mod integrate;
+mod integrate_repository;
 mod integration;
 pub mod made;
 mod matchspec;

@@ -13,8 +13,10 @@ use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
 use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
+use tidegate::github::{GitHub, GitHubSettings, Pace};
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
+use tidegate::rehearse::github::Served;
 use tidegate::store::{Durability, Event, Run, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +34,9 @@ pub struct Scene {
     pub platforms: &'static str,
     /// The modes of the recheck, likewise.
     pub modes: &'static str,
+    /// GitHub, and what the integration's file says of a repository there.
+    pub github: Option<Served>,
+    pub repository: &'static str,
     /// What tidegate.toml says of engines, and the one that the recheck names.
     pub engines: String,
     pub engine: &'static str,
@@ -54,6 +59,8 @@ impl Scene {
             modes: r#""latest""#,
             engines: String::new(),
             engine: "local",
+            github: None,
+            repository: "",
         }
     }
 
@@ -94,8 +101,11 @@ impl Scene {
             self.members,
             self.forge().display(),
         );
-        let integrate = "kind = \"integrate\"\ndistribution = \"tiny\"\nschedule = \"0 3 * * *\"\n\
-                         [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n";
+        let integrate = format!(
+            "kind = \"integrate\"\ndistribution = \"tiny\"\nschedule = \"0 3 * * *\"\n\
+             [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n{}",
+            self.repository
+        );
         let recheck = format!(
             "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
              [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
@@ -106,7 +116,7 @@ impl Scene {
         let files = vec![
             (root.join("tidegate.toml"), settings),
             (root.join("distributions/tiny.toml"), distribution),
-            (root.join("jobs/integrate.toml"), integrate.to_owned()),
+            (root.join("jobs/integrate.toml"), integrate),
             (root.join("jobs/recheck.toml"), recheck),
         ];
         Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
@@ -126,7 +136,7 @@ impl Scene {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
         let services = Services {
             store: self.store.clone(),
-            github: None,
+            github: self.client().await,
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
@@ -141,6 +151,13 @@ impl Scene {
         let jobs = Jobs::new(jobs).unwrap();
         let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
         runner.run_once(job, self.clock.now(), "a test", CancellationToken::new()).await.unwrap()
+    }
+
+    async fn client(&self) -> Option<GitHub> {
+        let served = self.github.as_ref()?;
+        let address = served.base_url().parse().unwrap();
+        let settings = GitHubSettings::new(address, "a-token-of-a-test".to_owned().into());
+        Some(GitHub::new(settings, self.store.clone(), self.clock.clone(), Pace::None).await.unwrap())
     }
 
     /// What a command says that only reads.
