@@ -19,3 +19,4 @@ pub mod publish;
 pub mod rehearse;
 pub mod store;
 pub mod tls;
+pub mod web;

@@ -32,6 +32,7 @@ mod state;
 mod status;
 mod steer;
 mod time;
+mod token;
 mod worker;
 
 use std::ffi::OsString;
@@ -93,6 +94,7 @@ enum Command {
     Snapshot(snapshot::Snapshots),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
+    Token(token::Tokens),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(completions::Completions),
@@ -124,6 +126,7 @@ impl Command {
             Self::Snapshot(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
+            Self::Token(command) => command.run(context),
             Self::Backup(command) => command.run(context),
             Self::Restore(command) => command.run(context),
             Self::Completions(command) => command.run(context),

@@ -11,6 +11,7 @@ use super::{CommandError, Context, state};
 use crate::config::{Colour, Configuration, Settings};
 use crate::daemon::{self, DaemonSettings, Job};
 use crate::jobs::{self, Pass, Services};
+use crate::web::WebServer;
 
 /// Run the jobs as they come due, until SIGTERM; SIGHUP reads the files again
 #[derive(Debug, Args)]
@@ -33,8 +34,18 @@ impl RunDaemon {
             let jobs = jobs::runnable(&configuration, &services, Pass::Full);
             let (version, state) = (env!("CARGO_PKG_VERSION"), settings.state.display().to_string());
             tracing::info!(version, state, jobs = jobs.len(), "tidegate begins");
-            let reload = reload(context.config.clone(), configuration.settings, services);
-            daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await?;
+            let web = WebServer::start(&configuration, store.clone(), context.clock.clone()).await?;
+            let tell: Tell = match &web {
+                Some(web) => Box::new(web.reloader()),
+                None => Box::new(|_| ()),
+            };
+            let reload = reload(context.config.clone(), configuration.settings, services, tell);
+            let ended = daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await;
+            // It goes last: a notice that comes while jobs end is kept for the next start.
+            if let Some(web) = web {
+                web.stop().await;
+            }
+            ended?;
             tracing::info!("tidegate has stopped in order");
             Ok(())
         })
@@ -51,11 +62,15 @@ fn daemon_settings(settings: &Settings) -> DaemonSettings {
     }
 }
 
+/// Whoever else than the daemon wants to know of a new configuration.
+type Tell = Box<dyn Fn(&Configuration) + Send + Sync>;
+
 /// Reads the files again: all jobs, or every mistake as it would be drawn for `check`.
 fn reload(
     folder: PathBuf,
     in_force: Settings,
     services: Arc<Services>,
+    tell: Tell,
 ) -> impl Fn() -> Result<Vec<Job>, String> + Send + Sync {
     move || {
         let configuration = Configuration::load(&folder)
@@ -65,6 +80,7 @@ fn reload(
         if (Settings { state, ..configuration.settings.clone() }) != in_force {
             tracing::warn!("tidegate.toml has changed: that takes effect at the next start");
         }
+        tell(&configuration);
         Ok(jobs::runnable(&configuration, &services, Pass::Full))
     }
 }

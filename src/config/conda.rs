@@ -1,7 +1,7 @@
 //! `distributions/<name>.toml` with `ecosystem = "conda"`: a metapackage, its members, the platforms it
 //! has to work on and the channels it passes through, as written and as resolved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,24 @@ pub(crate) struct CondaDistributionFile {
     /// The channels, in the order in which builds pass through them.
     #[schemars(length(min = 1))]
     channel: Vec<CondaChannelFile>,
+    /// The packages whose own repositories tell of new builds. Default: none.
+    #[serde(default)]
+    package: Vec<CondaPackageFile>,
+}
+
+/// A package whose repository may send notices of its builds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CondaPackageFile {
+    /// The package's name, which is one of `members`.
+    #[schemars(extend("format" = "conda-name"))]
+    name: String,
+    /// The GitHub repository whose workflow builds it: `owner/name`.
+    #[schemars(extend("format" = "repository"))]
+    repository: String,
+    /// SHA-256 of the package's token, as `tidegate token new` prints it.
+    #[schemars(extend("format" = "sha256"))]
+    token_sha256: String,
 }
 
 /// The name of a conda package.
@@ -94,6 +112,17 @@ pub struct CondaDistribution {
     pub external: Vec<String>,
     /// Its channels, in the order in which builds pass through them.
     pub channels: Vec<CondaChannel>,
+    /// The packages whose repositories may send notices, by name.
+    pub packages: BTreeMap<String, CondaPackage>,
+}
+
+/// A package whose repository may send notices of its builds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CondaPackage {
+    /// The GitHub repository whose workflow builds it: `owner/name`.
+    pub repository: String,
+    /// SHA-256 of its token, lower-case hexadecimal.
+    pub token_sha256: String,
 }
 
 /// A channel below the published folder.
@@ -134,7 +163,14 @@ impl CondaDistributionFile {
             without_tests: names(self.without_tests),
             external: self.external.into_iter().map(|channel| channel.0).collect(),
             channels: channels.collect(),
+            packages: self.package.into_iter().map(CondaPackageFile::resolve).collect(),
         }
+    }
+}
+
+impl CondaPackageFile {
+    fn resolve(self) -> (String, CondaPackage) {
+        (self.name, CondaPackage { repository: self.repository, token_sha256: self.token_sha256 })
     }
 }
 

@@ -163,6 +163,18 @@ fn conda_members(document: &mut Document<'_>) {
             }
         }
     }
+    let mut registered = BTreeSet::new();
+    for index in 0..document.length("package") {
+        let path = format!("package.{index}.name");
+        let Some(name) = document.text_at(&path).map(str::to_owned) else { continue };
+        if !members.contains(&name) {
+            unknown(document, &path, ("member", &name), members.iter().map(String::as_str));
+        }
+        let message = format!("two `[[package]]` tables are about `{name}`");
+        if !registered.insert(name) {
+            document.report(&path, message, "the second of them", "remove one");
+        }
+    }
     if let Some(name) = document.text_at("metapackage").map(str::to_owned)
         && members.contains(&name)
     {

@@ -61,6 +61,9 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "conda-platform" => conda_platform(text),
         "conda-channel" => conda_channel(text),
         "channel-path" => channel_path(text),
+        "sha256" => sha256(text),
+        "socket-address" => socket_address(text),
+        "absolute-path" => absolute_path(text),
         _ => Ok(()),
     }
 }
@@ -231,6 +234,31 @@ fn word(text: &str) -> Result<(), Complaint> {
     Err(Complaint::new("is not one plain word", "empty, too long, or with spaces", ""))
 }
 
+/// Checks a SHA-256 as it is written everywhere: 64 lower-case hexadecimal digits.
+fn sha256(text: &str) -> Result<(), Complaint> {
+    if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(());
+    }
+    let hint = "`tidegate token new` prints the line to put here; the token itself belongs in no file";
+    Err(Complaint::new("is not a SHA-256", "expected 64 lower-case hexadecimal digits", hint))
+}
+
+/// Checks an address to listen on. A name is refused: what it resolves to may change.
+fn socket_address(text: &str) -> Result<(), Complaint> {
+    let hint = r#"write it like "127.0.0.1:8080" or "[::1]:8080""#;
+    let parsed = text.parse::<std::net::SocketAddr>();
+    parsed.map(drop).map_err(|_| Complaint::new("is not an address with a port", "not understood", hint))
+}
+
+/// Checks the path of a folder that has nothing to do with any file's own place.
+fn absolute_path(text: &str) -> Result<(), Complaint> {
+    let plain = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+    if text.starts_with('/') && text.len() > 1 && plain {
+        return Ok(());
+    }
+    Err(Complaint::new("is not an absolute path", "expected a path such as `/srv/drop`", ""))
+}
+
 /// Checks an epoch, year and month without a leading zero.
 fn epoch(text: &str) -> Result<(), Complaint> {
     let digits = |part: &str, longest: usize| {
@@ -339,7 +367,7 @@ mod tests {
     /// Each format, with texts that have it and texts that do not.
     #[test]
     fn formats_accept_what_they_say_and_nothing_else() {
-        let formats: [(&str, &[&str], &[&str]); 17] = [
+        let formats: [(&str, &[&str], &[&str]); 20] = [
             ("duration", &["0s", "90s", "1h 30m", "7d", "2 weeks"], &["", "20", "-1h", "1y", "4000d"]),
             ("positive-duration", &["1s"], &["0s", "0d"]),
             ("date", &["2026-07-15"], &["2026-7-15", "2026-02-30", "2026-07-15T00:00", "15.07.2026"]),
@@ -379,6 +407,9 @@ mod tests {
                 &["staged", "2024.10/amplicon/staged"],
                 &["", "/staged", "staged/", "a/../b", "a//b", ".hidden", "a b"],
             ),
+            ("socket-address", &["127.0.0.1:8080", "[::1]:0"], &["", "127.0.0.1", "localhost:80", ":80"]),
+            ("absolute-path", &["/srv/drop"], &["", "/", "drop", "/srv/../etc", "/srv/"]),
+            ("sha256", &["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"], &["", "abc"]),
             ("branch-prefix", &["tidegate/", "bot"], &["", "/x", "-x", "a..b", "a b", "a//b"]),
         ];
         for (format, good, bad) in formats {

@@ -4,6 +4,7 @@
 //! keeps its place in the file. A new kind is a settings struct and one line in [`KINDS`].
 
 use std::fmt;
+use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -31,6 +32,8 @@ pub enum JobKind {
     Integrate(Integrate),
     /// Tests the members of a metapackage again.
     Recheck(Recheck),
+    /// Takes in new conda builds.
+    Intake(Intake),
 }
 
 /// Looks for new upstream releases of a channel's packages.
@@ -161,6 +164,28 @@ pub struct Recheck {
     pub test_memory: u32,
 }
 
+/// Takes in conda builds that notices tell of, and those in a folder, and publishes each one once all
+/// platforms have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    /// The channel that gets the builds.
+    #[schemars(extend("format" = "name"))]
+    pub to: String,
+    /// A folder into which people put archives of builds. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "absolute-path"))]
+    pub drop: Option<PathBuf>,
+    /// How long a build waits for its other platforms. Default: `24h`.
+    #[serde(default = "default_intake_wait")]
+    #[schemars(extend("format" = "positive-duration"))]
+    pub wait: TextDuration,
+    /// The most mebibytes that an artifact, or an archive in the folder, may have. Default: 100.
+    #[serde(default = "default_intake_size")]
+    #[schemars(range(min = 1, max = 4095))]
+    pub max_size_mib: u32,
+}
+
 /// An engine of `tidegate.toml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -201,6 +226,7 @@ impl JobKind {
             Self::Snapshot(_) => Snapshot::KIND,
             Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
+            Self::Intake(_) => Intake::KIND,
         }
     }
 }
@@ -233,13 +259,14 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 6] = [
+pub(crate) static KINDS: [Kind; 7] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<Snapshot>(),
     entry::<Integrate>(),
     entry::<Recheck>(),
+    entry::<Intake>(),
 ];
 
 trait KindSettings: DeserializeOwned + JsonSchema {
@@ -313,6 +340,24 @@ impl KindSettings for Recheck {
     fn into_kind(self) -> JobKind {
         JobKind::Recheck(self)
     }
+}
+
+impl KindSettings for Intake {
+    const KIND: &'static str = "intake";
+    const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
+    const CHANNELS: &'static [(&'static str, Need)] = &[("to", Need::Path)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Intake(self)
+    }
+}
+
+fn default_intake_wait() -> TextDuration {
+    TextDuration::from_secs(24 * 60 * 60)
+}
+
+fn default_intake_size() -> u32 {
+    100
 }
 
 fn default_batch() -> u32 {

@@ -24,19 +24,21 @@ mod settings;
 mod shipped;
 mod text_duration;
 
-pub use conda::{CondaChannel, CondaDistribution};
+pub use conda::{CondaChannel, CondaDistribution, CondaPackage};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
 pub use job::{Job, Retry, When};
 pub use jobs::{
-    Binaries, CheckStatus, EngineKind, Integrate, IntegrationRepository, JobKind, PollReleases, Promote,
-    Recheck, Snapshot,
+    Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
+    Promote, Recheck, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
-pub use settings::{Daemon, Engines, GitHub, LocalEngine, Publish, Retention, Settings, SlurmCluster};
+pub use settings::{
+    Daemon, Engines, GitHub, IntakeAccess, LocalEngine, Publish, Retention, Settings, SlurmCluster, Web,
+};
 pub use shipped::{shipped, shipped_texts};
 pub use text_duration::TextDuration;
 

@@ -1,5 +1,6 @@
 //! `tidegate.toml`: what belongs to the machine, not to a distribution.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -27,6 +28,13 @@ pub struct Settings {
     /// Where snapshots are published. Needed as soon as a channel has `publish = "directory"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
+    /// The web server of the daemon: notices of builds come in by it, and the published folder goes out.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web: Option<Web>,
+    /// Who may tell of what happened to whole distributions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intake: Option<IntakeAccess>,
     /// Where tests run.
     #[serde(default)]
     pub engine: Engines,
@@ -62,6 +70,26 @@ pub struct GitHub {
 pub struct Publish {
     /// The folder that a web server serves. A relative path begins at the folder of this file.
     pub directory: PathBuf,
+}
+
+/// The web server of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// The address and port that it listens on, such as `127.0.0.1:8080`. It speaks plain HTTP: before any
+    /// address but loopback belongs a proxy that speaks TLS, since tokens come with the notices.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
+    pub listen: SocketAddr,
+}
+
+/// Who may send notices of the kinds `stage` and `pass`, which are about whole distributions. Notices of
+/// builds have a token for each package, in the distribution's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeAccess {
+    /// SHA-256 of the token, as `tidegate token new` prints it.
+    #[schemars(extend("format" = "sha256"))]
+    pub token_sha256: String,
 }
 
 /// Where tests run. A job names one of these.

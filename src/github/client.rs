@@ -126,6 +126,16 @@ impl GitHub {
         }
     }
 
+    /// The transport, for requests whose answers are no JSON.
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The address of a path of the REST API, whose segments are encoded.
+    pub(super) fn rest_address(&self, path: &[&str]) -> Url {
+        address(&self.rest, path, &[])
+    }
+
     async fn fetch(&self, asked: Url, priority: Priority) -> Result<Lookup<Fetched>, Failure> {
         let key = CacheKey {
             url: asked.to_string(),

@@ -4,6 +4,7 @@
 //! batched GraphQL queries or conditional GETs; writes go through octocrab, one at a time, and are
 //! never repeated here: whoever asked for one looks for its effect before asking again.
 
+mod artifacts;
 mod batch;
 mod client;
 mod commits;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use crate::failure::Failure;
 
+pub use artifacts::ArtifactSeen;
 pub use client::{Fetched, GitHub, GitHubSettings};
 pub use commits::{BranchHead, CommitMessage, CommitRefused, Committed, FileChange, PushRefused};
 pub use files::FileAt;

@@ -99,6 +99,13 @@ impl Transport {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
+    /// A request to another host than GitHub's own: without the token.
+    pub(super) fn without_token(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        let user_agent = self.headers.get(USER_AGENT).cloned();
+        let headers = HeaderMap::from_iter(user_agent.map(|agent| (USER_AGENT, agent)));
+        self.http.request(method, url).headers(headers)
+    }
+
     /// Sends one request, once, and reads its answer to the end; the limiter learns from it.
     pub(super) async fn send(
         &self,

@@ -7,6 +7,7 @@ mod channel_files;
 pub mod check_status;
 mod conda_channels;
 pub mod engines;
+pub mod intake;
 pub mod integrate;
 pub mod poll_releases;
 pub mod promote;
@@ -103,7 +104,7 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
-        JobKind::Integrate(_) | JobKind::Recheck(_) => return None,
+        JobKind::Integrate(_) | JobKind::Intake(_) | JobKind::Recheck(_) => return None,
     })
 }
 
@@ -120,6 +121,9 @@ fn conda_work_of(
         }
         JobKind::Recheck(settings) => {
             Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
+        }
+        JobKind::Intake(settings) => {
+            Some(Arc::new(intake::Intake { services, distribution, settings: settings.clone(), pass }))
         }
         JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => {
             None

@@ -4,6 +4,7 @@
 //! transactions begin immediate, and no network call happens inside one.
 
 mod actions;
+mod arrivals;
 mod backup;
 mod blobs;
 mod channels;
@@ -13,6 +14,7 @@ mod http_cache;
 mod jobs;
 mod ledger;
 mod lock;
+mod notices;
 mod observations;
 mod occurrences;
 mod pull_requests;
@@ -37,11 +39,13 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use actions::{Action, ActionState, Intention};
+pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
 pub use events::{Event, NewEvent};
 pub use http_cache::{CacheKey, KeptAnswer};
 pub use jobs::{JobAdvance, JobCursor, Pause, SkipNext, SkipNextUse};
 pub use lock::StateLock;
+pub use notices::{NewNotice, Notice, NoticeId, NoticeKind, NoticeState, Taken};
 pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{
     Claim, NewOccurrence, Occurrence, OccurrenceId, OccurrenceState, OpenOccurrence, Trigger,

@@ -16,4 +16,5 @@ mod runner;
 mod sample_jobs;
 mod simulated_github;
 mod store;
+mod web;
 mod world;

@@ -52,6 +52,17 @@ impl Answer {
         Self { status: 200, headers, body, basis: None }
     }
 
+    /// 302.
+    pub(super) fn found_at(location: String) -> Self {
+        Self { status: 302, ..Self::no_content() }.with("location", location)
+    }
+
+    /// A zip file.
+    pub(super) fn zip(body: Vec<u8>) -> Self {
+        let headers = vec![("content-type", "application/zip".into())];
+        Self { status: 200, headers, body, basis: None }
+    }
+
     /// An error with GitHub's shape.
     pub(super) fn refused(refused: &Refused) -> Self {
         let mut body = json!({

@@ -6,6 +6,7 @@
 //! GitHub's own description of its API, `limits` counts them, `faults` spoils some of them.
 
 mod answer;
+mod artifact_storage;
 mod description;
 pub mod event;
 pub mod faults;

@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::limits::{Limits, Usage};
 use super::people::{self, PeopleEvent};
 use super::refused::Refused;
-use super::state::{GitHubState, WorkflowRun};
+use super::state::{Artifact, GitHubState, WorkflowRun};
 
 /// A GitHub that is plain data. Rate limits, counts and faults begin anew with each process;
 /// everything else is in the journal.
@@ -136,6 +136,13 @@ impl SimulatedGitHub {
     pub fn set_runs(&self, repository: &str, runs: Vec<WorkflowRun>) {
         if let Ok(found) = self.lock().state.repository_mut(repository) {
             found.runs = runs;
+        }
+    }
+
+    /// Sets the artifacts of a repository's runs. Like the runs they are not journalled.
+    pub fn set_artifacts(&self, repository: &str, artifacts: Vec<Artifact>) {
+        if let Ok(found) = self.lock().state.repository_mut(repository) {
+            found.artifacts = artifacts;
         }
     }
 

@@ -80,6 +80,8 @@ pub struct Repository {
     pub comments: Vec<Comment>,
     /// Runs of GitHub Actions workflows.
     pub runs: Vec<WorkflowRun>,
+    /// Artifacts of its runs.
+    pub artifacts: Vec<Artifact>,
     /// The files of its workflows, which are known before they ever ran.
     pub workflows: BTreeSet<String>,
     /// Dispatches of workflows that were asked for, in order.
@@ -226,6 +228,23 @@ pub struct WorkflowRun {
     pub created_at: Timestamp,
     /// When this attempt began.
     pub run_started_at: Timestamp,
+}
+
+/// An artifact of a workflow run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its id.
+    pub id: u64,
+    /// The run that made it.
+    pub run_id: u64,
+    /// Its name.
+    pub name: String,
+    /// The zip file.
+    pub content: Vec<u8>,
+    /// From when on it can be seen.
+    pub created_at: Timestamp,
+    /// True where its content was deleted, as it is after some months.
+    pub expired: bool,
 }
 
 /// A workflow that was asked to run.

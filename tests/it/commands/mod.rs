@@ -8,6 +8,7 @@ mod history;
 mod place;
 mod sample_state;
 mod service;
+mod token;
 mod upkeep;
 
 use std::ffi::OsString;

@@ -168,7 +168,10 @@ pub fn zst(bytes: &[u8]) -> Vec<u8> {
 /// A zip file of stored members.
 pub fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    // A time of its own, so that the same package always has the same bytes.
+    let options = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default());
     for (name, bytes) in members {
         writer.start_file(name.as_str(), options).expect("memory");
         writer.write_all(bytes).expect("memory");

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
+use super::super::artifact_storage;
 use super::super::event::Event;
 use super::super::files::resolve;
 use super::super::limits::Resource;
 use super::super::refused::Refused;
 use super::super::simulation::Inner;
-use super::super::state::WorkflowRun;
+use super::super::state::{Artifact, WorkflowRun};
 use super::{Call, shapes};
 
 /// The state of all budgets. The ones that the simulation does not use are whole.
@@ -54,6 +55,42 @@ impl Call<'_> {
         let run = repository.runs.iter().find(|run| run.id == id && run.created_at <= self.now);
         let run = run.ok_or_else(|| Refused::not_found("Not Found"))?;
         Ok(Answer::ok(&shapes::run(&self.request.api, repository, run)))
+    }
+
+    /// Artifacts of a run, newest first. Those that cannot be seen yet are not there, nor in a run that is not.
+    pub(super) fn list_artifacts(&self) -> Result<Answer, Refused> {
+        self.only_query(&["name", "per_page", "page"])?;
+        let (repository, run_id) = (self.repository()?, self.number("run_id")?);
+        if !repository.runs.iter().any(|run| run.id == run_id && run.created_at <= self.now) {
+            return Err(Refused::not_found("Not Found"));
+        }
+        let wanted = |artifact: &&Artifact| {
+            artifact.run_id == run_id
+                && artifact.created_at <= self.now
+                && self.query("name").is_none_or(|name| artifact.name == name)
+        };
+        let mut artifacts: Vec<_> = repository.artifacts.iter().filter(wanted).collect();
+        artifacts.sort_by_key(|artifact| std::cmp::Reverse((artifact.created_at, artifact.id)));
+        let total = artifacts.len();
+        let (entries, link) = self.cut(artifacts);
+        let shape = |artifact| shapes::artifact(&self.request.api, repository, artifact);
+        let artifacts: Value = entries.into_iter().map(shape).collect();
+        let answer = Answer::ok(&json!({"total_count": total, "artifacts": artifacts}));
+        Ok(if link.is_empty() { answer } else { answer.with("link", link) })
+    }
+
+    /// Sends the client on to where the zip file lies, with an address that needs no token.
+    pub(super) fn download_artifact(&self) -> Result<Answer, Refused> {
+        let (repository, id) = (self.repository()?, self.number("artifact_id")?);
+        let seen = |artifact: &&Artifact| artifact.id == id && artifact.created_at <= self.now;
+        let artifact = repository.artifacts.iter().find(seen);
+        let artifact = artifact.filter(|_| self.parameter("archive_format") == "zip");
+        let artifact = artifact.ok_or_else(|| Refused::not_found("Not Found"))?;
+        if artifact.expired {
+            return Err(Refused::status(410, "GONE", "Artifact has expired"));
+        }
+        let location = artifact_storage::address(&self.request.api, &repository.name, artifact);
+        Ok(Answer::found_at(location))
     }
 
     pub(super) fn dispatch(&mut self) -> Result<Answer, Refused> {

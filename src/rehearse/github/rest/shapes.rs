@@ -7,7 +7,7 @@ use super::super::answer::{id, time};
 use super::super::git::{Commit, Git, Oid, Signature};
 use super::super::limits::Rate;
 use super::super::pulls::mergeable;
-use super::super::state::{Comment, Label, PullRequest, Release, Repository, WorkflowRun};
+use super::super::state::{Artifact, Comment, Label, PullRequest, Release, Repository, WorkflowRun};
 
 fn node_id(kind: &str, key: &str) -> String {
     format!("{kind}_{:x}", id(kind, key))
@@ -365,6 +365,24 @@ pub(super) fn comment(api: &str, repository: &Repository, comment: &Comment) -> 
         "created_at": time(comment.created_at),
         "updated_at": time(comment.created_at),
         "author_association": "CONTRIBUTOR",
+    })
+}
+
+/// An artifact of a run.
+pub(super) fn artifact(api: &str, repo: &Repository, artifact: &Artifact) -> Value {
+    let (name, id) = (&repo.name, artifact.id);
+    let url = format!("{api}/repos/{name}/actions/artifacts/{id}");
+    json!({
+        "id": id,
+        "node_id": node_id("A", &id.to_string()),
+        "name": artifact.name,
+        "size_in_bytes": artifact.content.len(),
+        "url": url,
+        "archive_download_url": format!("{url}/zip"),
+        "expired": artifact.expired,
+        "created_at": time(artifact.created_at),
+        "updated_at": time(artifact.created_at),
+        "workflow_run": { "id": artifact.run_id },
     })
 }
 

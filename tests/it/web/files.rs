@@ -1,0 +1,196 @@
+//! The published folder as clients of channels read it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use sha2::{Digest as _, Sha256};
+use tidegate::ecosystem::conda::layout::ArchiveFormat;
+use tidegate::publish::channel::{ChannelFolder, PackageFile, Patches};
+
+use super::place::Place;
+use crate::conda::made::made;
+
+/// Publishes packages of these names as a channel at `root`.
+fn publish(root: &Path, names: &[&str]) {
+    fs::create_dir_all(root.parent().unwrap()).unwrap();
+    let beside = tempfile::tempdir().unwrap();
+    let files: Vec<PackageFile> = names
+        .iter()
+        .map(|name| {
+            let package = made(name, "1.0", "0");
+            let path = beside.path().join(package.file_name(ArchiveFormat::Conda));
+            let bytes = package.bytes(ArchiveFormat::Conda);
+            fs::write(&path, &bytes).unwrap();
+            PackageFile {
+                subdir: "noarch".into(),
+                file_name: package.file_name(ArchiveFormat::Conda),
+                sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+                size: bytes.len() as u64,
+                path,
+            }
+        })
+        .collect();
+    ChannelFolder::new(root).unwrap().publish(&files, &Patches::new()).unwrap();
+}
+
+const INDEX: &str = "/tiny/tested/noarch/repodata.json";
+const PACKAGE: &str = "/tiny/tested/noarch/q2-types-1.0-0.conda";
+
+async fn channel(names: &[&str]) -> Place {
+    let place = Place::new().await;
+    publish(&place.published().join("tiny/tested"), names);
+    place
+}
+
+fn header(response: &reqwest::Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn files_come_whole_in_part_or_as_their_headers_alone() {
+    let place = channel(&["q2-types"]).await;
+    let bytes = fs::read(place.published().join(&PACKAGE[1..])).unwrap();
+    let whole = place.get(PACKAGE).send().await.unwrap();
+    assert_eq!(whole.status(), 200);
+    assert_eq!(header(&whole, "content-type"), "application/octet-stream");
+    assert_eq!(header(&whole, "accept-ranges"), "bytes");
+    assert!(header(&whole, "cache-control").contains("immutable"));
+    let etag = header(&whole, "etag");
+    assert_eq!(whole.bytes().await.unwrap(), bytes);
+
+    let head = place.request(Method::HEAD, PACKAGE).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), header(&head, "content-length")), (200, bytes.len().to_string()));
+    assert_eq!(header(&head, "etag"), etag);
+
+    let part = place.get(PACKAGE).header("range", "bytes=10-19").send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(header(&part, "content-range"), format!("bytes 10-19/{}", bytes.len()));
+    assert_eq!(part.bytes().await.unwrap(), &bytes[10..20]);
+
+    let rest =
+        place.get(PACKAGE).header("range", "bytes=10-").header("if-range", &etag).send().await.unwrap();
+    assert_eq!((rest.status().as_u16(), rest.bytes().await.unwrap().len()), (206, bytes.len() - 10));
+    let changed =
+        place.get(PACKAGE).header("range", "bytes=10-").header("if-range", "\"old\"").send().await.unwrap();
+    assert_eq!(changed.status(), 200, "a part of another file is of no use");
+
+    let beyond = place.get(PACKAGE).header("range", "bytes=99999999-").send().await.unwrap();
+    assert_eq!(
+        (beyond.status().as_u16(), header(&beyond, "content-range")),
+        (416, format!("bytes */{}", bytes.len()))
+    );
+    assert_eq!(place.request(Method::PUT, PACKAGE).send().await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn who_has_the_newest_is_sent_nothing_until_something_is_published() {
+    let place = channel(&["q2-types"]).await;
+    let first = place.get(INDEX).send().await.unwrap();
+    let etag = header(&first, "etag");
+    assert_eq!(header(&first, "cache-control"), "no-cache");
+    let again = place.get(INDEX).header("if-none-match", format!("\"x\", W/{etag}")).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), header(&again, "etag")), (304, etag.clone()));
+
+    publish(&place.published().join("tiny/tested"), &["q2-types", "q2-feature-table"]);
+    let newer = place.get(INDEX).header("if-none-match", &etag).send().await.unwrap();
+    assert_eq!(newer.status(), 200);
+    assert!(newer.text().await.unwrap().contains("q2-feature-table"));
+
+    // Back to the older set: the content counts, whatever the date says.
+    ChannelFolder::new(place.published().join("tiny/tested")).unwrap().rollback(1).unwrap();
+    let older = place.get(INDEX).send().await.unwrap();
+    assert!(!older.text().await.unwrap().contains("q2-feature-table"));
+}
+
+#[tokio::test]
+async fn an_index_comes_in_the_form_that_the_client_reads() {
+    let place = channel(&["q2-types"]).await;
+    let plain = place.get(INDEX).send().await.unwrap();
+    assert_eq!(header(&plain, "vary"), "accept-encoding");
+    let (plain_etag, text) = (header(&plain, "etag"), plain.bytes().await.unwrap());
+
+    let zstd = place.get(INDEX).header("accept-encoding", "gzip, zstd").send().await.unwrap();
+    assert_eq!(
+        (header(&zstd, "content-encoding"), header(&zstd, "content-type")),
+        ("zstd".into(), "application/json".into())
+    );
+    let zstd_etag = header(&zstd, "etag");
+    assert_eq!(zstd::decode_all(&zstd.bytes().await.unwrap()[..]).unwrap(), text);
+
+    let gzip = place.get(INDEX).header("accept-encoding", "gzip, zstd;q=0").send().await.unwrap();
+    assert_eq!(header(&gzip, "content-encoding"), "gzip");
+    let gzip_etag = header(&gzip, "etag");
+    let mut unpacked = Vec::new();
+    let packed = gzip.bytes().await.unwrap();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked, text);
+    assert!(plain_etag != zstd_etag && zstd_etag != gzip_etag && plain_etag != gzip_etag);
+
+    let by_name = place.get(&format!("{INDEX}.zst")).header("accept-encoding", "zstd").send().await.unwrap();
+    assert_eq!(
+        (header(&by_name, "content-encoding"), header(&by_name, "content-type")),
+        (String::new(), "application/zstd".into())
+    );
+}
+
+#[tokio::test]
+async fn nothing_hidden_and_nothing_outside_is_there() {
+    let place = channel(&["q2-types"]).await;
+    let secret = place.folder.path().join("secret.txt");
+    fs::write(&secret, "secret").unwrap();
+    std::os::unix::fs::symlink(&secret, place.published().join("leak.txt")).unwrap();
+    fs::write(place.published().join(".hidden"), "hidden").unwrap();
+    assert!(place.published().join("tiny/.tested-generations/1/noarch/repodata.json").exists());
+    for path in [
+        "/tiny/.tested-generations/1/noarch/repodata.json",
+        "/tiny/%2etested-generations/1/noarch/repodata.json",
+        "/.hidden",
+        "/leak.txt",
+        "/%2e%2e/secret.txt",
+        "/tiny/..%2f..%2fsecret.txt",
+        "/tiny/tested/noarch",
+        "/tiny/tested/noarch/",
+        "/",
+        "/nothing",
+        "/tiny/tested/noarch/repodata.json/x",
+    ] {
+        assert_eq!(place.get(path).send().await.unwrap().status(), 404, "{path}");
+    }
+    assert_eq!(place.get(INDEX).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_during_publications_always_gets_a_whole_index() {
+    let place = channel(&["q2-types"]).await;
+    let root = place.published().join("tiny/tested");
+    // A reader's files stay for as long as two more publications; so it is given its time between them.
+    let reads = Arc::new(AtomicUsize::new(0));
+    let seen = reads.clone();
+    let publishing = tokio::task::spawn_blocking(move || {
+        for round in 0..10 {
+            let more: &[&str] = if round % 2 == 0 { &["q2-types", "q2-emperor"] } else { &["q2-types"] };
+            publish(&root, more);
+            let before = seen.load(Ordering::SeqCst);
+            while seen.load(Ordering::SeqCst) == before {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+    while !publishing.is_finished() {
+        let response = place.get(INDEX).header("accept-encoding", "zstd").send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let text = zstd::decode_all(&response.bytes().await.unwrap()[..]).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        for file in index["packages.conda"].as_object().unwrap().keys() {
+            let path = format!("/tiny/tested/noarch/{file}");
+            let response = place.get(&path).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+        }
+        reads.fetch_add(1, Ordering::SeqCst);
+    }
+    publishing.await.unwrap();
+}
