@@ -11,10 +11,11 @@ macro_rules! shipped_files {
     };
 }
 
-const FILES: [(&str, &str); 10] = shipped_files![
+const FILES: [(&str, &str); 11] = shipped_files![
     "config/tidegate.toml",
     "config/distributions/qiime2-tiny.toml",
     "config/distributions/r-multiverse.toml",
+    "jobs/qiime2-tiny-intake.toml",
     "jobs/qiime2-tiny-integrate.toml",
     "jobs/qiime2-tiny-recheck.toml",
     "jobs/r-multiverse-community-status.toml",

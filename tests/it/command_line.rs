@@ -40,7 +40,7 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 7 jobs (2 switched off)");
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 8 jobs (3 switched off)");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
@@ -49,6 +49,7 @@ fn check_says_what_it_found() {
         "r-multiverse"
       ],
       "jobs": [
+        "qiime2-tiny-intake",
         "qiime2-tiny-integrate",
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",

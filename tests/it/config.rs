@@ -149,7 +149,16 @@ fn the_shipped_files_are_sound() {
     let kinds: Vec<&str> = loaded.jobs.values().map(|job| job.kind.name()).collect();
     assert_eq!(
         kinds,
-        ["integrate", "recheck", "check-status", "poll-releases", "snapshot", "promote", "check-status"]
+        [
+            "intake",
+            "integrate",
+            "recheck",
+            "check-status",
+            "poll-releases",
+            "snapshot",
+            "promote",
+            "check-status"
+        ]
     );
     let JobKind::Promote(promote) = &shipped.jobs["r-multiverse-staging"].kind else {
         panic!("the staging job promotes");
@@ -280,7 +289,7 @@ proptest! {
     fn no_edit_is_ignored(texts in a_broken_edit()) {
         match Configuration::from_texts(texts) {
             Ok(configuration) => {
-                prop_assert_eq!(configuration.jobs.len(), 7);
+                prop_assert_eq!(configuration.jobs.len(), 8);
                 prop_assert_eq!(configuration.distributions.len() + configuration.conda.len(), 2);
             }
             Err(mistakes) => {

@@ -92,9 +92,12 @@ impl Passes {
                     .collect(),
                 last_green: self.green.get(&case.member.name).cloned(),
                 before: self.settled.get(&case.member.name).copied(),
+                blamed_before: None,
+                mixtures: Vec::new(),
             }
         };
         RecheckFacts {
+            culprit_tests: 0,
             metapackage: solved[0].0.member.clone(),
             confirm_red: 2,
             infrastructure_attempts: 3,
