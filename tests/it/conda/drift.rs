@@ -13,7 +13,7 @@ use super::drift_year::{DAYS, Size, Year};
 const SMALL: Size =
     Size { members: 80, packages: 120, named: 3, versions: 10, every: 7, arrivals: 3, faults: 24 };
 
-/// What a year came to.
+/// What a year came to, as counted beside the rule.
 #[derive(Default)]
 struct Tally {
     passes: usize,
