@@ -2,8 +2,8 @@
 //! drift asks for beside testing everything in each pass; and in how much memory. The floor is reading
 //! the indexes once. Tests are played and nothing is fetched: what is measured is solving and deciding.
 //!
-//! The year is shortened to a pass every `DAYS` days, unless 1 is given: `cargo bench --bench recheck_year
-//! [-- DAYS]`. Each measurement is a process of its own, so that its memory is its own.
+//! Of the year the first `DAYS` days are lived through, one pass a day; 365 take some minutes: `cargo bench
+//! --bench recheck_year [-- DAYS]`. Each measurement is a process of its own, so that its memory is its own.
 
 #[path = "../tests/it/conda/drift_passes.rs"]
 #[allow(dead_code, reason = "the test looks at each played test too")]
@@ -24,32 +24,32 @@ use drift_year::{DAYS, Size, Year};
 /// About 20,000 records over the year, of which a member can reach some 2,000.
 const FULL: Size =
     Size { members: 80, packages: 1300, named: 12, versions: 13, every: 1, arrivals: 8, faults: 60 };
-/// From one pass to the next, in days.
-const BETWEEN: usize = 14;
+/// How many days of the year are lived through.
+const SHORTENED: u32 = 60;
 
 /// Says to a child which measurement it is; cargo passes arguments of its own.
 const MEASUREMENT: &str = "TIDEGATE_BENCH_MEASUREMENT";
 
 fn main() -> anyhow::Result<()> {
-    let between = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(BETWEEN);
+    let days = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(SHORTENED);
     if let Ok(measurement) = std::env::var(MEASUREMENT) {
-        return measure(&measurement, between);
+        return measure(&measurement, days);
     }
     println!("{} members, {} records over the year", FULL.members, Year::new(FULL).records());
     for measurement in ["floor", "full plan", "year"] {
         let mut command = Command::new(std::env::current_exe()?);
-        let status = command.arg(between.to_string()).env(MEASUREMENT, measurement).status()?;
+        let status = command.arg(days.to_string()).env(MEASUREMENT, measurement).status()?;
         anyhow::ensure!(status.success(), "`{measurement}` failed");
     }
     Ok(())
 }
 
-fn measure(measurement: &str, between: usize) -> anyhow::Result<()> {
+fn measure(measurement: &str, days: u32) -> anyhow::Result<()> {
     let year = Year::new(FULL);
     let told = match measurement {
         "floor" => floor(&year)?,
         "full plan" => full_plan(&year)?,
-        _ => live_through(&year, between.max(1))?,
+        _ => live_through(&year, days.clamp(1, DAYS))?,
     };
     println!("{measurement}: {told}; peak {}", peak_memory()?);
     Ok(())
@@ -88,10 +88,10 @@ fn full_plan(year: &Year) -> anyhow::Result<String> {
     ))
 }
 
-fn live_through(year: &Year, between: usize) -> anyhow::Result<String> {
+fn live_through(year: &Year, days: u32) -> anyhow::Result<String> {
     let mut passes = Passes::default();
     let mut took = Vec::new();
-    for day in (0..DAYS).step_by(between) {
+    for day in 0..days {
         let index = year.external_index(day);
         let start = Instant::now();
         let channels = year.channels(index)?;
@@ -102,9 +102,8 @@ fn live_through(year: &Year, between: usize) -> anyhow::Result<String> {
     took.sort_unstable();
     let everything = took.len() * FULL.members as usize;
     Ok(format!(
-        "{} passes, one every {between} days, {} in all, {} the median, {} the longest; {} tests, {everything} \
+        "{days} of {DAYS} days, a pass each, {} in all, {} the median, {} the longest; {} tests, {everything} \
          if everything is tested each time",
-        took.len(),
         seconds(took.iter().sum()),
         seconds(took[took.len() / 2]),
         seconds(took[took.len() - 1]),

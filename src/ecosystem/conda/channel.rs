@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::address::ChannelAddress;
 pub use super::index_file::RefusedRecord;
-use super::index_file::{self, IndexFile};
+use super::index_file::{self, IndexFile, PackageFiles};
 use super::spec::Spec;
 use crate::domain::Build;
 use crate::failure::Failure;
@@ -100,7 +100,8 @@ impl ChannelIndex {
 
     /// The names of all packages that it offers for the platform, `noarch` included.
     pub(super) fn names(&self, platform: &str) -> BTreeSet<&str> {
-        self.offered(platform).map(|record| record.package_record.name.as_normalized()).collect()
+        let indexes = [platform, NOARCH].into_iter().filter_map(|subdir| self.subdirs.get(subdir));
+        indexes.flat_map(|index| index.packages.keys().map(String::as_str)).collect()
     }
 
     /// The record of that exact build, by its file.
@@ -113,15 +114,17 @@ impl ChannelIndex {
         self.accepted(spec).filter(fits).max_by(|a, b| preference(a, b))
     }
 
-    /// The records of one sub-directory, in the order of their file names.
-    pub(super) fn records_of(&self, subdir: &str) -> impl Iterator<Item = &RepoDataRecord> {
-        self.subdirs.get(subdir).into_iter().flat_map(|index| index.records.values())
+    /// What it has of a package in the sub-directory.
+    pub(super) fn package(&self, subdir: &str, name: &str) -> Option<&PackageFiles> {
+        self.subdirs.get(subdir)?.packages.get(name)
     }
 
-    /// The records for the platform and those for all platforms.
-    pub(super) fn offered(&self, platform: &str) -> impl Iterator<Item = &RepoDataRecord> {
-        let own = (platform != NOARCH).then(|| self.records_of(platform));
-        own.into_iter().flatten().chain(self.records_of(NOARCH))
+    /// The records of these packages in the sub-directory, in the order of their file names.
+    pub(super) fn records_named(&self, subdir: &str, names: &BTreeSet<String>) -> Vec<&RepoDataRecord> {
+        let files = names.iter().filter_map(|name| self.package(subdir, name));
+        let mut files: Vec<&String> = files.flat_map(|package| &package.files).collect();
+        files.sort_unstable();
+        files.into_iter().filter_map(|file| self.record(subdir, file)).collect()
     }
 
     fn records(&self) -> impl Iterator<Item = &RepoDataRecord> {

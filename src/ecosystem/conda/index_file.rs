@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::package::{DistArchiveIdentifier, DistArchiveType};
-use rattler_conda_types::{ChannelInfo, PackageRecord, RepoDataRecord, V3Packages};
+use rattler_conda_types::{ChannelInfo, PackageName, PackageRecord, RepoDataRecord, V3Packages};
 use serde::Deserialize;
 use url::Url;
 
@@ -20,6 +20,17 @@ pub(super) struct IndexFile {
     pub(super) removed: BTreeSet<String>,
     /// The records that were left out, by file name.
     pub(super) refused: BTreeMap<String, RefusedRecord>,
+    /// The packages, by name. Each solve asks for them, so they are gathered once.
+    pub(super) packages: BTreeMap<String, PackageFiles>,
+}
+
+/// What a sub-directory has of one package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PackageFiles {
+    /// The names of its files, in order.
+    pub(super) files: Vec<String>,
+    /// The names of what any of its builds may need.
+    pub(super) needs: BTreeSet<String>,
 }
 
 /// A record that is not believed, and therefore not offered.
@@ -71,6 +82,7 @@ pub(super) fn read(bytes: &[u8], address: &ChannelAddress, subdir: &str) -> Resu
     for (identifier, record) in listed.chain(newer.map(|(identifier, record, _)| (identifier, record))) {
         index.take(&place, identifier, record);
     }
+    index.gather_packages();
     Ok(index)
 }
 
@@ -120,6 +132,24 @@ impl IndexFile {
         let refused =
             RefusedRecord { subdir: place.subdir.to_owned(), file_name: file_name.clone(), name, why };
         self.refused.insert(file_name, refused);
+    }
+
+    /// Gathers the packages from the records.
+    fn gather_packages(&mut self) {
+        for (file_name, record) in &self.records {
+            let package = &record.package_record;
+            let files = match self.packages.get_mut(package.name.as_normalized()) {
+                Some(files) => files,
+                None => self.packages.entry(package.name.as_normalized().to_owned()).or_default(),
+            };
+            files.files.push(file_name.clone());
+            for line in package.depends.iter().chain(package.extra_depends.values().flatten()) {
+                let name = PackageName::normalized_name_from_matchspec_str(line);
+                if !files.needs.contains(name.as_ref()) {
+                    files.needs.insert(name.into_owned());
+                }
+            }
+        }
     }
 }
 

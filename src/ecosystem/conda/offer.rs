@@ -1,13 +1,13 @@
 //! What the solver may choose from: the records of the channels in their order of priority, and what is
 //! ruled out beforehand and why.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rattler_conda_types::{GenericVirtualPackage, MatchSpec, NamelessMatchSpec, PackageName, RepoDataRecord};
+use rattler_conda_types::{GenericVirtualPackage, MatchSpec, NamelessMatchSpec, RepoDataRecord};
 use rattler_solve::resolvo::{
     CondaDependencyProvider, NameType, RepoData, SolverMatchSpec, SolverPackageRecord, extra_version_set,
 };
@@ -16,7 +16,7 @@ use resolvo::utils::Pool;
 use resolvo::{ConditionalRequirement, Problem, UnsolvableOrCancelled, VersionSetId};
 use url::Url;
 
-use super::channel::ChannelIndex;
+use super::channel::{ChannelIndex, NOARCH};
 use super::explanation::beginning_of;
 use super::spec::Spec;
 
@@ -44,20 +44,19 @@ impl<'a> Offer<'a> {
     /// What the channels offer for the platform, as far as the specs could ever need it. The order of
     /// the records of an index never counts: they come by file name.
     pub(super) fn new(channels: &'a [ChannelIndex], platform: &str, specs: &[Spec]) -> Self {
-        let mut by_name: BTreeMap<&str, Vec<&RepoDataRecord>> = BTreeMap::new();
-        for record in channels.iter().flat_map(|channel| channel.offered(platform)) {
-            by_name.entry(record.package_record.name.as_normalized()).or_default().push(record);
-        }
-        let needed = needed(&by_name, specs);
-        let chosen = |record: &&RepoDataRecord| needed.contains(record.package_record.name.as_normalized());
-        let folders =
-            channels.iter().flat_map(|channel| [channel.records_of(platform), channel.records_of("noarch")]);
-        let folders = folders.take(if platform == "noarch" { 1 } else { usize::MAX });
-        let records = folders.map(|records| records.filter(chosen).collect()).collect();
+        let own = (platform != NOARCH).then_some(platform);
+        let subdirs: Vec<&str> = own.into_iter().chain([NOARCH]).collect();
+        let needed = needed(channels, &subdirs, specs);
+        let of_folder = |(channel, subdir): (&'a ChannelIndex, &str)| {
+            channel.records_named(subdir, &needed).into_iter().collect()
+        };
+        let records = folders(channels, &subdirs).map(of_folder).collect();
         let mut excluded = HashMap::new();
         for spec in specs {
-            let named = by_name.get(spec.name()).into_iter().flatten();
-            excluded.extend(not_meant(spec, named.copied()));
+            let name = BTreeSet::from([spec.name().to_owned()]);
+            let named = folders(channels, &subdirs)
+                .flat_map(|(channel, subdir)| channel.records_named(subdir, &name));
+            excluded.extend(not_meant(spec, named));
         }
         Self { records, excluded, platform: Vec::new(), constraints: Vec::new() }
     }
@@ -179,20 +178,25 @@ fn version_sets(pool: &Pool<SolverMatchSpec<'_>, NameType>, spec: MatchSpec) -> 
     sets
 }
 
+/// The sub-directories of all channels, in order of priority.
+fn folders<'a, 's>(
+    channels: &'a [ChannelIndex],
+    subdirs: &'s [&'s str],
+) -> impl Iterator<Item = (&'a ChannelIndex, &'s str)> {
+    channels.iter().flat_map(move |channel| subdirs.iter().map(move |subdir| (channel, *subdir)))
+}
+
 /// The names that an environment with these specs could hold. A channel such as conda-forge has hundred
 /// times more than any one environment can reach, and every question costs time for each record.
-fn needed<'a>(by_name: &BTreeMap<&'a str, Vec<&'a RepoDataRecord>>, specs: &[Spec]) -> BTreeSet<String> {
+fn needed<'a>(channels: &'a [ChannelIndex], subdirs: &[&str], specs: &[Spec]) -> BTreeSet<String> {
     let mut needed: BTreeSet<String> = specs.iter().map(|spec| spec.name().to_owned()).collect();
     let mut open: Vec<String> = needed.iter().cloned().collect();
     while let Some(name) = open.pop() {
-        for record in by_name.get(name.as_str()).into_iter().flatten() {
-            let package = &record.package_record;
-            for line in package.depends.iter().chain(package.extra_depends.values().flatten()) {
-                let name = PackageName::normalized_name_from_matchspec_str(line);
-                if !needed.contains(name.as_ref()) {
-                    needed.insert(name.clone().into_owned());
-                    open.push(name.into_owned());
-                }
+        let has = |(channel, subdir): (&'a ChannelIndex, &str)| channel.package(subdir, &name);
+        for on in folders(channels, subdirs).filter_map(has).flat_map(|package| &package.needs) {
+            if !needed.contains(on) {
+                needed.insert(on.clone());
+                open.push(on.clone());
             }
         }
     }

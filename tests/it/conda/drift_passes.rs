@@ -26,7 +26,9 @@ pub struct Passes {
 
 /// A test that was played.
 pub struct Played {
+    /// The day of the pass that wanted it.
     pub day: u32,
+    /// How it came out.
     pub verdict: TestVerdict,
 }
 
@@ -135,6 +137,7 @@ fn play(case: &RecheckCase, environment: &Environment, attempt: u32, faults: &[F
     }
 }
 
+/// The environment, where there is one.
 pub fn environment(solved: &Solved) -> Option<&Environment> {
     match solved {
         Solved::Environment(environment) => Some(environment),

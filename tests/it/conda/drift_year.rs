@@ -35,7 +35,9 @@ pub struct Size {
 /// What breaks a member: all of these files in its environment. One file is a bad build, two are a bad
 /// pair, each of which is good without the other.
 pub struct Fault {
+    /// The name of the member.
     pub member: String,
+    /// The names of the files.
     pub files: BTreeSet<String>,
 }
 
@@ -65,6 +67,7 @@ impl Fault {
 }
 
 impl Year {
+    /// The year of that size.
     pub fn new(size: Size) -> Self {
         let mut making = Making::new(size);
         for day in (1..DAYS).step_by(size.every as usize) {

@@ -158,6 +158,14 @@ fn each_platform_has_its_own_builds() {
 }
 
 #[test]
+fn what_installs_everywhere_is_found_in_every_channel() {
+    let channels =
+        [channel("one", &[record("app 1.0 0", &["lib"])]), channel("two", &[record("lib 2.0 0", &[])])];
+    let everywhere = SolveTask::new(&channels, "noarch").wanting(["app"]);
+    assert_eq!(chosen(&solve(&everywhere).unwrap()), ["app 1.0 0", "lib 2.0 0"]);
+}
+
+#[test]
 fn a_day_of_the_past_can_be_solved_again() {
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
     let channels = [channel(
