@@ -1,18 +1,22 @@
 //! The archive of a metapackage: the same bytes each time, and whole to another reader.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use tidegate::domain::Build;
+use tidegate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::ecosystem::conda::metapackage::Metapackage;
 
-use super::channel_builder::{channel, record};
+use super::channel_builder::{Record, channel, record};
+
+fn records() -> Vec<Record> {
+    vec![record("q2-types 2023.7.0 py38_1", &[]).on("linux-64"), record("q2templates 2023.7.0 pyh_0", &[])]
+}
 
 fn members() -> Vec<Build> {
-    let records =
-        [record("q2-types 2023.7.0 py38_1", &[]).on("linux-64"), record("q2templates 2023.7.0 pyh_0", &[])];
-    channel("staged", &records).builds()
+    channel("staged", &records()).builds()
 }
 
 fn core() -> Metapackage {
@@ -64,6 +68,26 @@ fn both_formats_hold_the_pins_of_every_member() {
         let paths: Value = serde_json::from_str(&unpacked(&core(), format, "info/paths.json")).unwrap();
         assert_eq!(paths["paths"], serde_json::json!([]));
     }
+}
+
+#[test]
+fn what_is_written_is_taken_apart_into_the_same_members() {
+    let index: Value =
+        serde_json::from_str(&unpacked(&core(), ArchiveFormat::Conda, "info/index.json")).unwrap();
+    let written = record("qiime2-core 2023.08.14.20.23.00 0", &[]).on("linux-64");
+    let rebuilt = record("q2-types 2023.7.0 py38_2", &[]).on("linux-64");
+    let all = [records(), vec![written.with("depends", index["depends"].clone()), rebuilt]].concat();
+    let found = destructure(&DestructureTask {
+        channel: &channel("staged", &all),
+        externals: &[],
+        platform: "linux-64",
+        spec: "qiime2-core",
+        declared: Declared::default(),
+        virtual_packages: None,
+        timeout: Duration::from_secs(60),
+    });
+    let found: Vec<String> = found.unwrap().members.into_iter().map(|member| member.package.sha256).collect();
+    assert_eq!(found, members().into_iter().map(|member| member.sha256).collect::<Vec<_>>());
 }
 
 #[test]
