@@ -46,6 +46,8 @@ pub struct RecheckTest {
     pub version: String,
     /// The member's build string.
     pub build: String,
+    /// SHA-256 of the member's file.
+    pub sha256: String,
     /// The platform.
     pub platform: String,
     /// The environment's fingerprint.
@@ -73,6 +75,7 @@ struct Row {
     name: String,
     version: String,
     build: String,
+    sha256: String,
     platform: String,
     fingerprint: String,
     attempt: u32,
@@ -90,7 +93,7 @@ struct Row {
 macro_rules! select {
     ($from_where:literal) => {
         concat!(
-            "SELECT id, job, name, version, build, platform, fingerprint, attempt, run_id, ticket, \
+            "SELECT id, job, name, version, build, sha256, platform, fingerprint, attempt, run_id, ticket, \
              verdict, log_digest, began_at, ended_at FROM recheck_test ",
             $from_where
         )
@@ -220,6 +223,7 @@ impl Row {
             name: self.name,
             version: self.version,
             build: self.build,
+            sha256: self.sha256,
             platform: self.platform,
             fingerprint: self.fingerprint,
             attempt: self.attempt,

@@ -25,6 +25,8 @@ use crate::store::{NewRecheckTest, RecheckTest};
 
 /// How often an engine is asked how far a test is.
 const LOOK: Duration = Duration::from_millis(500);
+/// How many looks a test that is cancelled gets to end.
+const PATIENCE: u32 = 40;
 /// The most of a log that is kept, in bytes: its end, where the failure is.
 const LOG: u64 = 1 << 20;
 
@@ -134,18 +136,35 @@ impl Recheck {
     pub(super) async fn abandon_tests(&self, context: &RunContext) -> Result<(), RunError> {
         let open = self.services.store.open_recheck_tests(&context.job).await?;
         for test in open {
-            if let Some(ticket) = &test.ticket {
-                let ticket: Ticket = serde_json::from_str(ticket).map_err(anyhow::Error::from)?;
-                let engine = self.services.engines.get(self.settings.engine)?;
-                if ticket.folder.exists() {
-                    engine.engine.cancel(&ticket).await?;
-                }
-            }
+            self.end_in_engine(&test).await?;
             let why = "it was no longer wanted: its environment was no longer that of the day".to_owned();
             let verdict = TestVerdict::Infrastructure { why };
             let now = self.services.clock.now();
             self.services.store.end_recheck_test(test.id, &verdict, None, now).await?;
         }
+        Ok(())
+    }
+
+    /// Has the engine end a test, and clears up after it. The power may have failed before its ticket was
+    /// kept: then its folder is there, and handing it over again gives the ticket.
+    async fn end_in_engine(&self, test: &RecheckTest) -> Result<(), RunError> {
+        let engine = self.services.engines.get(self.settings.engine)?;
+        let path = engine.root.join(key(&test.sha256, test));
+        if !path.exists() {
+            return Ok(());
+        }
+        let ticket = match &test.ticket {
+            Some(ticket) => serde_json::from_str(ticket).map_err(anyhow::Error::from)?,
+            None => engine.engine.submit(&AssignmentFolder::open(&path)?).await?,
+        };
+        engine.engine.cancel(&ticket).await?;
+        for _ in 0..PATIENCE {
+            match engine.engine.look(&ticket).await? {
+                Progress::Ended(_) | Progress::Lost { .. } => return remove(&path),
+                Progress::Waiting | Progress::Running => tokio::time::sleep(LOOK).await,
+            }
+        }
+        // Its worker clears up its environment when it ends; what stays is a few kilobytes.
         Ok(())
     }
 }

@@ -140,3 +140,24 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
         "the old files stay beside the new"
     );
 }
+
+#[tokio::test]
+async fn a_test_that_nobody_wants_any_more_is_ended_and_cleared_away() {
+    if !bubblewrap() {
+        return;
+    }
+    let scene = Scene::new(r#""q2-slow""#).await;
+    let external =
+        |version: &str| Package::new("extdep", version).file("share/extdep.txt", &format!("{version}\n"));
+    Scene::offer(&scene.forge(), &[external("1.0")]);
+    let slow_with_the_first = "if grep -q '^1' $PREFIX/share/extdep.txt; then sleep 50; fi\n";
+    let slow = Package::new("q2-slow", "1.0").depends(&["extdep"]).test(slow_with_the_first);
+    Scene::offer(&scene.staged(), &[slow, metapackage("2026.10", &["q2-slow 1.0 0"])]);
+    scene.pass_stopped_after("recheck", std::time::Duration::from_secs(3)).await;
+    assert_eq!(scene.assignments(), 1, "its test goes on without the daemon");
+
+    Scene::offer(&scene.forge(), &[external("2.0")]);
+    let run = scene.next_day("recheck").await;
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10 passes: 1 green");
+    assert_eq!(scene.assignments(), 0);
+}

@@ -140,6 +140,27 @@ impl Scene {
 
     /// One pass of a job now.
     pub async fn pass(&self, job: &str) -> Run {
+        self.pass_until(job, CancellationToken::new()).await
+    }
+
+    /// One pass of a job that is told to stop after a while, as when the daemon stops.
+    pub async fn pass_stopped_after(&self, job: &str, time: std::time::Duration) -> Run {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            told.cancel();
+        });
+        self.pass_until(job, stop).await
+    }
+
+    /// The assignments that lie with the engine of this machine.
+    pub fn assignments(&self) -> usize {
+        let folder = self.folder.path().join("state/assignments");
+        std::fs::read_dir(folder).map_or(0, Iterator::count)
+    }
+
+    async fn pass_until(&self, job: &str, stop: CancellationToken) -> Run {
         let configuration = self.configuration();
         let state = self.folder.path().join("state");
         tidegate::tls::prepare();
@@ -160,7 +181,7 @@ impl Scene {
         let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: std::time::Duration::from_secs(1) };
         let jobs = Jobs::new(jobs).unwrap();
         let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
-        runner.run_once(job, self.clock.now(), "a test", CancellationToken::new()).await.unwrap()
+        runner.run_once(job, self.clock.now(), "a test", stop).await.unwrap()
     }
 
     async fn client(&self) -> Option<GitHub> {
