@@ -1,12 +1,16 @@
 //! `show`: one run, with what it decided from and what it did.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
-use crate::store::{Action, Run, RunId, Store};
+use crate::config::listed;
+use crate::domain::TestVerdict;
+use crate::store::{Action, RecheckTest, Run, RunId, Store};
 
 /// Show a run: what it decided from, what it did, and how it ended
 #[derive(Debug, Args)]
@@ -14,13 +18,18 @@ use crate::store::{Action, Run, RunId, Store};
   tidegate show 42
       The run, its actions and its digests
   tidegate show 42 --part input > input.json
-      Everything that the run decided from")]
+      Everything that the run decided from
+  tidegate show 42 --log q2-types
+      What the tests of q2-types said in that run")]
 pub(super) struct Show {
     /// The run's number, as `runs` lists it
     run: i64,
     /// Print one part, as it was stored
     #[arg(long)]
     part: Option<Part>,
+    /// Print the log of the last test of this package in the run
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "part")]
+    log: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +45,8 @@ struct Shown {
     #[serde(flatten)]
     run: Run,
     actions: Vec<Action>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tests: Vec<RecheckTest>,
 }
 
 impl Show {
@@ -49,11 +60,20 @@ impl Show {
             context.out.write_all(&bytes)?;
             return Ok(writeln!(context.out)?);
         }
+        if let Some(package) = &self.log {
+            let log = state::block_on(async {
+                let store = context.read_state().await?;
+                let run = find(&store, self.run).await?;
+                log(&store, &run, package).await
+            })?;
+            return Ok(context.out.write_all(&log)?);
+        }
         let shown = state::block_on(async {
             let store = context.read_state().await?;
             let run = find(&store, self.run).await?;
             let actions = store.actions_of(run.id).await?;
-            Ok(Shown { run, actions })
+            let tests = store.recheck_tests_of_run(run.id).await?;
+            Ok(Shown { run, actions, tests })
         })?;
         match context.output {
             Output::Json => context.print_json(&shown),
@@ -100,8 +120,41 @@ async fn stored(store: &Store, run: &Run, part: Part) -> Result<Vec<u8>, Command
     })
 }
 
+/// What the last test of a package said in a run.
+async fn log(store: &Store, run: &Run, package: &str) -> Result<Vec<u8>, CommandError> {
+    let tests = store.recheck_tests_of_run(run.id).await?;
+    let Some(test) = tests.iter().rev().find(|test| test.name == package) else {
+        let tested: BTreeSet<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+        let hint = match tested.is_empty() {
+            true => "it tested nothing; `tidegate runs` lists the others".to_owned(),
+            false => format!("it tested {}", listed(tested.into_iter())),
+        };
+        let message = format!("run {} of {} did not test `{package}`", run.id, run.job);
+        return Err(CommandError::invalid(message).hint(hint));
+    };
+    let log = match &test.log_digest {
+        Some(digest) => store.blob(digest).await?,
+        None => None,
+    };
+    log.ok_or_else(|| CommandError::failed(format!("the test of `{package}` in run {} left no log", run.id)))
+}
+
+/// One line on a test.
+fn tested(test: &RecheckTest) -> String {
+    let how = match &test.verdict {
+        None => "goes on".to_owned(),
+        Some(TestVerdict::Pass) => "passed".to_owned(),
+        Some(TestVerdict::Fail { step, .. }) => format!("failed: {step}"),
+        Some(TestVerdict::TimedOut { after }) => format!("did not end within {after} seconds"),
+        Some(TestVerdict::NoTests) => "found no tests".to_owned(),
+        Some(TestVerdict::Infrastructure { why }) => format!("could not be carried out: {why}"),
+    };
+    let RecheckTest { name, version, build, platform, attempt, .. } = test;
+    format!("  {}\n", plain(&format!("{name} {version} {build} on {platform}, attempt {attempt}: {how}")))
+}
+
 fn text(shown: &Shown) -> String {
-    let Shown { run, actions } = shown;
+    let Shown { run, actions, tests } = shown;
     let or_none = |digest: &Option<String>| {
         digest.as_ref().map_or("none".to_owned(), |digest| format!("sha256 {digest}"))
     };
@@ -117,6 +170,10 @@ fn text(shown: &Shown) -> String {
     lines.extend(run.error.as_ref().map(|error| ("error", plain(error))));
     lines.extend([("input", or_none(&run.input_digest)), ("plan", or_none(&run.plan_digest))]);
     let mut text = format!("run {} of {}: {}\n{}", run.id, run.job, word(run.state), rows(lines));
+    if !tests.is_empty() {
+        text += "\ntests\n";
+    }
+    text += &tests.iter().map(tested).collect::<String>();
     if !actions.is_empty() {
         text += "\nactions\n";
     }

@@ -12,8 +12,9 @@ use super::runs::RunId;
 use crate::domain::{Build, Environment, TestVerdict};
 
 /// A test's number in this store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type, serde::Serialize)]
 #[sqlx(transparent)]
+#[serde(transparent)]
 pub struct RecheckTestId(pub i64);
 
 /// A test that is about to begin.
@@ -34,7 +35,7 @@ pub struct NewRecheckTest<'a> {
 }
 
 /// A test as it was kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct RecheckTest {
     /// Its number.
     pub id: RecheckTestId,
@@ -199,6 +200,16 @@ impl Store {
                 .fetch_all(&self.pool)
                 .await
                 .context("cannot read earlier tests")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// The tests that a run wanted last, in the order in which they began.
+    pub async fn recheck_tests_of_run(&self, run: RunId) -> anyhow::Result<Vec<RecheckTest>> {
+        let rows: Vec<Row> = sqlx::query_as(select!("WHERE run_id = ? ORDER BY id"))
+            .bind(run)
+            .fetch_all(&self.pool)
+            .await
+            .context("cannot read the tests of a run")?;
         rows.into_iter().map(Row::read).collect()
     }
 

@@ -22,7 +22,7 @@ CREATE TABLE recheck_test (
 ) STRICT;
 
 CREATE INDEX recheck_test_open ON recheck_test (job) WHERE ended_at IS NULL;
-CREATE INDEX recheck_test_name ON recheck_test (name, began_at);
+CREATE INDEX recheck_test_run ON recheck_test (run_id);
 
 CREATE TRIGGER recheck_test_final BEFORE UPDATE ON recheck_test WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a test that has ended cannot change'); END;

@@ -121,6 +121,8 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
         insta::assert_snapshot!("explain_what_drifted", scene.says(&["explain", "q2-picky"]));
         insta::assert_snapshot!("show_what_drifted", scene.says(&["show", &drifted.id.0.to_string()]));
     });
+    let log = scene.says(&["show", &drifted.id.0.to_string(), "--log", "q2-picky"]);
+    assert!(log.contains("verdict: failed, test command 1 ended with 1"), "{log}");
     assert!(scene.says(&["replay", &drifted.id.0.to_string()]).contains("the same plan again"));
     assert_eq!(Scene::files(&scene.passed()), passed, "what passed stays");
 
