@@ -13,7 +13,9 @@ use super::Recheck;
 use crate::daemon::RunError;
 use crate::domain::{Build, Destructured, RecheckCase, RecheckMode, Solved};
 use crate::ecosystem::conda::channel::ChannelIndex;
-use crate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
+use crate::ecosystem::conda::destructure::{
+    Declared, DestructureError, DestructureTask, MemberProblem, destructure,
+};
 use crate::ecosystem::conda::package_tests::PackageTests;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
@@ -74,7 +76,10 @@ impl Recheck {
         }
         let mut apart = Vec::new();
         for (platform, metapackage) in newest {
-            let members = self.members(channels, &platform, &metapackage)?;
+            let members = match self.members(channels, &platform, &metapackage)? {
+                Ok(members) => members,
+                Err(reason) => return Ok(Err(reason)),
+            };
             apart.push(OnPlatform { platform, metapackage, members });
         }
         let requires = self.requirements(&apart).await?;
@@ -87,13 +92,14 @@ impl Recheck {
         Ok(Ok(Seen { metapackage: first.metapackage, builds, cases }))
     }
 
-    /// The exact members of the metapackage on a platform, as files of its own channel.
+    /// The exact members of the metapackage on a platform, as files of its own channel; or why it is not the
+    /// one to be tested.
     fn members(
         &self,
         channels: &Channels,
         platform: &str,
         metapackage: &Build,
-    ) -> Result<Vec<Build>, RunError> {
+    ) -> Result<Result<Vec<Build>, String>, RunError> {
         let own = channels.own();
         let declared = Declared {
             members: Some(self.distribution.required_members().map(str::to_owned).collect()),
@@ -110,10 +116,18 @@ impl Recheck {
             virtual_packages: None,
             timeout: SOLVE,
         };
-        let apart = destructure(&task).map_err(|error| {
-            RunError::Permanent(anyhow::Error::from(error).context(format!("{metapackage} on {platform}")))
-        })?;
-        files_of(&apart, own, platform).map_err(RunError::Permanent)
+        match destructure(&task) {
+            Ok(apart) => files_of(&apart, own, platform).map(Ok).map_err(RunError::Permanent),
+            // Somebody added a member to the distribution: the next metapackage will hold it.
+            Err(DestructureError::Members { problems, .. }) if problems.iter().all(is_missing) => {
+                let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Ok(Err(format!("{metapackage} waits for the next one: {}", told.join("; "))))
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error).context(format!("{metapackage} on {platform}"));
+                Err(RunError::Permanent(error))
+            }
+        }
     }
 
     /// What each member's tests need, and whether it has any, by the SHA-256 of its file.
@@ -169,6 +183,10 @@ impl Recheck {
         let solved: Vec<_> = solved.collect().await;
         solved.into_iter().map(|case| case.map_err(|error| RunError::Permanent(error.into()))).collect()
     }
+}
+
+fn is_missing(problem: &MemberProblem) -> bool {
+    matches!(problem, MemberProblem::Missing { .. })
 }
 
 /// A case that is to be solved.

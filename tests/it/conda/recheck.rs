@@ -163,3 +163,14 @@ async fn a_test_that_nobody_wants_any_more_is_ended_and_cleared_away() {
     insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10 passes: 1 green");
     assert_eq!(scene.assignments(), 0);
 }
+
+#[tokio::test]
+async fn a_member_that_the_metapackage_does_not_hold_yet_is_waited_for() {
+    let scene = Scene::new(r#""q2-types", "q2-new""#).await;
+    Scene::offer(&scene.forge(), &[]);
+    let types = Package::new("q2-types", "1.0").test("true\n");
+    Scene::offer(&scene.staged(), &[types, metapackage("2026.10", &["q2-types 1.0 0"])]);
+    let run = scene.next_day("recheck").await;
+    assert_eq!(run.state, RunState::Skipped, "{run:?}");
+    insta::assert_snapshot!(run.summary.or(run.error).unwrap_or_default(), @"qiime2-tiny 2026.10 0 waits for the next one: q2-new is declared as a member, but the metapackage does not depend on it");
+}
