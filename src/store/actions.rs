@@ -103,6 +103,20 @@ impl Store {
         Ok(if known.is_some() { Intention::Again } else { Intention::New })
     }
 
+    /// The key under which an action is journalled that is wanted now. One that is done and wanted again,
+    /// because the outside was changed back since, is another action.
+    pub async fn fresh_action_key(&self, key: String) -> anyhow::Result<String> {
+        let mut fresh = key.clone();
+        for again in 2.. {
+            let known = self.action(&fresh).await?;
+            if known.is_none_or(|action| action.state != ActionState::Done) {
+                break;
+            }
+            fresh = format!("{key}/{again}");
+        }
+        Ok(fresh)
+    }
+
     /// Writes down, after the effect, the proof that it happened.
     pub async fn finish(&self, key: &str, receipt: &Value, at: Timestamp) -> anyhow::Result<()> {
         let mut write = self.write().await?;

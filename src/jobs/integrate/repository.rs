@@ -2,8 +2,9 @@
 //! request that is updated in place.
 //!
 //! What is wanted follows from the channel, not from what was done before: files that say it already need
-//! nothing, so every step can be repeated. When the power fails after a push, the branch's head carries our key
-//! and is pushed again from the same base; after a pull request was opened, it is found by its branch.
+//! nothing, so every step can be repeated. When the power fails before a commit, it is decided anew; after it, its
+//! trailer on the head is its receipt. After a push the branch's head carries our key, and is pushed again from
+//! the base; a pull request that was opened is found by its branch and its hidden marker.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,7 @@ impl Integrate {
         let github = self.services.github()?;
         let paths = [settings.build_config.as_str(), settings.data.as_str()];
         let view = github.view(&settings.name, &paths, &[]).await?;
+        self.take_over(settings, &view).await?;
         let wanted = wanted(settings, &view, held)?;
         if wanted.files.is_empty() {
             return Ok(None);
@@ -58,6 +60,65 @@ impl Integrate {
             Via::Commit => self.commit(settings, &view, &wanted, context).await,
             Via::PullRequest => self.propose(settings, &view, &wanted, context).await,
         }
+    }
+
+    /// Ends what an interrupted attempt left open in the journal: an effect that is there gets its receipt,
+    /// anything else is decided anew.
+    async fn take_over(
+        &self,
+        settings: &IntegrationRepository,
+        view: &RepositoryView,
+    ) -> Result<(), RunError> {
+        let store = &self.services.store;
+        let prefix = format!("{KIND}/{}/", settings.name);
+        for action in store.open_actions().await? {
+            let Some(about) = action.key.strip_prefix(&prefix) else { continue };
+            let receipt = match settings.via {
+                Via::Commit => self.committed(settings, view, &action.key).await?,
+                Via::PullRequest => {
+                    let fingerprint = about.split('/').nth(1).unwrap_or_default();
+                    let pulls = self.pulls(settings).await?;
+                    let ours = pulls.iter().find(|pull| fingerprint_of(pull).as_deref() == Some(fingerprint));
+                    ours.map(|pull| json!({ "number": pull.number }))
+                }
+            };
+            match receipt {
+                Some(receipt) => self.done(&action.key, receipt).await?,
+                None => {
+                    let why =
+                        "an interruption left it without an effect that can be seen; it is decided anew";
+                    store.abandon(&action.key, why, self.services.clock.now()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The receipt of a commit that carries this key at the head of the default branch.
+    async fn committed(
+        &self,
+        settings: &IntegrationRepository,
+        view: &RepositoryView,
+        key: &str,
+    ) -> Result<Option<serde_json::Value>, RunError> {
+        let branch = view.default_branch.parse().map_err(anyhow::Error::from)?;
+        match self.services.github()?.branch_head(&settings.name, &branch).await {
+            Lookup::Found(head) if marker::key_of_commit(&head.message) == Some(key) => {
+                Ok(Some(json!({ "commit": head.oid.to_string() })))
+            }
+            Lookup::Found(_) | Lookup::Absent { .. } => Ok(None),
+            Lookup::Failed(failure) => Err(failure.into()),
+        }
+    }
+
+    /// The branch that every pull request of the distribution comes from.
+    fn branch(&self) -> anyhow::Result<BranchName> {
+        Ok(format!("tidegate/{}", self.distribution.name).parse()?)
+    }
+
+    /// The pull requests from that branch, open and closed, by number.
+    async fn pulls(&self, settings: &IntegrationRepository) -> Result<Vec<PullRequestSeen>, RunError> {
+        Ok(self.services.github()?.find_pull_requests_by_head(&settings.name, &self.branch()?).await?)
     }
 
     async fn commit(
@@ -90,9 +151,8 @@ impl Integrate {
         context: &RunContext,
     ) -> Result<Option<String>, RunError> {
         let github = self.services.github()?;
-        let branch: BranchName =
-            format!("tidegate/{}", self.distribution.name).parse().map_err(anyhow::Error::from)?;
-        let pulls = github.find_pull_requests_by_head(&settings.name, &branch).await?;
+        let branch = self.branch()?;
+        let pulls = self.pulls(settings).await?;
         let same = |pull: &&PullRequestSeen| fingerprint_of(pull).as_deref() == Some(&*wanted.fingerprint);
         if let Some(refused) = pulls.iter().rev().filter(same).find(|p| p.state == PullRequestState::Closed) {
             return Ok(Some(format!("pull request #{} was closed: no, for these builds", refused.number)));
@@ -168,6 +228,7 @@ impl Integrate {
         context: &RunContext,
     ) -> anyhow::Result<String> {
         let key = format!("{KIND}/{}/{}/{}", settings.name, view.head, wanted.fingerprint);
+        let key = self.services.store.fresh_action_key(key).await?;
         let intent = json!({ "version": wanted.version, "changes": wanted.changes });
         let now = self.services.clock.now();
         self.services.store.intend(&key, KIND, &intent, context.run_id, now).await?;

@@ -24,7 +24,7 @@ use crate::github::{
     OpenRefused, PullRequestState as SeenState, PushRefused, RepositoryName, marker,
 };
 use crate::jobs::channel_files::PACKAGES;
-use crate::store::{ActionState, ChannelEntry, Origin, PullRequest, PullRequestState};
+use crate::store::{ChannelEntry, Origin, PullRequest, PullRequestState};
 
 /// Whether the actions of a plan were carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Promote {
                 Action::Commit(change) => self.commit(change, seen, context, now).await?,
                 Action::Propose { key, update, change, body } => {
                     let mut proposal = Proposal::new(self, seen, key, change, body)?;
-                    proposal.action_key = self.fresh_key(proposal.action_key).await?;
+                    proposal.action_key = self.services.store.fresh_action_key(proposal.action_key).await?;
                     self.propose(&proposal, *update, seen, context, now).await?
                 }
                 Action::Retext { key, number, title, body } => {
@@ -105,7 +105,7 @@ impl Promote {
         let key =
             format!("{COMMIT}/{}/{}/{}", seen.repository, seen.head, change.fingerprint(&seen.facts.source));
         let intent = to_json(&CommitIntent::of(change))?;
-        let key = self.fresh_key(key).await?;
+        let key = self.services.store.fresh_action_key(key).await?;
         store.intend(&key, COMMIT, &intent, context.run_id, now).await?;
         let branch = seen.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
         let message = commit_message(change, &key);
@@ -123,20 +123,6 @@ impl Promote {
             Err(CommitRefused::HeadMoved { .. }) => Ok(Acted::HeadMoved),
             Err(CommitRefused::Failed(failure)) => Err(failure.into()),
         }
-    }
-
-    /// The key under which an action is journalled that is wanted now. One that is done and wanted
-    /// again, because the outside was changed back since, is another action.
-    async fn fresh_key(&self, key: String) -> anyhow::Result<String> {
-        let mut fresh = key.clone();
-        for again in 2.. {
-            let known = self.services.store.action(&fresh).await?;
-            if known.is_none_or(|action| action.state != ActionState::Done) {
-                break;
-            }
-            fresh = format!("{key}/{again}");
-        }
-        Ok(fresh)
     }
 
     async fn record_commit(

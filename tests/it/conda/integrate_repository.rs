@@ -10,6 +10,7 @@ use tidegate::rehearse::github::event::Event;
 use tidegate::rehearse::github::git::FileChanges;
 use tidegate::rehearse::github::pulls::{MergeMethod, PullEdit, PullMerge, PullState};
 use tidegate::rehearse::github::{GitHubState, Repository, SimulatedGitHub};
+use tidegate::store::ActionState;
 
 use super::scene::{Package, Scene};
 
@@ -62,6 +63,19 @@ impl Told {
             let tree = git.commit(git.branch(branch).unwrap()).unwrap().tree;
             let blob = git.blob(git.entry(tree, path).unwrap().oid).unwrap();
             String::from_utf8(blob.to_vec()).unwrap()
+        })
+    }
+
+    /// Has GitHub fail in the way that this says.
+    fn strike(&self, fault: &str) {
+        self.github.set_faults(vec![fault.parse().unwrap()]);
+    }
+
+    /// The commit at the head of a branch.
+    fn head(&self, branch: &str) -> String {
+        self.github.read(|state| {
+            let git = state.repository(REPOSITORY).unwrap().git.as_ref().unwrap();
+            git.branch(branch).unwrap().to_string()
         })
     }
 
@@ -158,6 +172,82 @@ async fn a_closed_pull_request_is_a_no_and_a_persons_commit_means_hands_off() {
     Scene::offer(&told.scene.tested(), &[Package::new("q2cli", "1.1")]);
     insta::assert_snapshot!(told.integrate().await, @"qiime2-tiny 2026.11.22.06.00.00 holds 2 members; somebody else committed to tidegate/tiny, which is left alone");
     assert_eq!(told.file("tidegate/tiny", "README"), "a person was here");
+    told.end();
+}
+
+/// What the journal says of every action, oldest first.
+async fn journal(told: &Told) -> Vec<ActionState> {
+    let store = &told.scene.store;
+    let mut states = Vec::new();
+    for run in store.runs(None, 100).await.unwrap().into_iter().rev() {
+        states.extend(store.actions_of(run.id).await.unwrap().into_iter().map(|action| action.state));
+    }
+    states
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_taken_over_and_not_made_again() {
+    let told = Told::new(COMMIT).await;
+    told.strike("graphql createCommitOnBranch nth 1 drop-after");
+    told.integrate().await;
+    assert_eq!(journal(&told).await, [ActionState::Intended]);
+    let head = told.head("main");
+    told.pass().await;
+    assert_eq!((told.head("main"), journal(&told).await), (head, vec![ActionState::Done]));
+    told.end();
+}
+
+#[tokio::test]
+async fn a_commit_that_was_never_made_is_made_by_the_next_pass() {
+    let told = Told::new(COMMIT).await;
+    told.strike("graphql createCommitOnBranch nth 1 drop-before");
+    told.integrate().await;
+    told.pass().await;
+    assert!(told.file("main", BUILD_CONFIG).contains("q2cli:\n- '1.0'\n"));
+    assert_eq!(journal(&told).await.last(), Some(&ActionState::Done));
+    assert!(told.scene.store.open_actions().await.unwrap().is_empty());
+    told.end();
+}
+
+#[tokio::test]
+async fn lost_answers_to_push_and_opening_leave_one_pull_request() {
+    for fault in [
+        "graphql updateRefs nth 1 drop-after",
+        "graphql updateRefs nth 1 drop-before",
+        "POST /repos/qiime2/package-integration/pulls nth 1 drop-after",
+        "POST /repos/qiime2/package-integration/pulls nth 1 drop-before",
+    ] {
+        let told = Told::new(PULL_REQUEST).await;
+        told.strike(fault);
+        told.integrate().await;
+        told.pass().await;
+        assert_eq!(told.pulls().len(), 1, "{fault}");
+        assert_eq!(journal(&told).await.last(), Some(&ActionState::Done), "{fault}");
+        assert!(told.scene.store.open_actions().await.unwrap().is_empty(), "{fault}");
+        told.end();
+    }
+}
+
+#[tokio::test]
+async fn a_change_back_on_the_same_head_is_proposed_once_more() {
+    let told = Told::new(PULL_REQUEST).await;
+    told.integrate().await;
+    // A person empties the text: nothing says any more what is proposed, so it is proposed again.
+    let edit = PullEdit {
+        repository: REPOSITORY.to_owned(),
+        number: 1,
+        title: None,
+        body: Some("edited".to_owned()),
+        state: None,
+        base: None,
+        by: "moderator".to_owned(),
+        at: told.scene.clock.now(),
+    };
+    told.github.perform(Event::PullEdited(edit)).unwrap();
+    told.pass().await;
+    assert_eq!(told.pulls().len(), 1);
+    assert_ne!(told.pulls()[0].2, "edited");
+    assert_eq!(journal(&told).await, [ActionState::Done, ActionState::Done]);
     told.end();
 }
 
