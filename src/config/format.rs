@@ -10,7 +10,7 @@ use jiff::{SpanRelativeTo, Timestamp};
 
 use super::nearest::nearest;
 use crate::calendar::{Schedule, ScheduleError};
-use crate::domain::RVersion;
+use crate::domain::{RVersion, is_epoch};
 
 /// The longest duration that makes sense here: ten years.
 const LONGEST: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
@@ -261,18 +261,7 @@ fn absolute_path(text: &str) -> Result<(), Complaint> {
 
 /// Checks an epoch, year and month without a leading zero.
 fn epoch(text: &str) -> Result<(), Complaint> {
-    let digits = |part: &str, longest: usize| {
-        (1..=longest).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && !part.starts_with('0')
-    };
-    let sound = text.split_once('.').is_some_and(|(year, month)| {
-        year.len() == 4
-            && digits(year, 4)
-            && digits(month, 2)
-            && month.parse().is_ok_and(|month: u8| month <= 12)
-    });
-    if sound {
+    if is_epoch(text) {
         return Ok(());
     }
     Err(Complaint::new("is not an epoch", "not a year and a month", r#"write it like "2024.5" or "2024.10""#))

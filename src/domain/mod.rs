@@ -4,6 +4,7 @@
 mod build;
 mod dependencies;
 mod destructured;
+mod epoch;
 mod evidence;
 mod facts;
 mod listing;
@@ -17,6 +18,7 @@ mod verdict;
 pub use build::{Build, Environment, EnvironmentChange};
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage};
+pub use epoch::is_epoch;
 pub use evidence::{Check, Evidence, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};

@@ -3,6 +3,7 @@
 //!
 //! To add a kind: a file here, its settings in `config`, and one line in [`work_of`].
 
+mod artifacts;
 mod channel_files;
 pub mod check_status;
 mod conda_channels;
@@ -13,6 +14,7 @@ pub mod poll_releases;
 pub mod promote;
 pub mod recheck;
 mod services;
+mod settled;
 pub mod snapshot;
 pub mod sources;
 mod universes;

@@ -11,12 +11,10 @@ use sha2::{Digest as _, Sha256};
 use super::address::ChannelAddress;
 pub use super::index_file::RefusedRecord;
 use super::index_file::{self, IndexFile, PackageFiles};
+pub use super::layout::NOARCH;
 use super::spec::Spec;
 use crate::domain::Build;
 use crate::failure::Failure;
-
-/// The sub-directory of the packages that install everywhere.
-pub const NOARCH: &str = "noarch";
 
 /// What a channel offers on some platforms, at one moment. A copy costs nothing: the records are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::archives::kept_path;
 use super::{Intake, Tally, WAITING};
 use crate::daemon::{RunContext, RunError};
 use crate::ecosystem::conda::layout::NOARCH;
+use crate::jobs::artifacts::kept_path;
 use crate::jobs::conda_channels;
 use crate::publish::channel::PackageFile;
 use crate::store::Arrival;

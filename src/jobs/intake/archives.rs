@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::config::CondaDistribution;
 use crate::ecosystem::conda::archive::{Archive, ArchiveLimits, ArchiveProblem, UnpackLimits, UnpackProblem};
 use crate::ecosystem::conda::layout::{NOARCH, is_subdir};
+use crate::jobs::artifacts::kept_path;
 use crate::store::NewArrival;
 
 /// Why an archive is not taken in, for a person.
@@ -34,11 +35,6 @@ pub(super) struct Checked {
 pub(super) fn temporary(artifacts: &Path) -> anyhow::Result<NamedTempFile> {
     fs::create_dir_all(artifacts).with_context(|| format!("cannot make {}", artifacts.display()))?;
     NamedTempFile::with_prefix_in(".incoming-", artifacts).context("cannot make a temporary file")
-}
-
-/// Where an archive is kept: `<artifacts>/<first two digits>/<digest>`.
-pub(super) fn kept_path(artifacts: &Path, sha256: &str) -> PathBuf {
-    artifacts.join(sha256.get(..2).unwrap_or_default()).join(sha256)
 }
 
 impl Incoming {

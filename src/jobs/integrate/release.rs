@@ -18,10 +18,11 @@ use crate::daemon::{RunContext, RunError};
 use crate::decide::integrate::{ByPlatform, Candidate};
 use crate::domain::Build;
 use crate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTask, integrate};
-use crate::ecosystem::conda::layout::ArchiveFormat;
+use crate::ecosystem::conda::layout::{ArchiveFormat, NOARCH};
 use crate::ecosystem::conda::metapackage::{Metapackage, WrittenMetapackage};
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::spec::exact_spec;
+use crate::jobs::artifacts::kept_path;
 use crate::jobs::conda_channels::{self, Channels};
 use crate::publish::channel::PackageFile;
 
@@ -29,8 +30,6 @@ use crate::publish::channel::PackageFile;
 const SOLVE: Duration = Duration::from_secs(300);
 /// The most questions to the solver for one platform, where members do not integrate.
 const QUESTIONS: usize = 400;
-/// What stands for every platform in a channel.
-const NOARCH: &str = "noarch";
 
 /// What the solver says of a candidate.
 pub(super) enum Joint {
@@ -169,8 +168,7 @@ impl Integrate {
 
     /// Keeps an archive by its digest, and says where.
     fn keep(&self, written: &WrittenMetapackage) -> Result<PathBuf, RunError> {
-        let sha256 = &written.build.sha256;
-        let path = self.services.artifacts.join(&sha256[..2]).join(sha256);
+        let path = kept_path(&self.services.artifacts, &written.build.sha256);
         let folder = path.parent().context("a kept file lies in a folder")?;
         let keep = || -> anyhow::Result<()> {
             fs::create_dir_all(folder)?;

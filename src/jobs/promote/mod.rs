@@ -14,6 +14,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
+use super::settled::Settled;
 use super::{Pass, Services, planned_only};
 use crate::calendar::CyclePoint;
 use crate::config::{Distribution, Promote as Settings};
@@ -55,10 +56,10 @@ impl Promote {
             let seen = self.observe(&context, now).await?;
             // The commit is the last thing that a pass does, and its verdicts are stored.
             if self.has_committed(&context).await? {
-                self.remember_settled("", now).await?;
+                self.settled().remember("", now).await?;
                 return Ok(RunOutcome::done("took over the commit of an interrupted pass"));
             }
-            if self.pass == Pass::Full && self.is_settled(&seen.digest).await? {
+            if self.pass == Pass::Full && self.settled().is(&seen.digest).await? {
                 return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
             }
             let plan = decide::promote::promote(&seen.facts);
@@ -74,7 +75,7 @@ impl Promote {
             self.abandon_interrupted(&seen.repository, now).await?;
             // A pass that changed something outside is looked at once more before it counts as settled.
             let settled = if plan.actions.is_empty() { seen.digest.as_str() } else { "" };
-            self.remember_settled(settled, now).await?;
+            self.settled().remember(settled, now).await?;
             return Ok(outcome(&plan, input_digest, plan_digest));
         }
         Err(RunError::Transient(anyhow::anyhow!("{} moved under every attempt", self.settings.to), None))
@@ -95,16 +96,6 @@ impl Promote {
         self.services.store.add_event(&event).await.map(drop)
     }
 
-    /// Everything that was seen is the same as after the last pass that finished.
-    async fn is_settled(&self, digest: &str) -> anyhow::Result<bool> {
-        let settled = self.services.store.latest_seen(&self.settled_source()).await?;
-        Ok(settled.is_some_and(|fact| fact.bytes == digest.as_bytes()))
-    }
-
-    async fn remember_settled(&self, digest: &str, now: jiff::Timestamp) -> anyhow::Result<()> {
-        self.services.store.record_seen(&self.settled_source(), digest.as_bytes(), now).await.map(drop)
-    }
-
     /// True where this occurrence's commit was made already, by an attempt that did not come to its end
     /// or did not get the answer.
     async fn has_committed(&self, context: &RunContext) -> anyhow::Result<bool> {
@@ -112,8 +103,8 @@ impl Promote {
         Ok(done.iter().any(|action| action.kind == recovery::COMMIT))
     }
 
-    fn settled_source(&self) -> String {
-        format!("settled:{}/{}", self.distribution.name, self.settings.to)
+    fn settled(&self) -> Settled<'_> {
+        Settled::of(&self.services.store, &self.distribution.name, &self.settings.to)
     }
 
     async fn store_verdicts(

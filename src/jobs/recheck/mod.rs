@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use super::settled::Settled;
 use super::{Pass, Services, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -62,7 +63,7 @@ impl Recheck {
                 reason: format!("{} is not published yet", self.settings.from),
             });
         };
-        if self.pass == Pass::Full && self.is_settled(&channels.digest).await? {
+        if self.pass == Pass::Full && self.settled().is(&channels.digest).await? {
             return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
         }
         let seen = match self.observe(&channels).await? {
@@ -96,7 +97,7 @@ impl Recheck {
             let broken = verdict.suspected.as_ref().is_some_and(|one| one.why == GaveUp::MachineFailed);
             verdict.state != CaseState::Unknown && !broken
         });
-        self.remember_settled(if settled { &channels.digest } else { "" }, now).await?;
+        self.settled().remember(if settled { &channels.digest } else { "" }, now).await?;
         Ok(done)
     }
 
@@ -235,17 +236,8 @@ impl Recheck {
         Ok(())
     }
 
-    async fn is_settled(&self, digest: &str) -> anyhow::Result<bool> {
-        let settled = self.services.store.latest_seen(&self.settled_source()).await?;
-        Ok(settled.is_some_and(|fact| fact.bytes == digest.as_bytes()))
-    }
-
-    async fn remember_settled(&self, digest: &str, now: Timestamp) -> anyhow::Result<()> {
-        self.services.store.record_seen(&self.settled_source(), digest.as_bytes(), now).await.map(drop)
-    }
-
-    fn settled_source(&self) -> String {
-        format!("settled:{}/{}", self.distribution.name, self.settings.to)
+    fn settled(&self) -> Settled<'_> {
+        Settled::of(&self.services.store, &self.distribution.name, &self.settings.to)
     }
 
     /// The folder of a channel of the distribution.

@@ -21,6 +21,7 @@ use crate::ecosystem::cran::fetch::FetchLimits;
 use crate::ecosystem::cran::layout::{BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
 use crate::failure::Failure;
+use crate::jobs::artifacts::kept_path;
 use crate::jobs::check_status::{SeenPackage, SeenUniverse};
 use crate::jobs::universes::{universe_client, universe_of};
 
@@ -173,13 +174,13 @@ impl Snapshot {
         Ok(FetchedFile { package, path, folder, sha256, size, kept })
     }
 
-    /// Where a file is kept: `<artifacts>/<first two digits>/<digest>`.
+    /// Where a file is kept that the universe gives this digest.
     fn kept_path(&self, sha256: &str) -> Result<PathBuf, Failure> {
         let digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !digest {
             return Err(Failure::permanent(format!("the universe gives `{sha256}` as a SHA-256")));
         }
-        Ok(self.services.artifacts.join(&sha256[..2]).join(sha256))
+        Ok(kept_path(&self.services.artifacts, sha256))
     }
 }
 

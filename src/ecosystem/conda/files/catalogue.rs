@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::yaml::{Node, YamlError};
+use crate::domain::is_epoch;
 use crate::github::RepositoryName;
 
 /// The file's content.
@@ -154,15 +155,6 @@ fn epoch(
         faults.push(CatalogueFault::EpochIsANumber { key, value: value.clone() });
     }
     Ok(value)
-}
-
-/// A year of four digits and a month without a leading zero.
-fn is_epoch(text: &str) -> bool {
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('.').is_some_and(|(year, month)| {
-        let in_year = month.parse().is_ok_and(|month: u8| (1..=12).contains(&month));
-        year.len() == 4 && digits(year) && digits(month) && !month.starts_with('0') && in_year
-    })
 }
 
 fn packages(
