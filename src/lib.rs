@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod decide;
+pub mod digest;
 pub mod domain;
 pub mod ecosystem;
 pub mod engine;

@@ -3,13 +3,13 @@
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{CommandError, Context, Output, show, state};
 use crate::decide::integrate::candidate;
 use crate::decide::promote::promote;
 use crate::decide::recheck::recheck;
 use crate::decide::snapshot::snapshot;
+use crate::digest::sha256_hex;
 
 /// Decide a past run again from the input it kept, and compare
 #[derive(Debug, Args)]
@@ -39,12 +39,12 @@ impl Replay {
             (Output::Json, _) => {
                 context.print_json(&json!({
                     "run": run.id, "identical": difference.is_none(), "stored_plan": run.plan_digest,
-                    "plan": digest_of(&again), "difference": difference,
+                    "plan": sha256_hex(&again), "difference": difference,
                 }))?;
             }
             (Output::Text, Some(difference)) => context.out.write_all(difference.as_bytes())?,
             (Output::Text, None) => {
-                let digest = digest_of(&again);
+                let digest = sha256_hex(&again);
                 writeln!(context.out, "run {} of {}: the same plan again, sha256 {digest}", run.id, run.job)?;
             }
         }
@@ -88,8 +88,4 @@ fn difference(before: &[u8], after: &[u8]) -> anyhow::Result<String> {
     let mut options = diffy::DiffOptions::new();
     options.set_original_filename("stored").set_modified_filename("decided again");
     Ok(options.create_patch(&before, &after).to_string())
-}
-
-fn digest_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

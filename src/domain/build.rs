@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::hex;
+
 /// One exact conda build: one file of one channel, never "some build of that version".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Build {
@@ -66,7 +68,7 @@ impl Environment {
         for build in self.0.values() {
             digest.update(format!("{}/{} {}\n", build.subdir, build.file_name, build.sha256));
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest.finalize())
     }
 
     /// What `newer` holds otherwise than this environment, in the order of the names.

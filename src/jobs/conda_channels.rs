@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::Services;
 use crate::config::CondaDistribution;
 use crate::daemon::RunError;
+use crate::digest::hex;
 use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
@@ -73,7 +74,7 @@ pub(super) async fn read(
         digest.update(format!("{} {}\n", index.address(), index.digest()));
         indexes.push(index);
     }
-    let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&digest.finalize());
     Ok(Some(Channels { indexes: Arc::new(indexes), digest }))
 }
 

@@ -7,11 +7,11 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use sqlx::{Sqlite, Transaction};
 
 use super::Store;
 use super::columns::Micros;
+use crate::digest::sha256_hex;
 
 /// The most bytes that one blob unpacks to: a damaged row must not fill the memory.
 const BLOB_LIMIT: u64 = 1 << 30;
@@ -67,7 +67,7 @@ pub(super) async fn insert_blob(
 
 /// The SHA-256 of `bytes` in lower-case hexadecimal.
 pub(super) fn digest_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(bytes)
 }
 
 fn unpack(digest: &str, packed: &[u8]) -> anyhow::Result<Vec<u8>> {

@@ -13,6 +13,7 @@ pub use super::index_file::RefusedRecord;
 use super::index_file::{self, IndexFile, PackageFiles};
 pub use super::layout::NOARCH;
 use super::spec::Spec;
+use crate::digest::hex;
 use crate::domain::Build;
 use crate::failure::Failure;
 
@@ -36,7 +37,7 @@ impl ChannelIndex {
             digest.update(bytes);
             subdirs.insert(subdir.clone(), index_file::read(bytes, &address, subdir)?);
         }
-        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&digest.finalize());
         Ok(Self { address, digest, subdirs: Arc::new(subdirs) })
     }
 
@@ -158,7 +159,6 @@ fn preference(a: &RepoDataRecord, b: &RepoDataRecord) -> Ordering {
 /// The record in the words of the domain.
 pub(super) fn build_of(record: &RepoDataRecord) -> Build {
     let package = &record.package_record;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Build {
         name: package.name.as_normalized().to_owned(),
         version: package.version.as_str().into(),

@@ -17,6 +17,7 @@ use rattler_shell::activation::{ActivationVariables, Activator, PathModification
 use rattler_shell::shell::Bash;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex;
 use crate::domain::Build;
 
 /// How long to wait before each further try of an installation that a passing failure ended.
@@ -301,11 +302,6 @@ fn disk_is_to_blame(error: &(dyn std::error::Error + 'static)) -> bool {
         next = cause.source();
     }
     false
-}
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An error with its causes, in one line.

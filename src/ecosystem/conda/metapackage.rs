@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout::ArchiveFormat;
 use super::spec::compare_versions;
+use crate::digest::hex;
 use crate::domain::Build;
 use crate::failure::Failure;
 
@@ -186,8 +187,4 @@ impl Metapackage {
         }
         archive.into_inner()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

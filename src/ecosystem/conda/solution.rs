@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::build_of;
 use super::install::InstallRequest;
+use crate::digest::hex;
 use crate::domain::{Build, Environment};
 
 /// The exact builds for one platform that satisfy what was asked, in the order of their names. It can
@@ -64,8 +65,4 @@ impl Solution {
         });
         format!("# platform: {}\n@EXPLICIT\n{}", self.platform, lines.collect::<String>())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ use md5::Md5;
 use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::hex;
 use crate::failure::Failure;
 
 /// How much an answer may take.
@@ -96,11 +97,6 @@ pub(super) async fn copy(
     })
     .await?;
     Ok(Downloaded { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), size })
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn send(http: &reqwest::Client, url: &Url, limits: &FetchLimits) -> Result<Response, Failure> {

@@ -14,8 +14,8 @@ use md5::{Digest as _, Md5};
 use super::archive::{ArchiveLimits, inspect_bytes};
 use super::dcf::{self, DcfRecord};
 use super::description::Description;
-use super::fetch::hex;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
+use crate::digest::hex;
 use crate::domain::{PackageName, RVersion};
 
 /// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.

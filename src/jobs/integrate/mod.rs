@@ -21,7 +21,6 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::conda_channels::{self, Channels};
 use super::{Pass, Services, planned_only};
@@ -29,6 +28,7 @@ use crate::config::{CondaDistribution, Integrate as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words;
 use crate::decide::integrate::{Candidate, IntegrateFacts, Step, candidate, settles_at};
+use crate::digest::sha256_hex;
 use crate::store::{NewEvent, VerdictRow};
 use release::Joint;
 
@@ -103,7 +103,7 @@ impl Integrate {
         facts: &IntegrateFacts,
         nominal: Timestamp,
     ) -> Result<Option<Timestamp>, RunError> {
-        let digest = digest_of(&bytes(&candidate.members)?);
+        let digest = sha256_hex(&bytes(&candidate.members)?);
         let source = format!("candidate:{}/{}", self.distribution.name, self.settings.to);
         let store = &self.services.store;
         // The nominal time, not that of the clock: a pass that is late decides as if it had been on time.
@@ -120,7 +120,7 @@ impl Integrate {
         candidate: &Candidate,
         context: &RunContext,
     ) -> Result<String, RunError> {
-        let digest = digest_of(format!("{} {:?}", channels.digest, candidate.members).as_bytes());
+        let digest = sha256_hex(format!("{} {:?}", channels.digest, candidate.members).as_bytes());
         if let Some(told) = self.failed_before(&digest).await? {
             return Ok(format!("nothing has changed since: {told}"));
         }
@@ -213,10 +213,6 @@ impl Integrate {
     fn settle(&self) -> SignedDuration {
         SignedDuration::try_from(self.settings.settle.get()).unwrap_or(SignedDuration::MAX)
     }
-}
-
-fn digest_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(value: &impl serde::Serialize) -> anyhow::Result<Vec<u8>> {

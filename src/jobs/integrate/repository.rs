@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
 
+use super::Integrate;
 use super::observe::Held;
-use super::{Integrate, digest_of};
 use crate::config::IntegrationRepository;
 use crate::daemon::{RunContext, RunError};
+use crate::digest::sha256_hex;
 use crate::domain::Via;
 use crate::ecosystem::conda::files::build_config::BuildConfig;
 use crate::ecosystem::conda::files::distribution_data::DistributionData;
@@ -311,7 +312,7 @@ fn wanted(settings: &IntegrationRepository, view: &RepositoryView, held: &Held) 
     for file in &files {
         texts += &format!("{}\n{}\n", file.path, file.contents.as_deref().unwrap_or_default());
     }
-    Ok(Wanted { files, version, changes, fingerprint: digest_of(texts.as_bytes()) })
+    Ok(Wanted { files, version, changes, fingerprint: sha256_hex(texts.as_bytes()) })
 }
 
 fn told((from, to): &(Option<String>, String)) -> String {

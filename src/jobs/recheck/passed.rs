@@ -7,7 +7,7 @@ use super::Recheck;
 use super::observe::Seen;
 use crate::daemon::{RunContext, RunError};
 use crate::jobs::conda_channels;
-use crate::publish::channel::{Outcome, PackageFile};
+use crate::publish::channel::PackageFile;
 use crate::store::NewEvent;
 
 impl Recheck {
@@ -27,10 +27,10 @@ impl Recheck {
                 path,
             });
         }
-        let published = conda_channels::add(to, files).await?;
-        if published.outcome == Outcome::New {
-            self.announce(seen, context).await?;
-        }
+        conda_channels::add(to, files).await?;
+        // Also where the channel held it already: the power may have failed before it was told. An event with
+        // the same key is told once.
+        self.announce(seen, context).await?;
         Ok(())
     }
 

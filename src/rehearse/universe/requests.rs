@@ -16,7 +16,7 @@ use super::Served;
 use super::cran;
 use super::cranlike::{self, Found};
 use super::records::{FIELDS, Selection};
-use super::shelf::hex;
+use crate::digest::hex;
 use crate::rehearse::world::OutageSource;
 
 /// All routes.

@@ -1,6 +1,7 @@
 //! Made files: each is made when it is first asked for and kept, since its hash is listed long
 //! before anybody downloads it.
 
+use crate::digest::hex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,9 +60,4 @@ impl Shelf {
         });
         Arc::clone(file)
     }
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

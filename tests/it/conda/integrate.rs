@@ -144,6 +144,31 @@ async fn a_member_without_a_build_is_named_and_one_that_would_go_back_is_held() 
 }
 
 #[tokio::test]
+async fn what_was_published_just_before_a_crash_is_written_down_by_the_next_pass() {
+    let scene = Scene::new(BOTH).await;
+    Scene::offer(&scene.forge(), &[]);
+    let tests = "true\n";
+    Scene::offer(
+        &scene.tested(),
+        &[Package::new("q2-types", "1.0").test(tests), Package::new("q2cli", "1.0").test(tests)],
+    );
+    integrate(&scene).await;
+    let kinds = |scene: Scene| async move {
+        scene.events().await.into_iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    let after = Scene::with_channels_of(&scene).await;
+    assert_eq!(after.next_day("integrate").await.state, RunState::Unchanged);
+    assert_eq!(kinds(after).await, ["metapackage"]);
+    if !bubblewrap() {
+        return;
+    }
+    scene.next_day("recheck").await;
+    let after = Scene::with_channels_of(&scene).await;
+    after.next_day("recheck").await;
+    assert_eq!(kinds(after).await, ["passed"]);
+}
+
+#[tokio::test]
 async fn what_integrates_is_rechecked_and_passes() {
     if !bubblewrap() {
         return;

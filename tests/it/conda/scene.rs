@@ -90,6 +90,19 @@ impl Scene {
         self.folder.path().join("published/tiny/passed")
     }
 
+    /// Another place with the same channels and an empty state: what a power failure leaves between the
+    /// switch of a channel and its rows, at its worst.
+    pub async fn with_channels_of(other: &Self) -> Self {
+        let scene = Self::new(other.members).await;
+        for folder in ["published", "forge"] {
+            let from = other.folder.path().join(folder);
+            let copied =
+                std::process::Command::new("cp").arg("-a").arg(from).arg(scene.folder.path()).status();
+            assert!(copied.unwrap().success());
+        }
+        scene
+    }
+
     /// Puts archives into a channel and indexes it.
     pub fn offer(channel: &Path, packages: &[Package]) {
         std::fs::create_dir_all(channel.join("noarch")).unwrap();

@@ -1,5 +1,6 @@
 //! The checksums of a file, taken while it is read for something else.
 
+use crate::digest::hex;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -73,8 +74,4 @@ impl Read for Summed {
         self.rest.start += many;
         Ok(many)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

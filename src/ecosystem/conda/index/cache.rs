@@ -1,5 +1,6 @@
 //! What the last indexing of a sub-directory read, so that files that did not change are not read again.
 
+use crate::digest::hex;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
@@ -96,5 +97,5 @@ impl Cache {
 }
 
 fn sum_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
