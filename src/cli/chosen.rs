@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::CommandError;
-use crate::config::{Configuration, Distribution, Job, listed, nearest};
+use crate::config::{CondaDistribution, Configuration, Distribution, Job, listed, nearest};
 
 /// The distribution of R packages of that name.
 pub(super) fn distribution<'c>(
@@ -16,6 +16,19 @@ pub(super) fn distribution<'c>(
     }
     let names = configuration.distributions.keys().map(String::as_str);
     configuration.distributions.get(name).ok_or_else(|| unknown("distribution", name, names))
+}
+
+/// The conda distribution of that name.
+pub(super) fn conda<'c>(
+    configuration: &'c Configuration,
+    name: &str,
+) -> Result<&'c CondaDistribution, CommandError> {
+    if configuration.distributions.contains_key(name) {
+        let message = format!("`{name}` is a distribution of R packages, which has no conda channels");
+        return Err(CommandError::invalid(message));
+    }
+    let names = configuration.conda.keys().map(String::as_str);
+    configuration.conda.get(name).ok_or_else(|| unknown("distribution", name, names))
 }
 
 /// A bare date means its midnight in the zone of the calendar that the job lives by.

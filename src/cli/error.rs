@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::{Colour, Diagnostic};
 use crate::failure::Failure;
+use crate::publish::channel::ChannelError;
 
 /// Why a command failed; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,12 @@ impl From<std::io::Error> for CommandError {
             _ => CommandErrorKind::Failed,
         };
         Self::new(kind, format!("the result could not be written: {error}"))
+    }
+}
+
+impl From<ChannelError> for CommandError {
+    fn from(error: ChannelError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

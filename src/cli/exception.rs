@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{CommandError, Context, Output, chosen, given_file, state, steer};
 use crate::config::{Configuration, Distribution};
-use crate::daemon::Request;
+use crate::daemon::{Answer, Request};
 
 /// Keep leaves to pass a freeze
 #[derive(Debug, Args)]
@@ -79,7 +79,11 @@ impl Add {
         let mut options = diffy::DiffOptions::new();
         options.set_original_filename(shown.clone()).set_modified_filename(shown.clone());
         let difference = options.create_patch(&before, &after).to_string();
-        let said = state::block_on(steer::ask_daemon(&configuration, &Request::Reload))?;
+        let said = match state::block_on(steer::ask_daemon(&configuration, &Request::Reload))? {
+            Some(Answer::Done(said)) => Some(said),
+            Some(_) => return Err(steer::beside_the_point()),
+            None => None,
+        };
         match context.output {
             Output::Json => context.print_json(&json!({
                 "file": shown, "difference": difference, "reloaded": said.is_some(),

@@ -3,6 +3,7 @@
 
 mod backup;
 mod calendar;
+mod channel;
 mod check;
 mod chosen;
 mod completions;
@@ -92,6 +93,7 @@ enum Command {
     Decide(decide::Decide),
     Destructure(destructure::Destructure),
     Snapshot(snapshot::Snapshots),
+    Channel(channel::Channels),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
     Token(token::Tokens),
@@ -124,6 +126,7 @@ impl Command {
             Self::Decide(command) => command.run(context),
             Self::Destructure(command) => command.run(context),
             Self::Snapshot(command) => command.run(context),
+            Self::Channel(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
             Self::Token(command) => command.run(context),

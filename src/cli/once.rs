@@ -19,6 +19,7 @@ use super::time::{self, GivenTime};
 use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::daemon::{Job, JobWork, Jobs, RunContext, RunError, RunLimits, RunOutcome, Runner, new_boot_id};
+use crate::jobs::channel_wishes::ChannelWishes;
 use crate::jobs::{self, Pass, Services};
 use crate::store::{Run, RunState};
 
@@ -94,10 +95,13 @@ impl Once {
     ) -> Result<Passed, CommandError> {
         let store = context.write_state().await?;
         let clock = context.clock.clone();
-        let services = Services::connect(configuration, store.clone(), clock.clone()).await?;
+        let services = Arc::new(Services::connect(configuration, store.clone(), clock.clone()).await?);
+        if !self.dry_run {
+            ChannelWishes::new(services.clone(), configuration).finish().await?;
+        }
         let pass = if self.dry_run { Pass::PlanOnly } else { Pass::Full };
         let misconfigured = Arc::new(AtomicBool::new(false));
-        let jobs = jobs::runnable(configuration, &Arc::new(services), pass).into_iter();
+        let jobs = jobs::runnable(configuration, &services, pass).into_iter();
         let job = jobs.filter(|job| job.definition.name == self.job).map(|job| Job {
             work: Arc::new(Noting { work: job.work, misconfigured: misconfigured.clone() }),
             ..job

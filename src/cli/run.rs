@@ -9,7 +9,8 @@ use clap::Args;
 use super::logging::{self, Voice};
 use super::{CommandError, Context, state};
 use crate::config::{Colour, Configuration, Settings};
-use crate::daemon::{self, DaemonSettings, Job};
+use crate::daemon::{self, DaemonSettings, Job, Provided};
+use crate::jobs::channel_wishes::ChannelWishes;
 use crate::jobs::{self, Pass, Services};
 use crate::web::WebServer;
 
@@ -35,12 +36,18 @@ impl RunDaemon {
             let (version, state) = (env!("CARGO_PKG_VERSION"), settings.state.display().to_string());
             tracing::info!(version, state, jobs = jobs.len(), "tidegate begins");
             let web = WebServer::start(&configuration, store.clone(), context.clock.clone()).await?;
-            let tell: Tell = match &web {
-                Some(web) => Box::new(web.reloader()),
-                None => Box::new(|_| ()),
-            };
-            let reload = reload(context.config.clone(), configuration.settings, services, tell);
-            let ended = daemon::run(settings, store, context.clock.clone(), jobs, Box::new(reload)).await;
+            let channels = Arc::new(ChannelWishes::new(services.clone(), &configuration));
+            channels.finish().await?;
+            let mut tell: Vec<Tell> = vec![Box::new({
+                let channels = channels.clone();
+                move |configuration| channels.reload(configuration)
+            })];
+            if let Some(web) = &web {
+                tell.push(Box::new(web.reloader()));
+            }
+            let reload = Box::new(reload(context.config.clone(), configuration.settings, services, tell));
+            let provided = Provided { jobs, reload, channels };
+            let ended = daemon::run(settings, store, context.clock.clone(), provided).await;
             // It goes last: a notice that comes while jobs end is kept for the next start.
             if let Some(web) = web {
                 web.stop().await;
@@ -70,7 +77,7 @@ fn reload(
     folder: PathBuf,
     in_force: Settings,
     services: Arc<Services>,
-    tell: Tell,
+    tell: Vec<Tell>,
 ) -> impl Fn() -> Result<Vec<Job>, String> + Send + Sync {
     move || {
         let configuration = Configuration::load(&folder)
@@ -80,7 +87,9 @@ fn reload(
         if (Settings { state, ..configuration.settings.clone() }) != in_force {
             tracing::warn!("tidegate.toml has changed: that takes effect at the next start");
         }
-        tell(&configuration);
+        for tell in &tell {
+            tell(&configuration);
+        }
         Ok(jobs::runnable(&configuration, &services, Pass::Full))
     }
 }

@@ -90,7 +90,8 @@ fn steer(kind: Kind, about: &About, reason: &str, context: &mut Context<'_>) -> 
     let wish = Wish { job, by: &by, reason };
     let meaning = state::block_on(async {
         match ask_daemon(&configuration, &kind.request(wish)).await? {
-            Some(meaning) => Ok(meaning),
+            Some(Answer::Done(meaning)) => Ok(meaning),
+            Some(_) => Err(beside_the_point()),
             None => write_down(kind, wish, context).await,
         }
     })?;
@@ -115,19 +116,23 @@ impl Kind {
 pub(super) async fn ask_daemon(
     configuration: &Configuration,
     request: &Request,
-) -> Result<Option<String>, CommandError> {
+) -> Result<Option<Answer>, CommandError> {
     let folder = &configuration.settings.state;
     if !folder.join(CONTROL_SOCKET).exists() {
         return Ok(None);
     }
     match daemon::ask(folder, request).await {
-        Ok(Answer::Done(meaning)) => Ok(Some(meaning)),
         Ok(Answer::Refused(why)) => Err(CommandError::failed(format!("the daemon refuses: {why}"))),
-        Ok(Answer::Status(_)) => Err(CommandError::failed("the daemon answered another question")),
+        Ok(answer) => Ok(Some(answer)),
         // A daemon that was killed leaves its socket behind; one that hangs still holds the lock, so
         // that whoever asks is told of it there.
         Err(_) => Ok(None),
     }
+}
+
+/// The mistake of a daemon that is another version.
+pub(super) fn beside_the_point() -> CommandError {
+    CommandError::failed("the daemon answered another question").hint("is it of another version?")
 }
 
 async fn write_down(kind: Kind, wish: Wish<'_>, context: &Context<'_>) -> Result<String, CommandError> {
@@ -143,7 +148,7 @@ async fn write_down(kind: Kind, wish: Wish<'_>, context: &Context<'_>) -> Result
 }
 
 /// The name of whoever runs the command, as far as the environment knows it.
-fn user() -> String {
+pub(super) fn user() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }

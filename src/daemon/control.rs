@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
+use crate::domain::{ChannelChange, ChannelWish};
 
 /// The socket's name inside the state folder.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -72,6 +73,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Change the channels of a conda distribution.
+    Channels(ChannelWish),
     /// Say how everything stands.
     Status,
     /// Read the job files again.
@@ -84,6 +87,8 @@ pub enum Request {
 pub enum Answer {
     /// It is done; one line on what that means.
     Done(String),
+    /// What changed in channels.
+    Channels(ChannelChange),
     /// How everything stands.
     Status(Box<StatusReport>),
     /// It is not done; why.
@@ -173,6 +178,13 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::Resume { job, by, reason } => steering.resume(job, &who(by), reason).await,
         Request::SkipNext { job, by, reason } => steering.skip_next(job, &who(by), reason).await,
         Request::RunNow { job, at, by, reason } => steering.run_now(job, *at, &who(by), reason).await,
+        Request::Channels(wish) => {
+            let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
+            return match steering.channels.carry_out(&wish).await {
+                Ok(change) => Answer::Channels(change),
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            };
+        }
         Request::Reload => steering.reload().await,
         Request::Status => {
             return match steering.status().await {

@@ -21,5 +21,5 @@ pub use job::{Job, JobDefinition, JobSet, JobWork, Jobs, Retry, RunContext, RunE
 pub use planner::{Planner, plan_job};
 pub use report::{JobReport, Outcome, StatusReport, report};
 pub use runner::{RunLimits, Runner, new_boot_id};
-pub use service::{DaemonSettings, run, serve};
-pub use steering::Reload;
+pub use service::{DaemonSettings, Provided, run, serve};
+pub use steering::{ChannelSteering, Reload};

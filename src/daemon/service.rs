@@ -16,7 +16,7 @@ use super::heartbeat::{self, Beat, notify};
 use super::job::{Job, Jobs};
 use super::planner::Planner;
 use super::runner::{RunLimits, Runner, new_boot_id};
-use super::steering::{Reload, Steering};
+use super::steering::{ChannelSteering, Reload, Steering};
 use crate::clock::SharedClock;
 use crate::store::{BootId, Store};
 
@@ -36,13 +36,22 @@ pub struct DaemonSettings {
     pub concurrent_runs: NonZeroUsize,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. SIGHUP reads the job files again through `reload`.
+/// What a daemon is given to work with.
+pub struct Provided {
+    /// The jobs it begins with.
+    pub jobs: Vec<Job>,
+    /// Reads the job files again.
+    pub reload: Reload,
+    /// Changes channels for people.
+    pub channels: Arc<dyn ChannelSteering>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. SIGHUP reads the job files again.
 pub async fn run(
     settings: DaemonSettings,
     store: Store,
     clock: SharedClock,
-    jobs: Vec<Job>,
-    reload: Reload,
+    provided: Provided,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let hangup = Arc::new(Notify::new());
@@ -61,7 +70,7 @@ pub async fn run(
             }
         })
     };
-    let served = serve(settings, store, clock, (jobs, reload), (stop, hangup)).await;
+    let served = serve(settings, store, clock, provided, (stop, hangup)).await;
     signals.abort();
     served
 }
@@ -72,7 +81,7 @@ pub async fn serve(
     settings: DaemonSettings,
     store: Store,
     clock: SharedClock,
-    (jobs, reload): (Vec<Job>, Reload),
+    Provided { jobs, reload, channels }: Provided,
     (stop, hangup): (CancellationToken, Arc<Notify>),
 ) -> anyhow::Result<()> {
     let jobs = Jobs::new(jobs)?;
@@ -90,6 +99,7 @@ pub async fn serve(
         beat: beat.clone(),
         wake: wake.clone(),
         reload,
+        channels,
     });
 
     let listener = listen(&settings.state)?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
@@ -13,10 +14,17 @@ use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
+use crate::domain::{ChannelChange, ChannelWish};
 use crate::store::Store;
 
 /// Reads the job files again: all of them, or the reason why not.
 pub type Reload = Box<dyn Fn() -> Result<Vec<Job>, String> + Send + Sync>;
+
+/// Whoever changes channels for people.
+pub trait ChannelSteering: Send + Sync {
+    /// Carries out a wish, and says what it came to.
+    fn carry_out<'a>(&'a self, wish: &'a ChannelWish) -> BoxFuture<'a, anyhow::Result<ChannelChange>>;
+}
 
 /// The daemon's parts that people steer.
 pub(super) struct Steering {
@@ -26,6 +34,7 @@ pub(super) struct Steering {
     pub(super) beat: Arc<Beat>,
     pub(super) wake: Arc<Notify>,
     pub(super) reload: Reload,
+    pub(super) channels: Arc<dyn ChannelSteering>,
 }
 
 impl Steering {

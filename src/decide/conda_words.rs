@@ -179,9 +179,13 @@ pub fn summary(plan: &RecheckPlan) -> String {
         reused => format!("; {reused} not tested again in the same environment"),
     };
     let gate = match &plan.gate {
-        Gate::Open => "passes",
-        Gate::Waiting => "waits for tests",
-        Gate::Closed(_) => "does not pass",
+        Gate::Open => "passes".to_owned(),
+        Gate::Waiting => "waits for tests".to_owned(),
+        Gate::Closed(_) => "does not pass".to_owned(),
+        Gate::Withdrawn(files) => {
+            let told: Vec<String> = files.iter().map(|(file, why)| format!("{file} ({why})")).collect();
+            format!("does not pass, since a person took out {}", told.join(", "))
+        }
     };
     let metapackage = &plan.metapackage;
     format!("{} {} {gate}: {}{reused}", metapackage.name, metapackage.version, told.join(", "))

@@ -29,6 +29,10 @@ pub struct RecheckFacts {
     pub culprit_tests: u32,
     /// Members that may pass although they carry no tests, by name.
     pub without_tests: BTreeSet<String>,
+    /// The files of the metapackage and its members that a person has withdrawn from the channel to which they
+    /// would pass, with who and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withdrawn: BTreeMap<String, String>,
     /// Every member on every platform in every mode, in any order.
     pub cases: Vec<CaseFacts>,
 }
@@ -171,6 +175,8 @@ pub enum Gate {
     Waiting,
     /// These cases stand in the way.
     Closed(Vec<RecheckCase>),
+    /// All is well, but a person has withdrawn these files, for these reasons.
+    Withdrawn(BTreeMap<String, String>),
 }
 
 /// A case that settled on something else than before.
@@ -412,6 +418,7 @@ fn gate(facts: &RecheckFacts, verdicts: &[CaseVerdict]) -> Gate {
     }
     // A metapackage of which nothing is known is not one in which all is well.
     match closed.is_empty() && !verdicts.is_empty() {
+        true if !facts.withdrawn.is_empty() => Gate::Withdrawn(facts.withdrawn.clone()),
         true => Gate::Open,
         false => Gate::Closed(closed.into_iter().map(|verdict| verdict.case.clone()).collect()),
     }

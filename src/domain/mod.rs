@@ -2,6 +2,7 @@
 //! Pure: no I/O, no clock, no randomness.
 
 mod build;
+mod channel_wish;
 mod dependencies;
 mod destructured;
 mod epoch;
@@ -16,6 +17,7 @@ mod status;
 mod verdict;
 
 pub use build::{Build, Environment, EnvironmentChange};
+pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage};
 pub use epoch::is_epoch;

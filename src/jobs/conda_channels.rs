@@ -15,6 +15,7 @@ use crate::digest::hex;
 use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
+use crate::failure::Failure;
 use crate::publish::channel::{ChannelFolder, PackageFile, PublishedChannel};
 
 /// A channel of the distribution and all that it builds on, as they are now.
@@ -74,26 +75,65 @@ pub(super) async fn read(
         digest.update(format!("{} {}\n", index.address(), index.digest()));
         indexes.push(index);
     }
+    // What was withdrawn may not be published again, so it is part of what a pass decides from.
+    let withdrawals = services.store.withdrawals(&distribution.name).await?;
+    digest.update(serde_json::to_vec(&withdrawals).map_err(anyhow::Error::from)?);
     let digest = hex(&digest.finalize());
     Ok(Some(Channels { indexes: Arc::new(indexes), digest }))
 }
 
-/// Publishes `files` beside what the channel in `root` holds already, in one step for all platforms. Files
-/// that it holds already change nothing. When the power fails before the switch, readers see the old channel and
-/// the next pass publishes anew; after it, the next pass finds nothing to do.
-pub(super) async fn add(root: PathBuf, files: Vec<PackageFile>) -> Result<PublishedChannel, RunError> {
+/// Publishes `files` beside what the channel holds already, in one step for all platforms. Files that it holds
+/// already change nothing. When the power fails before the switch, readers see the old channel and the next
+/// pass publishes anew; after it, the next pass finds nothing to do. What was withdrawn from the channel is not
+/// published: then nothing is, and the next pass decides anew.
+pub(super) async fn add(
+    services: &Services,
+    distribution: &CondaDistribution,
+    channel: &str,
+    files: Vec<PackageFile>,
+) -> Result<PublishedChannel, RunError> {
+    let withdrawn = withdrawn(services, distribution, channel).await?;
+    if let Some(file) = files.iter().find(|file| withdrawn.holds(&file.subdir, &file.file_name)) {
+        let place = format!("{}/{}", file.subdir, file.file_name);
+        return Err(Failure::transient(format!("{place} was withdrawn from {channel} meanwhile")).into());
+    }
+    let root = folder(services, distribution, channel)?;
     let publish = move || -> anyhow::Result<PublishedChannel> {
-        let channel = ChannelFolder::new(&root)?;
-        let mut all = BTreeMap::new();
-        let mut patches = BTreeMap::new();
-        if let Some(generation) = channel.current()? {
-            let kept = channel.files(generation)?;
-            all.extend(kept.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
-            patches = channel.contents(generation)?.patches;
-        }
-        all.extend(files.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
-        let all: Vec<PackageFile> = all.into_values().collect();
-        Ok(channel.publish(&all, &patches)?)
+        let fresh = files.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file));
+        Ok(ChannelFolder::new(&root)?.change(|held| held.extend(fresh))?)
     };
     Ok(tokio::task::spawn_blocking(publish).await.map_err(anyhow::Error::from)??)
+}
+
+/// What people have taken out of one channel, and nobody has put back.
+#[derive(Default)]
+pub(super) struct Withdrawn(BTreeMap<(String, String), String>);
+
+impl Withdrawn {
+    /// Whether it holds the file.
+    pub(super) fn holds(&self, subdir: &str, file_name: &str) -> bool {
+        self.why(subdir, file_name).is_some()
+    }
+
+    /// Who withdrew the file, and why; nothing where nobody did.
+    pub(super) fn why(&self, subdir: &str, file_name: &str) -> Option<&str> {
+        self.0.get(&(subdir.to_owned(), file_name.to_owned())).map(String::as_str)
+    }
+}
+
+/// What is withdrawn from a channel.
+pub(super) async fn withdrawn(
+    services: &Services,
+    distribution: &CondaDistribution,
+    channel: &str,
+) -> anyhow::Result<Withdrawn> {
+    let mut all = Withdrawn::default();
+    let withdrawals = services.store.withdrawals(&distribution.name).await?;
+    for withdrawal in withdrawals.into_iter().filter(|withdrawal| withdrawal.lifted_at.is_none()) {
+        let why = format!("withdrawn by {}: {}", withdrawal.by, withdrawal.reason);
+        for file in withdrawal.files.into_iter().filter(|file| file.channel == channel) {
+            all.0.insert((file.subdir, file.file_name), why.clone());
+        }
+    }
+    Ok(all)
 }

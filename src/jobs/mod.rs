@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod channel_files;
+pub mod channel_wishes;
 pub mod check_status;
 mod conda_channels;
 pub mod engines;

@@ -26,6 +26,7 @@ mod snapshots;
 mod status;
 mod suites;
 mod verdicts;
+mod withdrawals;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;
 pub use suites::{SuiteLeaf, SuiteMember};
 pub use verdicts::{Verdict, VerdictRow};
+pub use withdrawals::{Withdrawal, WithdrawalId};
 
 /// The name of the database's file inside a state folder.
 pub const DATABASE: &str = "tidegate.db";

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tidegate::clock::SystemClock;
-use tidegate::daemon::{Answer, CONTROL_SOCKET, DaemonSettings, Job, Request, StatusReport, ask, run, serve};
+use tidegate::daemon::{
+    Answer, CONTROL_SOCKET, ChannelSteering, DaemonSettings, Job, Provided, Request, StatusReport, ask, run,
+    serve,
+};
+use tidegate::domain::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 use tidegate::store::{Durability, OccurrenceState, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -51,12 +56,27 @@ async fn daemon() -> Daemon {
         settings,
         store.clone(),
         Arc::new(SystemClock),
-        (vec![job], reload),
+        Provided { jobs: vec![job], reload, channels: Arc::new(Echo) },
         (stop.clone(), hangup.clone()),
     ));
     let daemon = Daemon { folder, store, work, stop, hangup, files_are_good, task };
     daemon.until(|status| status.last_planned_at.is_some()).await;
     daemon
+}
+
+/// Channels that only say what was asked of them.
+pub struct Echo;
+
+impl ChannelSteering for Echo {
+    fn carry_out<'a>(&'a self, wish: &'a ChannelWish) -> BoxFuture<'a, anyhow::Result<ChannelChange>> {
+        let file = ChannelFile {
+            channel: wish.distribution.clone(),
+            subdir: wish.by.clone(),
+            file_name: wish.reason.clone(),
+            sha256: String::new(),
+        };
+        Box::pin(async move { Ok(ChannelChange { withdrawn: vec![file], ..ChannelChange::default() }) })
+    }
 }
 
 impl Daemon {
@@ -160,6 +180,18 @@ async fn the_heartbeat_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn wishes_about_channels_reach_whoever_changes_them_with_the_name_of_the_user() {
+    let daemon = daemon().await;
+    let change = ChannelWishKind::Rollback { channel: "passed".to_owned(), to: None };
+    let (distribution, by, reason) = ("tiny".to_owned(), "ada".to_owned(), "a bad day".to_owned());
+    let answer = daemon.ask(Request::Channels(ChannelWish { distribution, change, by, reason })).await;
+    let Answer::Channels(change) = answer else { panic!("{answer:?}") };
+    let told = &change.withdrawn[0];
+    assert_eq!((told.channel.as_str(), told.file_name.as_str()), ("tiny", "a bad day"));
+    assert!(told.subdir.starts_with("ada (user "), "{}", told.subdir);
+}
+
+#[tokio::test]
 async fn signals_reload_and_stop_a_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_state(folder.path(), Durability::ProcessCrash, Timestamp::now()).await.unwrap();
@@ -170,7 +202,8 @@ async fn signals_reload_and_stop_a_daemon() {
         concurrent_runs: NonZeroUsize::MIN,
     };
     let reload = Box::new(|| Err("no such folder".to_owned()));
-    let task = tokio::spawn(run(settings, store.clone(), Arc::new(SystemClock), Vec::new(), reload));
+    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo) };
+    let task = tokio::spawn(run(settings, store.clone(), Arc::new(SystemClock), provided));
     // An answer on the socket means that the signals are listened to: before, they would end the test.
     while ask(folder.path(), &Request::Status).await.is_err() {
         tokio::time::sleep(Duration::from_millis(25)).await;

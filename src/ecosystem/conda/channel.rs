@@ -85,6 +85,49 @@ impl ChannelIndex {
         record.map(|record| record.package_record.depends.clone()).unwrap_or_default()
     }
 
+    /// The builds that depend on exactly one of `gone`, and on nothing else that the channel offers: those
+    /// that nobody could install if these were gone, through any number of metapackages. Those of `gone`
+    /// are not among them.
+    pub fn pinned_to(&self, gone: &[Build]) -> Vec<Build> {
+        let key = |record: &RepoDataRecord| {
+            (record.package_record.subdir.clone(), record.identifier.to_file_name())
+        };
+        let mut lost: BTreeSet<(String, String)> =
+            gone.iter().map(|build| (build.subdir.clone(), build.file_name.clone())).collect();
+        let mut found = Vec::new();
+        loop {
+            let is_lost = |record: &RepoDataRecord| lost.contains(&key(record));
+            let names: BTreeSet<&str> = self
+                .records()
+                .filter(|record| is_lost(record))
+                .map(|record| record.package_record.name.as_normalized())
+                .collect();
+            let pins_a_lost_one = |line: &String| {
+                // Most lines name another package; reading each of them would take long.
+                let name = line.split(|letter: char| !is_of_a_name(letter)).next().unwrap_or_default();
+                names.contains(name.to_lowercase().as_str())
+                    && Spec::of_record(line).is_ok_and(|spec| {
+                        spec.is_exact()
+                            && self.accepted(&spec).any(&is_lost)
+                            && self.accepted(&spec).all(&is_lost)
+                    })
+            };
+            let fresh: Vec<&RepoDataRecord> = self
+                .records()
+                .filter(|record| {
+                    !is_lost(record) && record.package_record.depends.iter().any(pins_a_lost_one)
+                })
+                .collect();
+            if fresh.is_empty() {
+                found.sort();
+                return found;
+            }
+            found.extend(fresh.iter().map(|record| build_of(record)));
+            let more: Vec<_> = fresh.into_iter().map(key).collect();
+            lost.extend(more);
+        }
+    }
+
     /// The files that the channel has taken back, as `subdir/file`.
     pub fn removed(&self) -> BTreeSet<String> {
         let all = self.subdirs.iter();
@@ -133,6 +176,11 @@ impl ChannelIndex {
     fn accepted<'a>(&'a self, spec: &Spec) -> impl Iterator<Item = &'a RepoDataRecord> {
         self.records().filter(|record| spec.accepts(record))
     }
+}
+
+/// Whether a letter may stand in a package's name.
+fn is_of_a_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
 
 /// Whether the record can be installed on the platform.

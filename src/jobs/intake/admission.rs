@@ -29,9 +29,12 @@ impl Intake {
         if whole.is_empty() {
             return Ok(());
         }
-        let fresh: Vec<PackageFile> =
-            whole.values().flatten().map(|archive| self.package_file(archive)).collect();
-        conda_channels::add(self.channel()?, fresh).await?;
+        // A crash may have come after they were published, and a person's withdrawal since.
+        let withdrawn =
+            conda_channels::withdrawn(&self.services, &self.distribution, &self.settings.to).await?;
+        let fresh = whole.values().flatten().map(|archive| self.package_file(archive));
+        let fresh = fresh.filter(|file| !withdrawn.holds(&file.subdir, &file.file_name)).collect();
+        conda_channels::add(&self.services, &self.distribution, &self.settings.to, fresh).await?;
         let events: Vec<_> = whole
             .iter()
             .map(|((name, version, number), archives)| {

@@ -57,7 +57,7 @@ impl Integrate {
             });
         };
         let held = self.held().await?;
-        let facts = self.facts(&channels, held.as_ref())?;
+        let facts = self.facts(&channels, held.as_ref()).await?;
         let candidate = candidate(&facts);
         let now = self.services.clock.now();
         let input_digest = self.services.store.put_blob(&bytes(&facts)?, now).await?;

@@ -44,11 +44,18 @@ impl Integrate {
         Ok(Some(held).filter(|held| !held.metapackages.is_empty()))
     }
 
-    pub(super) fn facts(&self, channels: &Channels, held: Option<&Held>) -> Result<IntegrateFacts, RunError> {
+    pub(super) async fn facts(
+        &self,
+        channels: &Channels,
+        held: Option<&Held>,
+    ) -> Result<IntegrateFacts, RunError> {
+        let withdrawn =
+            conda_channels::withdrawn(&self.services, &self.distribution, &self.settings.to).await?;
         let mut members = BTreeMap::new();
         for name in self.distribution.required_members() {
             let spec = Spec::lenient(name).map_err(anyhow::Error::from)?;
-            let builds = channels.own().matching(&spec);
+            let mut builds = channels.own().matching(&spec);
+            builds.retain(|build| !withdrawn.holds(&build.subdir, &build.file_name));
             let held = held.and_then(|held| held.members.get(name)).cloned().unwrap_or_default();
             let versions = versions(builds.iter().chain(held.values()));
             members.insert(name.to_owned(), MemberFacts { builds, held, versions });

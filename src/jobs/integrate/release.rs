@@ -121,7 +121,6 @@ impl Integrate {
         context: &RunContext,
     ) -> Result<(), RunError> {
         let from = self.folder(&self.settings.from)?;
-        let to = self.folder(&self.settings.to)?;
         let mut files = BTreeMap::new();
         let mut metapackages = ByPlatform::new();
         for platform in &self.distribution.platforms {
@@ -141,7 +140,8 @@ impl Integrate {
         for solution in solutions.values() {
             self.services.store.put_blob(&bytes(solution)?, now).await?;
         }
-        conda_channels::add(to, files.into_values().collect()).await?;
+        let files = files.into_values().collect();
+        conda_channels::add(&self.services, &self.distribution, &self.settings.to, files).await?;
         let members = candidate.members.iter().map(|(name, choice)| (name.clone(), choice.builds.clone()));
         self.record(&Held { metapackages, members: members.collect() }, context).await
     }

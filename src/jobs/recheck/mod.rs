@@ -108,6 +108,7 @@ impl Recheck {
         context: &RunContext,
     ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
         let before = self.verdicts_before(context.nominal).await?;
+        let withdrawn = self.withdrawn(seen).await?;
         loop {
             let mut cases = Vec::with_capacity(seen.cases.len());
             for case in &seen.cases {
@@ -119,6 +120,7 @@ impl Recheck {
                 culprit_tests: self.settings.culprit_tests,
                 infrastructure_attempts: INFRASTRUCTURE_ATTEMPTS,
                 without_tests: self.distribution.without_tests.clone(),
+                withdrawn: withdrawn.clone(),
                 cases,
             };
             let plan = recheck(&facts);

@@ -10,11 +10,12 @@
 //! ```
 //!
 //! The link is relative, so the folder around it can be moved, mounted elsewhere, or served by a web
-//! server that follows links inside its root. Numbers only grow: a rollback publishes the older set
-//! again as a new generation, so what is newer than the link is what a crash left.
+//! server that follows links inside its root. Numbers only grow: who goes back publishes the older
+//! set again as a new generation, so what is newer than the link is what a crash left.
 //!
 //! All of this waits for the disk: call it where blocking is allowed. One process publishes into a
-//! channel at a time (tidegate has one writer).
+//! channel at a time (tidegate has one writer); within it, [`ChannelFolder::change`] lets one finish before
+//! the next begins.
 
 mod contents;
 mod error;
@@ -91,6 +92,9 @@ enum Step {
     LinkRenamed,
 }
 
+/// The files of a channel by sub-directory and name.
+pub type Files = BTreeMap<(String, String), PackageFile>;
+
 /// The files of a new generation by sub-directory and name.
 type Wanted<'f> = BTreeMap<(&'f str, &'f str), &'f PackageFile>;
 
@@ -161,9 +165,23 @@ impl ChannelFolder {
         self.publish_in_steps(files, patches, &|_| Ok(()))
     }
 
-    /// Publishes once more what the kept generation `to` holds.
-    pub fn rollback(&self, to: u64) -> Result<PublishedChannel, ChannelError> {
-        self.publish(&self.files(to)?, &self.contents(to)?.patches)
+    /// Publishes what `change` makes of the files that the channel holds now, with its patches. Nobody who
+    /// calls this meanwhile loses anything: it waits for its turn.
+    pub fn change(&self, change: impl FnOnce(&mut Files)) -> Result<PublishedChannel, ChannelError> {
+        let generations = self.generations();
+        fs::create_dir_all(&generations).map_err(disk("make", &generations))?;
+        let path = generations.join("lock");
+        let lock = fs::File::create(&path).map_err(disk("make", &path))?;
+        lock.lock().map_err(disk("lock", &path))?;
+        let (mut files, mut patches) = (Files::new(), Patches::new());
+        if let Some(generation) = self.current()? {
+            let held = self.files(generation)?;
+            files.extend(held.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
+            patches = self.contents(generation)?.patches;
+        }
+        change(&mut files);
+        let files: Vec<PackageFile> = files.into_values().collect();
+        self.publish(&files, &patches)
     }
 
     /// The files of a kept generation, as they were given to [`Self::publish`]: to publish them again, with

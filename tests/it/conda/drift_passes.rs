@@ -103,6 +103,7 @@ impl Passes {
             metapackage: solved[0].0.member.clone(),
             confirm_red: 2,
             infrastructure_attempts: 3,
+            withdrawn: BTreeMap::new(),
             without_tests: BTreeSet::new(),
             cases: solved.iter().map(case_facts).collect(),
         }

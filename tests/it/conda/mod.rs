@@ -26,3 +26,4 @@ mod real;
 mod recheck;
 mod scene;
 mod solving;
+mod withdrawals;

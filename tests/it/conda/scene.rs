@@ -16,6 +16,7 @@ use tidegate::ecosystem::conda::archive::ArchiveLimits;
 use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::github::{GitHub, GitHubSettings, Pace};
+use tidegate::jobs::channel_wishes::ChannelWishes;
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
 use tidegate::rehearse::github::Served;
@@ -113,6 +114,11 @@ impl Scene {
     }
 
     fn configuration(&self) -> Configuration {
+        let files = self.files_of_the_operator();
+        Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+    }
+
+    fn files_of_the_operator(&self) -> Vec<(PathBuf, String)> {
         let settings = format!("[publish]\ndirectory = \"published\"\n{}", self.engines);
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
@@ -136,13 +142,32 @@ impl Scene {
             self.modes, self.engine
         );
         let root = self.folder.path();
-        let files = vec![
+        vec![
             (root.join("tidegate.toml"), settings),
             (root.join("distributions/tiny.toml"), distribution),
             (root.join("jobs/integrate.toml"), integrate),
             (root.join("jobs/recheck.toml"), recheck),
-        ];
-        Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+        ]
+    }
+
+    /// A command of an operator in this place: with the files on the disk, and in its state.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let config = self.folder.path().join("config");
+        for (path, text) in self.files_of_the_operator() {
+            // Jobs lie beside the folder of the configuration.
+            let path = match path.strip_prefix(self.folder.path()).unwrap() {
+                job if job.starts_with("jobs") => self.folder.path().join(job),
+                other => config.join(other),
+            };
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let published = self.folder.path().join("published").display().to_string();
+            let text = text.replace("directory = \"published\"", &format!("directory = \"{published}\""));
+            std::fs::write(path, text).unwrap();
+        }
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.arg("--config").arg(config).arg("--state").arg(self.folder.path().join("state"));
+        command.args(arguments);
+        command
     }
 
     /// One pass of a job, a day after the last one.
@@ -167,6 +192,11 @@ impl Scene {
         self.pass_until(job, stop).await
     }
 
+    /// The folder of the state.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// The assignments that lie with the engine of this machine.
     pub fn assignments(&self) -> usize {
         let folder = self.folder.path().join("state/assignments");
@@ -175,10 +205,27 @@ impl Scene {
 
     async fn pass_until(&self, job: &str, stop: CancellationToken) -> Run {
         let configuration = self.configuration();
+        let services = self.services(&configuration).await;
+        let jobs = jobs::runnable(&configuration, &services, Pass::Full);
+        let boot = new_boot_id();
+        self.store.recover(&boot, self.clock.now()).await.unwrap();
+        let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: std::time::Duration::from_secs(1) };
+        let jobs = Jobs::new(jobs).unwrap();
+        let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
+        runner.run_once(job, self.clock.now(), "a test", stop).await.unwrap()
+    }
+
+    /// What people may ask of the channels.
+    pub async fn wishes(&self) -> ChannelWishes {
+        let configuration = self.configuration();
+        ChannelWishes::new(self.services(&configuration).await, &configuration)
+    }
+
+    async fn services(&self, configuration: &Configuration) -> Arc<Services> {
         let state = self.folder.path().join("state");
         tidegate::tls::prepare();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
-        let services = Services {
+        Arc::new(Services {
             store: self.store.clone(),
             github: self.client().await,
             http: reqwest::Client::new(),
@@ -187,14 +234,7 @@ impl Scene {
             artifacts: state.join("artifacts"),
             engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone())
                 .with_program(program),
-        };
-        let jobs = jobs::runnable(&configuration, &Arc::new(services), Pass::Full);
-        let boot = new_boot_id();
-        self.store.recover(&boot, self.clock.now()).await.unwrap();
-        let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: std::time::Duration::from_secs(1) };
-        let jobs = Jobs::new(jobs).unwrap();
-        let runner = Runner::new(self.store.clone(), self.clock.clone(), jobs, boot, limits);
-        runner.run_once(job, self.clock.now(), "a test", stop).await.unwrap()
+        })
     }
 
     async fn client(&self) -> Option<GitHub> {

@@ -1,6 +1,6 @@
 //! Which members of a metapackage need a test, what the results mean, and when the whole may pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use tidegate::decide::culprit::Outcome;
@@ -73,6 +73,7 @@ fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
         confirm_red: 2,
         infrastructure_attempts: 3,
         culprit_tests: 20,
+        withdrawn: BTreeMap::new(),
         without_tests: BTreeSet::new(),
         cases,
     }
@@ -84,6 +85,15 @@ fn decide(cases: Vec<CaseFacts>) -> RecheckPlan {
 
 fn state(case: CaseFacts) -> CaseState {
     decide(vec![case]).verdicts[0].state
+}
+
+#[test]
+fn what_a_person_took_out_keeps_a_green_metapackage_from_passing() {
+    let mut taken_out = facts(vec![tested("q2-types", &[now(TestVerdict::Pass)])]);
+    assert_eq!(recheck(&taken_out).gate, Gate::Open);
+    let files = BTreeMap::from([("noarch/q2-types-1.0-0.conda".to_owned(), "withdrawn by ada".to_owned())]);
+    taken_out.withdrawn.clone_from(&files);
+    assert_eq!(recheck(&taken_out).gate, Gate::Withdrawn(files));
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate::clock::SystemClock;
-use tidegate::daemon::{DaemonSettings, serve};
+use tidegate::daemon::{DaemonSettings, Provided, serve};
 use tidegate::store::{Durability, Store};
 use tidegate::web::WebServer;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::place::{Place, TYPES, configuration};
+use crate::control::Echo;
 
 #[tokio::test]
 async fn without_a_daemon_it_is_unwell() {
@@ -38,8 +39,9 @@ async fn a_daemon_that_plans_is_well_until_it_is_gone() {
     };
     let stop = CancellationToken::new();
     let signals = (stop.clone(), Arc::new(Notify::new()));
-    let jobs = (Vec::new(), Box::new(|| Ok(Vec::new())) as _);
-    let daemon = tokio::spawn(serve(settings, store, Arc::new(SystemClock), jobs, signals));
+    let reload = Box::new(|| Ok(Vec::new()));
+    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo) };
+    let daemon = tokio::spawn(serve(settings, store, Arc::new(SystemClock), provided, signals));
 
     tidegate::tls::prepare();
     let address = format!("http://{}/health", web.address());
