@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Build;
+use crate::domain::{Build, NOARCH};
 
 /// A build for each platform, by platform. One `noarch` build may stand for all of them.
 pub type ByPlatform = BTreeMap<String, Build>;
@@ -111,7 +111,7 @@ fn choice(platforms: &BTreeSet<String>, member: &MemberFacts) -> Choice {
         }
         let for_platform = |platform: &String| {
             let mut builds = of_version();
-            builds.find(|build| build.subdir == *platform || build.subdir == "noarch").cloned()
+            builds.find(|build| build.subdir == *platform || build.subdir == NOARCH).cloned()
         };
         let builds: ByPlatform = platforms
             .iter()

@@ -3,6 +3,8 @@
 //!
 //! | file | the question it answers |
 //! |---|---|
+//! | `admission` | which new builds are whole, and which have waited too long? |
+//! | `build_config` | how does an integration repository learn of a metapackage? |
 //! | `culprit` | which change of its environment turned a package red? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
@@ -15,6 +17,8 @@
 //! | `standing` | what is known of the revision that a channel holds? |
 //! | `words`, `conda_words` | how does what was found read? |
 
+pub mod admission;
+pub mod build_config;
 pub mod conda_words;
 pub mod culprit;
 pub mod guard;

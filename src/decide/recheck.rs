@@ -250,6 +250,24 @@ impl RecheckFacts {
     }
 }
 
+/// The version of the metapackage that is to be tested: the newest one, which has to be the same on all
+/// platforms. Else the reason why there is none yet.
+pub fn version_to_test<'b>(newest: &BTreeMap<&str, Option<&'b Build>>) -> Result<&'b str, String> {
+    let mut versions: BTreeMap<&str, &str> = BTreeMap::new();
+    for (platform, build) in newest {
+        match build {
+            Some(build) => versions.insert(&build.version, platform),
+            None => return Err(format!("there is none for {platform}")),
+        };
+    }
+    let told: Vec<String> =
+        versions.iter().map(|(version, platform)| format!("{version} for {platform}")).collect();
+    match versions.keys().next() {
+        Some(version) if versions.len() == 1 => Ok(version),
+        _ => Err(format!("the newest one differs by platform: {}", told.join(", "))),
+    }
+}
+
 /// Decides. The same facts in any order give the same plan.
 pub fn recheck(facts: &RecheckFacts) -> RecheckPlan {
     let mut cases: Vec<&CaseFacts> = facts.cases.iter().collect();

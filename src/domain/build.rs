@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest::hex;
 
+/// The sub-directory that every channel has: packages for all platforms.
+pub const NOARCH: &str = "noarch";
+
 /// One exact conda build: one file of one channel, never "some build of that version".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Build {

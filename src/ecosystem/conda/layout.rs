@@ -35,8 +35,7 @@ const SUBDIRS: [&str; 22] = [
     "zos-z",
 ];
 
-/// The sub-directory that every channel has: packages for all platforms.
-pub const NOARCH: &str = "noarch";
+pub use crate::domain::NOARCH;
 
 /// True for a sub-directory of a channel that conda knows: `noarch`, `linux-64`, …
 pub fn is_subdir(name: &str) -> bool {

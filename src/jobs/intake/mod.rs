@@ -87,7 +87,6 @@ impl Intake {
         let notices = self.take_notices(&published, &context, &mut tally).await;
         let dropped = self.empty_drop_folder(&published, &context, &mut tally).await;
         self.admit(&context, &mut tally).await?;
-        self.expire(&context, &mut tally).await?;
         notices?;
         dropped?;
         Ok(match tally.changed() {

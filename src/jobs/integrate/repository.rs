@@ -15,6 +15,7 @@ use super::Integrate;
 use super::observe::Held;
 use crate::config::IntegrationRepository;
 use crate::daemon::{RunContext, RunError};
+use crate::decide::build_config::{KnownProposal, ProposalStep, step};
 use crate::digest::sha256_hex;
 use crate::domain::Via;
 use crate::ecosystem::conda::files::build_config::BuildConfig;
@@ -154,14 +155,15 @@ impl Integrate {
         let github = self.services.github()?;
         let branch = self.branch()?;
         let pulls = self.pulls(settings).await?;
-        let same = |pull: &&PullRequestSeen| fingerprint_of(pull).as_deref() == Some(&*wanted.fingerprint);
-        if let Some(refused) = pulls.iter().rev().filter(same).find(|p| p.state == PullRequestState::Closed) {
-            return Ok(Some(format!("pull request #{} was closed: no, for these builds", refused.number)));
-        }
-        let open = pulls.iter().rev().find(|pull| pull.state == PullRequestState::Open);
-        if open.is_some_and(|pull| same(&pull)) {
-            return Ok(None);
-        }
+        let known: Vec<KnownProposal> = pulls.iter().map(known).collect();
+        let open = match step(&known, &wanted.fingerprint) {
+            ProposalStep::Refused(number) => {
+                return Ok(Some(format!("pull request #{number} was closed: no, for these builds")));
+            }
+            ProposalStep::Stands => return Ok(None),
+            ProposalStep::Update(number) => Some(number),
+            ProposalStep::Open => None,
+        };
         let expected = match github.branch_head(&settings.name, &branch).await {
             Lookup::Found(head) if ours(&head.message) => Some(head.oid),
             Lookup::Found(_) => {
@@ -187,9 +189,9 @@ impl Integrate {
         }
         let body = self.body(settings, wanted);
         let number = match open {
-            Some(pull) => {
-                github.update_pull_request(&settings.name, pull.number, &message.headline, &body).await?;
-                pull.number
+            Some(number) => {
+                github.update_pull_request(&settings.name, number, &message.headline, &body).await?;
+                number
             }
             None => self.open(settings, view, &branch, (&message.headline, &body)).await?,
         };
@@ -325,6 +327,15 @@ fn told((from, to): &(Option<String>, String)) -> String {
 /// Whether a commit is ours, by the key in its trailer.
 fn ours(message: &str) -> bool {
     marker::key_of_commit(message).is_some_and(|key| key.starts_with(KIND))
+}
+
+fn known(pull: &PullRequestSeen) -> KnownProposal {
+    KnownProposal {
+        number: pull.number,
+        open: pull.state == PullRequestState::Open,
+        refused: pull.state == PullRequestState::Closed,
+        fingerprint: fingerprint_of(pull),
+    }
 }
 
 /// What a pull request of ours wants, by its hidden marker.

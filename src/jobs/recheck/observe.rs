@@ -11,7 +11,8 @@ use futures_util::{StreamExt as _, stream};
 
 use super::Recheck;
 use crate::daemon::RunError;
-use crate::domain::{Build, Destructured, RecheckCase, RecheckMode, Solved};
+use crate::decide::recheck::version_to_test;
+use crate::domain::{Build, Destructured, NOARCH, RecheckCase, RecheckMode, Solved};
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::destructure::{
     Declared, DestructureError, DestructureTask, MemberProblem, destructure,
@@ -56,31 +57,24 @@ impl Recheck {
     /// metapackage that all platforms have; then the reason.
     pub(super) async fn observe(&self, channels: &Channels) -> Result<Result<Seen, String>, RunError> {
         let own = channels.own();
-        let mut newest = BTreeMap::new();
-        for platform in &self.distribution.platforms {
-            let spec = Spec::lenient(&self.distribution.metapackage).map_err(anyhow::Error::from)?;
-            match own.newest(&spec, platform) {
-                Some(build) => newest.insert(platform.clone(), build),
-                None => {
-                    let name = &self.distribution.metapackage;
-                    return Ok(Err(format!("{} has no {name} for {platform}", self.settings.from)));
-                }
-            };
-        }
-        let versions: BTreeMap<&str, &str> =
-            newest.iter().map(|(platform, build)| (build.version.as_str(), platform.as_str())).collect();
-        if versions.len() > 1 {
-            let told: Vec<String> =
-                versions.iter().map(|(version, platform)| format!("{version} for {platform}")).collect();
-            return Ok(Err(format!("the newest metapackage differs by platform: {}", told.join(", "))));
+        let spec = Spec::lenient(&self.distribution.metapackage).map_err(anyhow::Error::from)?;
+        let platforms = self.distribution.platforms.iter();
+        let newest: BTreeMap<&str, Option<Build>> =
+            platforms.map(|platform| (platform.as_str(), own.newest(&spec, platform))).collect();
+        let seen = newest.iter().map(|(platform, build)| (*platform, build.as_ref())).collect();
+        if let Err(why) = version_to_test(&seen) {
+            let name = &self.distribution.metapackage;
+            return Ok(Err(format!("{} has no {name} to be tested: {why}", self.settings.from)));
         }
         let mut apart = Vec::new();
-        for (platform, metapackage) in newest {
-            let members = match self.members(channels, &platform, &metapackage)? {
+        for (platform, metapackage) in
+            newest.into_iter().filter_map(|(platform, build)| Some((platform, build?)))
+        {
+            let members = match self.members(channels, platform, &metapackage)? {
                 Ok(members) => members,
                 Err(reason) => return Ok(Err(reason)),
             };
-            apart.push(OnPlatform { platform, metapackage, members });
+            apart.push(OnPlatform { platform: platform.to_owned(), metapackage, members });
         }
         let requires = self.requirements(&apart).await?;
         let cases = self.solve_all(channels, &apart, &requires).await?;
@@ -238,7 +232,7 @@ fn files_of(apart: &Destructured, own: &ChannelIndex, platform: &str) -> anyhow:
         let fits = |build: &&Build| {
             build.sha256 == member.sha256
                 && build.name == member.name
-                && [platform, "noarch"].contains(&build.subdir.as_str())
+                && [platform, NOARCH].contains(&build.subdir.as_str())
         };
         let found = builds.iter().find(fits).cloned();
         found.with_context(|| format!("{} {} is not a file of its channel", member.name, member.version))
