@@ -20,6 +20,7 @@ use super::{Assignment, AssignmentFolder, CommandWork, Report, Work};
 use crate::clock::SharedClock;
 use crate::domain::{FailedStep, TestVerdict};
 use crate::ecosystem::conda::install::PackageSource;
+use crate::ecosystem::conda::package_cache;
 use crate::failure::Failure;
 use output::Output;
 use processes::end_descendants;
@@ -70,6 +71,14 @@ pub async fn work(
     // What a worker that was killed left behind is nobody's any more.
     folder.clear()?;
     processes::adopt_orphans();
+    let needed = folder.assignment().ok().and_then(|assignment| match assignment.work {
+        Work::CondaTest(test) => Some(test.records),
+        Work::Command(_) => None,
+    });
+    if let Some(needed) = &needed {
+        // Where the time cannot be set, the entry is fetched anew one day.
+        let _ = package_cache::used(&settings.cache, needed, begun.at);
+    }
     let mut stop = std::pin::pin!(told_to_end(folder));
     let mut ended = tokio::select! {
         biased;
@@ -93,6 +102,11 @@ pub async fn work(
     let report = Report { key, verdict, started_at, finished_at, log: LOG.to_owned(), exit, peak_memory };
     folder.end(&report)?;
     folder.clear()?;
+    if needed.is_some()
+        && let Err(error) = package_cache::prune(&settings.cache, clock.now()).await
+    {
+        tracing::warn!("the package cache {} was not gone through: {error:#}", settings.cache.display());
+    }
     Ok(WorkerEnd::Reported)
 }
 

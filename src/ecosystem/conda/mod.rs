@@ -16,6 +16,7 @@ pub mod integrate;
 pub mod layout;
 pub mod metapackage;
 mod offer;
+pub mod package_cache;
 pub mod package_tests;
 pub mod patch;
 pub mod platform;
