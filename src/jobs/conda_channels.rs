@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -12,11 +13,17 @@ use super::Services;
 use crate::config::CondaDistribution;
 use crate::daemon::RunError;
 use crate::digest::hex;
+use crate::domain::{Build, DestructuredMember, DestructuredPackage, NOARCH};
 use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
+use crate::ecosystem::conda::destructure::{Declared, DestructureError, DestructureTask, destructure};
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
+use crate::ecosystem::conda::spec::exact_spec;
 use crate::failure::Failure;
 use crate::publish::channel::{ChannelFolder, PackageFile, PublishedChannel};
+
+/// The longest time for one solve.
+pub(super) const SOLVE: Duration = Duration::from_secs(120);
 
 /// A channel of the distribution and all that it builds on, as they are now.
 pub(super) struct Channels {
@@ -35,6 +42,51 @@ impl Channels {
     /// The channels of others.
     pub(super) fn external(&self) -> &[ChannelIndex] {
         &self.indexes[1..]
+    }
+}
+
+/// Why a metapackage could not be taken apart into files of its channel.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotApart {
+    /// It is not what it should be.
+    #[error(transparent)]
+    Destructure(#[from] DestructureError),
+    /// A member lies in another channel.
+    #[error("{name} {version} is no file of its metapackage's channel")]
+    Elsewhere {
+        /// The member.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+}
+
+impl Channels {
+    /// The exact members of a metapackage on a platform, as files of its own channel.
+    pub(super) fn apart(
+        &self,
+        metapackage: &Build,
+        platform: &str,
+        declared: Declared,
+    ) -> Result<Vec<Build>, NotApart> {
+        let apart = destructure(&DestructureTask {
+            channel: self.own(),
+            externals: self.external(),
+            platform,
+            spec: &exact_spec(metapackage),
+            declared,
+            virtual_packages: None,
+            timeout: SOLVE,
+        })?;
+        let builds = self.own().builds();
+        let file = |member: DestructuredMember| {
+            let DestructuredPackage { name, version, sha256, .. } = member.package;
+            let fits = |build: &&Build| {
+                build.sha256 == sha256 && build.name == name && [platform, NOARCH].contains(&&*build.subdir)
+            };
+            builds.iter().find(fits).cloned().ok_or(NotApart::Elsewhere { name, version })
+        };
+        apart.members.into_iter().map(file).collect()
     }
 }
 

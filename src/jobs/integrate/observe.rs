@@ -1,7 +1,6 @@
 //! What an integration sees: the builds of every member, and what the newest metapackage holds.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -9,13 +8,9 @@ use super::Integrate;
 use crate::daemon::RunError;
 use crate::decide::integrate::{ByPlatform, IntegrateFacts, MemberFacts};
 use crate::domain::Build;
-use crate::ecosystem::conda::channel::ChannelIndex;
-use crate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
-use crate::ecosystem::conda::spec::{Spec, compare_versions, exact_spec};
+use crate::ecosystem::conda::destructure::Declared;
+use crate::ecosystem::conda::spec::{Spec, compare_versions};
 use crate::jobs::conda_channels::{self, Channels};
-
-/// The longest time for one solve of a metapackage that pins no exact builds.
-const SOLVE: Duration = Duration::from_secs(120);
 
 /// The newest metapackage, as its channel has it.
 pub(super) struct Held {
@@ -36,7 +31,11 @@ impl Integrate {
         let mut held = Held { metapackages: ByPlatform::new(), members: BTreeMap::new() };
         for platform in &distribution.platforms {
             let Some(metapackage) = channels.own().newest(&spec, platform) else { continue };
-            for member in members_of(&channels, platform, &metapackage)? {
+            let members = channels
+                .apart(&metapackage, platform, Declared::default())
+                .with_context(|| format!("cannot take {metapackage} apart on {platform}"))
+                .map_err(RunError::Permanent)?;
+            for member in members {
                 held.members.entry(member.name.clone()).or_default().insert(platform.clone(), member);
             }
             held.metapackages.insert(platform.clone(), metapackage);
@@ -62,32 +61,6 @@ impl Integrate {
         }
         Ok(IntegrateFacts { platforms: self.distribution.platforms.clone(), members, settle: self.settle() })
     }
-}
-
-/// The members of a metapackage on a platform, as files of its own channel.
-fn members_of(channels: &Channels, platform: &str, metapackage: &Build) -> Result<Vec<Build>, RunError> {
-    let own = channels.own();
-    let spec = exact_spec(metapackage);
-    let task = DestructureTask {
-        channel: own,
-        externals: channels.external(),
-        platform,
-        spec: &spec,
-        declared: Declared::default(),
-        virtual_packages: None,
-        timeout: SOLVE,
-    };
-    let apart = destructure(&task)
-        .with_context(|| format!("cannot take {metapackage} apart on {platform}"))
-        .map_err(RunError::Permanent)?;
-    let files = apart.members.iter().map(|member| file_of(own, &member.package.sha256, &member.package.name));
-    files.collect::<anyhow::Result<_>>().map_err(RunError::Permanent)
-}
-
-fn file_of(own: &ChannelIndex, sha256: &str, name: &str) -> anyhow::Result<Build> {
-    let mut builds = own.builds().into_iter();
-    let found = builds.find(|build| build.sha256 == sha256 && build.name == name);
-    found.with_context(|| format!("{name} is no file of its metapackage's channel"))
 }
 
 /// The versions, each once, the newest first in conda's order.

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 
 use super::Recheck;
-use super::observe::{SOLVE, specs};
+use super::observe::specs;
 use super::testing::Trial;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::culprit::{Outcome, mixture};
@@ -22,7 +22,7 @@ use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveTask, solution};
 use crate::ecosystem::conda::spec::exact_spec;
 use crate::jobs::Pass;
-use crate::jobs::conda_channels::Channels;
+use crate::jobs::conda_channels::{Channels, SOLVE};
 
 /// A mixture of two environments, with the build of the member that it holds.
 struct Mixture {

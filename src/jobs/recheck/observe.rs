@@ -12,19 +12,14 @@ use futures_util::{StreamExt as _, stream};
 use super::Recheck;
 use crate::daemon::RunError;
 use crate::decide::recheck::version_to_test;
-use crate::domain::{Build, Destructured, NOARCH, RecheckCase, RecheckMode, Solved};
+use crate::domain::{Build, RecheckCase, RecheckMode, Solved};
 use crate::ecosystem::conda::channel::ChannelIndex;
-use crate::ecosystem::conda::destructure::{
-    Declared, DestructureError, DestructureTask, MemberProblem, destructure,
-};
+use crate::ecosystem::conda::destructure::{Declared, DestructureError, MemberProblem};
 use crate::ecosystem::conda::package_tests::PackageTests;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
 use crate::ecosystem::conda::spec::{Spec, exact_spec};
-use crate::jobs::conda_channels::Channels;
-
-/// The longest time for one solve.
-pub(super) const SOLVE: std::time::Duration = std::time::Duration::from_secs(120);
+use crate::jobs::conda_channels::{Channels, NotApart, SOLVE};
 
 /// Everything that a pass decides from, beside the tests in the store.
 pub(super) struct Seen {
@@ -94,26 +89,17 @@ impl Recheck {
         platform: &str,
         metapackage: &Build,
     ) -> Result<Result<Vec<Build>, String>, RunError> {
-        let own = channels.own();
         let declared = Declared {
             members: Some(self.distribution.required_members().map(str::to_owned).collect()),
             ignore: self.distribution.ignore.clone(),
             ..Declared::default()
         };
-        let spec = exact_spec(metapackage);
-        let task = DestructureTask {
-            channel: own,
-            externals: channels.external(),
-            platform,
-            spec: &spec,
-            declared,
-            virtual_packages: None,
-            timeout: SOLVE,
-        };
-        match destructure(&task) {
-            Ok(apart) => files_of(&apart, own, platform).map(Ok).map_err(RunError::Permanent),
+        match channels.apart(metapackage, platform, declared) {
+            Ok(members) => Ok(Ok(members)),
             // Somebody added a member to the distribution: the next metapackage will hold it.
-            Err(DestructureError::Members { problems, .. }) if problems.iter().all(is_missing) => {
+            Err(NotApart::Destructure(DestructureError::Members { problems, .. }))
+                if problems.iter().all(is_missing) =>
+            {
                 let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 Ok(Err(format!("{metapackage} waits for the next one: {}", told.join("; "))))
             }
@@ -223,19 +209,4 @@ fn constraints(channels: &Channels, one: &OnPlatform, mode: RecheckMode) -> Vec<
         constraints.extend(channels.own().depends(&one.metapackage));
     }
     constraints
-}
-
-/// The files of the members in their channel.
-fn files_of(apart: &Destructured, own: &ChannelIndex, platform: &str) -> anyhow::Result<Vec<Build>> {
-    let builds = own.builds();
-    let file = |member: &crate::domain::DestructuredPackage| {
-        let fits = |build: &&Build| {
-            build.sha256 == member.sha256
-                && build.name == member.name
-                && [platform, NOARCH].contains(&build.subdir.as_str())
-        };
-        let found = builds.iter().find(fits).cloned();
-        found.with_context(|| format!("{} {} is not a file of its channel", member.name, member.version))
-    };
-    apart.members.iter().map(|member| file(&member.package)).collect()
 }
