@@ -16,6 +16,7 @@ use crate::ecosystem::conda::destructure::{
 };
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
 use crate::ecosystem::conda::solve::SolveError;
+use crate::ecosystem::conda::spec::Spec;
 use crate::failure::Failure;
 use crate::tls;
 
@@ -51,13 +52,18 @@ pub(super) struct Destructure {
     /// Another channel that it is installed with; to be given once for each, in order of priority
     #[arg(short = 'c', long = "channel", value_name = "CHANNEL")]
     channels: Vec<String>,
-    /// Its members, as names parted by commas, or a file that names them: data.yaml, or an environment.
-    /// Otherwise they are its dependencies that lie in its own channel
+    /// Its members, as names parted by commas, or a file that names them: data.yaml, the catalogue of all
+    /// distributions, or an environment, of which only what lies in its own channel is a member.
+    /// Otherwise they are its dependencies that lie there
     #[arg(long, value_name = "FILE|NAMES")]
     members: Option<String>,
     /// Names that are no members, parted by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Members that are metapackages themselves, parted by commas. Those in a folder are known by their
+    /// archives, and those that pin exact builds by their lines
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    nested: Vec<String>,
     /// The longest time for solving, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -65,12 +71,12 @@ pub(super) struct Destructure {
 
 impl Destructure {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
-        let declared = self.declared()?;
         let (channel, externals) = state::block_on(self.read())?;
         let spec = match &self.spec {
             Some(spec) => spec.clone(),
             None => only_candidate(&channel, &self.platform)?,
         };
+        let declared = self.declared(&spec)?;
         let members = destructure(&DestructureTask {
             channel: &channel,
             externals: &externals,
@@ -99,31 +105,36 @@ impl Destructure {
         Ok((channel, externals))
     }
 
-    fn declared(&self) -> Result<Declared, CommandError> {
+    fn declared(&self, spec: &str) -> Result<Declared, CommandError> {
+        let metapackage = Spec::lenient(spec).map(|spec| spec.name().to_owned()).unwrap_or_default();
         let mut declared = match &self.members {
             None => Declared::default(),
             Some(given) if names_a_file(given) => {
                 let bytes = given_file::read(Path::new(given))?;
                 let text = String::from_utf8(bytes)
                     .map_err(|_| CommandError::invalid(format!("{given} is not text in UTF-8")))?;
-                Declared::from_yaml(&text).map_err(|error| {
+                Declared::from_yaml(&text, &metapackage).map_err(|error| {
                     CommandError::invalid(format!("{given} does not name members: {error}"))
                 })?
             }
             Some(given) => {
-                let names = given.split(',').map(str::trim).filter(|name| !name.is_empty());
-                let names: BTreeSet<String> = names.map(str::to_owned).collect();
+                let names = given.split([',', ' ']).filter(|name| !name.is_empty());
+                let names: BTreeSet<String> = names.map(str::to_lowercase).collect();
+                if names.is_empty() {
+                    return Err(CommandError::invalid("--members names no members"));
+                }
                 Declared { members: Some(names), ..Declared::default() }
             }
         };
-        declared.ignore.extend(self.ignore.iter().map(|name| name.trim().to_owned()));
+        declared.ignore.extend(self.ignore.iter().map(|name| name.trim().to_lowercase()));
+        declared.nested.extend(self.nested.iter().map(|name| name.trim().to_lowercase()));
         Ok(declared)
     }
 }
 
 /// Whether `--members` is a file: names of packages end otherwise, and have no folder.
 fn names_a_file(given: &str) -> bool {
-    given.contains('/') || given.ends_with(".yml") || given.ends_with(".yaml")
+    given.contains('/') || given.ends_with(".yml") || given.ends_with(".yaml") || Path::new(given).is_file()
 }
 
 fn address(text: &str) -> Result<ChannelAddress, CommandError> {
@@ -179,8 +190,15 @@ fn explained(error: &DestructureError) -> CommandError {
             let failed = CommandError::failed(message);
             let missing = problems.iter().any(|problem| matches!(problem, MemberProblem::Missing { .. }));
             let foreign = problems.iter().any(|problem| matches!(problem, MemberProblem::Foreign { .. }));
-            match missing || foreign {
+            let lost = problems.iter().any(
+                |problem| matches!(problem, MemberProblem::NoSuchBuild { there, .. } if there.is_empty()),
+            );
+            let failed = match missing || foreign || lost {
                 true => failed.hint("leave out with --ignore what is not meant to be a member"),
+                false => failed,
+            };
+            match lost {
+                true => failed.hint("give with --channel the channels of what comes from elsewhere"),
                 false => failed,
             }
         }

@@ -12,6 +12,7 @@ use super::address::ChannelAddress;
 pub use super::index_file::RefusedRecord;
 use super::index_file::{self, IndexFile, PackageFiles};
 pub use super::layout::NOARCH;
+use super::patch::REVOKED;
 use super::spec::Spec;
 use crate::digest::hex;
 use crate::domain::Build;
@@ -170,12 +171,18 @@ impl ChannelIndex {
     }
 
     fn records(&self) -> impl Iterator<Item = &RepoDataRecord> {
-        self.subdirs.values().flat_map(|index| index.records.values())
+        let all = self.subdirs.values().flat_map(|index| index.records.values());
+        all.filter(|record| !is_revoked(record))
     }
 
     fn accepted<'a>(&'a self, spec: &Spec) -> impl Iterator<Item = &'a RepoDataRecord> {
         self.records().filter(|record| spec.accepts(record))
     }
+}
+
+/// Whether the channel has made it impossible to install the record, though it still lists it.
+fn is_revoked(record: &RepoDataRecord) -> bool {
+    record.package_record.depends.iter().any(|line| line == REVOKED)
 }
 
 /// Whether a letter may stand in a package's name.

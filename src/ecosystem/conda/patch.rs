@@ -19,7 +19,7 @@ pub const MAX_PATCH_BYTES: u64 = 64 * 1024 * 1024;
 const VERSION: u64 = 1;
 
 /// The dependency that no package satisfies: who depends on it cannot be installed.
-const REVOKED: &str = "package_has_been_revoked";
+pub(super) const REVOKED: &str = "package_has_been_revoked";
 
 /// The fields that a patch may set. What says which file it is (name, version, build, sums) is not among them.
 const PATCHABLE: [&str; 13] = [

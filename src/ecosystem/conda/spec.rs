@@ -70,6 +70,14 @@ impl Spec {
         self.0.version.as_ref().is_none_or(|spec| spec.matches(&version))
     }
 
+    /// The version, where it names exactly one.
+    pub(super) fn exact_version(&self) -> Option<String> {
+        match &self.0.version {
+            Some(VersionSpec::Exact(EqualityOperator::Equals, version)) => Some(version.to_string()),
+            _ => None,
+        }
+    }
+
     /// Whether it names exactly one version and one build string.
     pub(super) fn is_exact(&self) -> bool {
         matches!(self.0.version, Some(VersionSpec::Exact(EqualityOperator::Equals, _)))

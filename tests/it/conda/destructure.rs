@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate::domain::Destructured;
 use tidegate::ecosystem::conda::channel::ChannelIndex;
 use tidegate::ecosystem::conda::destructure::{
-    Declared, DestructureError, DestructureTask, candidates, destructure,
+    Declared, DestructureError, DestructureTask, Listing, candidates, destructure,
 };
 
 use super::channel_builder::{Record, channel, record};
@@ -138,6 +138,86 @@ fn metapackages_that_hold_each_other_are_refused_with_their_path() {
 }
 
 #[test]
+fn a_plugin_that_pins_others_exactly_is_a_member_and_no_metapackage() {
+    let mut records = plugins();
+    records.push(record("q2-a 1 0", &["qiime2==2023.7.0=py38_0"]));
+    records.push(record("q2-b 1 0", &["q2-a 1 0", "qiime2 2023.7.0 py38_0"]));
+    records.push(record("meta 1 0", &["q2-a 1 0", "q2-b 1 0", "qiime2 2023.7.0 py38_0"]));
+    let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-a 1 0 (meta)", "q2-b 1 0 (meta)", "qiime2 2023.7.0 py38_0 (meta)"]);
+}
+
+#[test]
+fn a_member_that_no_channel_has_is_named_and_never_left_out() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0 py38_0", "q2-gone 1 0", "q2-odd 1 0"]));
+    records.push(record("q2-odd 1 0", &[]).with("sha256", serde_json::Value::Null));
+    insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @r"
+    meta 1 0 does not hold what it should:
+      `q2-gone 1 0` of meta names no build of the channel
+      `q2-odd 1 0` of meta names no build of the channel; q2-odd-1-0.conda is left out: its record has no SHA-256, so the file could not be verified
+    ");
+    let forge = channel("forge", &[record("q2-gone 1 0", &[]), record("q2-odd 1 0", &[])]);
+    let elsewhere =
+        taken_apart_with(&channel("staged", &records), &[forge], "meta", Declared::default()).unwrap();
+    assert_eq!(told(&elsewhere), ["q2-types 2023.7.0 py38_0 (meta)"], "others have it");
+}
+
+#[test]
+fn two_builds_of_a_metapackage_within_are_refused() {
+    let mut records = plugins();
+    records.push(record("inner 1 a_0", &["q2-types 2023.7.0 py38_0"]));
+    records.push(record("inner 1 b_1", &["q2-types 2023.7.1 py38_0"]));
+    records.push(record("other 1 0", &["inner 1 b_1"]));
+    records.push(record("outer 1 0", &["inner 1 a_0", "other 1 0"]));
+    insta::assert_snapshot!(refused(taken_apart(&records, "outer", Declared::default())), @r"
+    outer 1 0 does not hold what it should:
+      inner is held as 1 a_0 by outer and as 1 b_1 by outer → other
+    ");
+}
+
+#[test]
+fn what_was_revoked_is_neither_the_newest_nor_a_member() {
+    let mut records = plugins();
+    let revoked = "package_has_been_revoked";
+    records.push(record("meta 1 0", &["q2-types 2023.7.0 py38_0"]));
+    records.push(record("meta 2 0", &["q2-types 2023.7.1 py38_0", revoked]));
+    let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(found.metapackage.version, "1");
+    records.push(record("q2-old 1 0", &[revoked]));
+    records.push(record("meta 3 0", &["q2-old 1 0"]));
+    insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @r"
+    meta 3 0 does not hold what it should:
+      `q2-old 1 0` of meta names no build of the channel
+    ");
+}
+
+#[test]
+fn of_two_spellings_of_a_version_the_pinned_one_is_taken_however_it_is_written() {
+    for pin in ["q 1.0 0", "q==1.0=0", "q=1.0=0", "q[version='==1.0', build='0']"] {
+        let records = [record("q 1.0 0", &[]), record("q 1.0.0 0", &[]), record("meta 1 0", &[pin])];
+        let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+        assert_eq!(told(&found), ["q 1.0 0 (meta)"], "{pin}");
+    }
+}
+
+#[test]
+fn a_catalogue_names_the_members_of_the_distribution_whose_metapackage_it_is() {
+    let catalogue = "released_epoch: '2024.5'\nactive_epoch: '2024.10'\nnext_epoch: '2025.4'\n\
+        distros: [tiny, amplicon]\npackages:\n\
+        - {name: q2-types, repo: qiime2/q2-types, distros: [tiny, amplicon]}\n\
+        - {name: q2-dada2, repo: qiime2/q2-dada2, distros: [amplicon]}\n";
+    let declared = Declared::from_yaml(catalogue, "qiime2-tiny").unwrap();
+    assert_eq!(declared.members.unwrap().into_iter().collect::<Vec<_>>(), ["q2-types"]);
+    let unknown = catalogue.replace("distros: [amplicon]}", "distros: [amplicom]}");
+    insta::assert_snapshot!(Declared::from_yaml(&unknown, "qiime2-tiny").unwrap_err(), @r"
+    it contradicts itself:
+      `q2-dada2` is listed for `amplicom`, which is not among `distros`
+    ");
+    insta::assert_snapshot!(Declared::from_yaml(catalogue, "qiime2-core").unwrap_err(), @"`qiime2-core` is the metapackage of none of its distributions: tiny, amplicon");
+}
+
+#[test]
 fn declared_members_are_those_and_no_others() {
     let mut records = plugins();
     records.push(record(
@@ -199,7 +279,7 @@ fn a_spec_that_fits_nothing_is_answered_with_what_is_near() {
     let DestructureError::NothingMatches(nothing) = &error else { panic!("{error:?}") };
     assert_eq!(nothing.nearest[0], "q2-types");
     insta::assert_snapshot!(error, @"`q2-typos` fits no package of file:///staged for linux-64");
-    insta::assert_snapshot!(refused(taken_apart(&records, "q2-types >=2024", Declared::default())), @"`q2-types >=2024` fits no package of file:///staged for linux-64; it has the versions 2023.7.1, 2023.7.0");
+    insta::assert_snapshot!(refused(taken_apart(&records, "q2-types >=2024", Declared::default())), @"`q2-types >=2024` fits no package of file:///staged for linux-64; it has 2023.7.1, 2023.7.0");
 }
 
 #[test]
@@ -297,7 +377,7 @@ mod tiny {
     fn upstreams_metapackage_holds_exactly_the_members_of_the_seed() {
         let packages = environment();
         assert!(packages.len() > 250);
-        let declared = Declared::from_yaml(&file("seed-environment-conda.yml")).unwrap();
+        let declared = Declared::from_yaml(&file("seed-environment-conda.yml"), "qiime2-tiny").unwrap();
         let seed = declared.members.clone().unwrap();
         let ours: BTreeSet<&String> =
             seed.iter().filter(|name| name.starts_with("q2") || *name == "qiime2").collect();
@@ -328,7 +408,11 @@ mod tiny {
             whole.members.iter().map(|member| member.package.name.clone()).collect();
         assert_eq!(names, seed);
 
-        let foreign = taken_apart_with(&staged, &[forge], "qiime2-tiny", declared).unwrap_err().to_string();
+        let seeded =
+            taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", declared.clone()).unwrap();
+        assert_eq!(seeded, found, "what a seed lists from other channels is no member");
+        let strict = Declared { lists: super::Listing::Members, ..declared };
+        let foreign = taken_apart_with(&staged, &[forge], "qiime2-tiny", strict).unwrap_err().to_string();
         assert!(foreign.contains("numpy comes from file:///conda-forge"), "{foreign}");
     }
 }

@@ -3,11 +3,16 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use serde_json::json;
 use tidegate::cli::{Streams, run_with};
 use tidegate::clock::ManualClock;
 use tidegate::config::Colour;
+use tidegate::ecosystem::conda::archive::ArchiveLimits;
+use tidegate::ecosystem::conda::index::FolderIndex;
+use tidegate::ecosystem::conda::layout::ArchiveFormat;
 
 use super::channel_builder::{Record, record, write};
+use super::made::{Made, made};
 
 /// What the command printed and how it ended, with the folder as `PLACE`.
 fn run(place: &Path, arguments: &[&str]) -> (u8, String, String) {
@@ -190,4 +195,66 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     error: the address of a channel on `example.org` carries a user, a password or a token; addresses are stored and shown, so write it without them
     exit code 2
     ");
+}
+
+/// A metapackage: it holds no files.
+fn metapackage(name: &str, depends: &[&str]) -> Made {
+    Made { entries: Vec::new(), ..made(name, "1", "0").with("depends", json!(depends)) }
+}
+
+#[test]
+fn in_a_folder_the_archives_tell_metapackages_from_plugins() {
+    let place = tempfile::tempdir().unwrap();
+    let staged = place.path().join("staged");
+    std::fs::create_dir_all(staged.join("noarch")).unwrap();
+    for package in [
+        made("qiime2", "1", "0"),
+        made("q2-lone", "1", "0").with("depends", json!(["q2-far 1 0"])),
+        made("q2-far", "1", "0"),
+        metapackage("inner", &["qiime2 1.*"]),
+        metapackage("outer", &["inner 1.*", "q2-lone 1.*"]),
+    ] {
+        package.put(&staged, ArchiveFormat::Conda);
+    }
+    FolderIndex::of_folder(&staged, &ArchiveLimits::default()).unwrap().write().unwrap();
+    let (code, out, err) = run(place.path(), &["PLACE/staged", "outer"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::with_settings!({filters => vec![("[0-9a-f]{12}", "<digest>")]}, {
+        insta::assert_snapshot!(out, @r"
+    outer 1 0 on linux-64: 2 members
+      of file://PLACE/staged
+
+      member   version  build  sha256        via
+      q2-lone  1        0      <digest>  outer
+      qiime2   1        0      <digest>  outer → inner
+    ");
+    });
+}
+
+#[test]
+fn lists_of_members_that_name_none_are_refused() {
+    let place = place();
+    let (code, _, err) = run(place.path(), &["PLACE/staged", "qiime2-core", "--members", " , "]);
+    insta::assert_snapshot!(format!("{code} {err}"), @"2 error: --members names no members");
+    std::fs::write(place.path().join("data.yaml"), "run: []\n").unwrap();
+    let (code, _, err) = run(place.path(), &["PLACE/staged", "qiime2-core", "--members", "PLACE/data.yaml"]);
+    insta::assert_snapshot!(format!("{code} {err}"), @"2 error: PLACE/data.yaml does not name members: it names no members");
+}
+
+#[test]
+fn what_is_lost_is_told_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    write(
+        &place.path().join("staged"),
+        &[record("meta 1 0", &["q2-a 1 0", "q2-b 1 0"]), record("q2-a 1 0", &[])],
+    );
+    let (code, out, err) = run(place.path(), &["PLACE/staged", "meta"]);
+    insta::assert_snapshot!(format!("{code} {out}{err}"), @r"
+    1 error: meta 1 0 does not hold what it should:
+      `q2-b 1 0` of meta names no build of the channel
+    hint: leave out with --ignore what is not meant to be a member
+    hint: give with --channel the channels of what comes from elsewhere
+    ");
+    let (code, _, err) = run(place.path(), &["PLACE/staged", "meta=1=7"]);
+    insta::assert_snapshot!(format!("{code} {err}"), @"1 error: `meta=1=7` fits no package of file://PLACE/staged for linux-64; it has 1 0");
 }

@@ -25,6 +25,7 @@ pub(super) enum Tarball {
 /// What was seen of an archive so far, over all the tarballs it is made of: they are unpacked into one folder.
 pub(super) struct Contents {
     pub(super) unpacked: u64,
+    pub(super) holds_files: bool,
     places: Places,
     most_info: u64,
     index: Option<Vec<u8>>,
@@ -34,7 +35,7 @@ pub(super) struct Contents {
 impl Contents {
     pub(super) fn new(limits: &ArchiveLimits) -> Self {
         let places = Places::new(&limits.unpack, 0);
-        Self { unpacked: 0, places, most_info: limits.info, index: None, about: None }
+        Self { unpacked: 0, holds_files: false, places, most_info: limits.info, index: None, about: None }
     }
 
     /// How many entries there were.
@@ -57,6 +58,7 @@ impl Contents {
         let place = self.places.enter(name)?;
         let path = place.path();
         let top = place.parts().first().map(Vec::as_slice).unwrap_or_default();
+        self.holds_files |= kind != EntryKind::Folder && !top.eq_ignore_ascii_case(b"info");
         // Readers that open the info tarball alone would not see it, and those that unpack both would.
         if tarball == Tarball::Package && top.eq_ignore_ascii_case(b"info") {
             return Err(refused(name, "what is below `info` belongs into the info tarball").into());

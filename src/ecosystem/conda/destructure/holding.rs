@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rattler_conda_types::RepoDataRecord;
 
-use super::Declared;
+use super::DestructureTask;
 use super::problem::{DestructureError, MemberProblem};
-use crate::domain::Build;
-use crate::ecosystem::conda::channel::{ChannelIndex, build_of};
+use crate::domain::{Build, NOARCH};
+use crate::ecosystem::conda::archive::{Archive, ArchiveLimits, UnpackLimits};
+use crate::ecosystem::conda::channel::build_of;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::spec::Spec;
 
@@ -25,18 +26,19 @@ pub(super) struct Holding<'a> {
     pub(super) members: BTreeMap<String, (RepoDataRecord, Vec<String>)>,
     /// Every name that a line has and that is no member, since it is not of the channel.
     pub(super) others: BTreeSet<String>,
-    /// The names of all metapackages, the outermost included.
-    pub(super) metapackages: BTreeSet<String>,
+    /// All metapackages by name, the outermost included: where each lies, and the path to it.
+    pub(super) metapackages: BTreeMap<String, (RepoDataRecord, Vec<String>)>,
     /// Lines that name no build, and members that are held twice.
     pub(super) problems: Vec<MemberProblem>,
-    channel: &'a ChannelIndex,
+    task: &'a DestructureTask<'a>,
     names: BTreeSet<&'a str>,
-    declared: &'a Declared,
-    platform: &'a str,
 }
 
 /// No real metapackage comes near this many within it; the walk for cycles is as deep as there are.
 const MOST_WITHIN: usize = 500;
+
+/// The most bytes of a metapackage's archive. The largest real ones list some 500 packages in 10 kB.
+const LARGEST: u64 = 1 << 20;
 
 /// A metapackage that is yet to be looked into.
 struct Open {
@@ -50,25 +52,22 @@ impl<'a> Holding<'a> {
     /// the shortest path. None where a line pins no exact build and `choice` is the pins.
     pub(super) fn of(
         metapackage: &RepoDataRecord,
-        channel: &'a ChannelIndex,
-        platform: &'a str,
-        declared: &'a Declared,
+        task: &'a DestructureTask<'a>,
         choice: &Choice,
     ) -> Result<Option<Self>, DestructureError> {
         let mut holding = Self {
             members: BTreeMap::new(),
             others: BTreeSet::new(),
-            metapackages: BTreeSet::new(),
+            metapackages: BTreeMap::new(),
             problems: Vec::new(),
-            channel,
-            names: channel.names(platform),
-            declared,
-            platform,
+            task,
+            names: task.channel.names(task.platform),
         };
         let outermost = name_of(metapackage).to_owned();
-        holding.metapackages.insert(outermost.clone());
+        let path = vec![outermost.clone()];
+        holding.metapackages.insert(outermost.clone(), (metapackage.clone(), path.clone()));
         let mut within: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut open = VecDeque::from([Open { record: metapackage.clone(), via: vec![outermost.clone()] }]);
+        let mut open = VecDeque::from([Open { record: metapackage.clone(), via: path }]);
         while let Some(next) = open.pop_front() {
             let Some(found) = holding.look_into(&next, choice)? else { return Ok(None) };
             within.insert(
@@ -77,10 +76,14 @@ impl<'a> Holding<'a> {
             );
             for record in found {
                 let name = name_of(&record).to_owned();
-                if holding.metapackages.insert(name.clone()) {
-                    let via = next.via.iter().cloned().chain([name]).collect();
-                    open.push_back(Open { record, via });
+                if let Some((held, by)) = holding.metapackages.get(&name) {
+                    let by = &by[..by.len().saturating_sub(1)];
+                    holding.problems.extend(twice((held, by), (&record, &next.via)));
+                    continue;
                 }
+                let via: Vec<String> = next.via.iter().cloned().chain([name.clone()]).collect();
+                holding.metapackages.insert(name, (record.clone(), via.clone()));
+                open.push_back(Open { record, via });
             }
             if holding.metapackages.len() > MOST_WITHIN {
                 let package = build_of(metapackage).to_string();
@@ -100,27 +103,27 @@ impl<'a> Holding<'a> {
         choice: &Choice,
     ) -> Result<Option<Vec<RepoDataRecord>>, DestructureError> {
         let mut nested = BTreeMap::new();
-        for Line { text, spec } in lines(&open.record)? {
+        let outer = lines(&open.record)?;
+        for Line { text, spec } in &outer {
             let name = spec.name().to_owned();
-            if name.starts_with("__") || self.declared.ignore.contains(&name) {
+            if name.starts_with("__") || self.task.declared.ignore.contains(&name) {
                 continue;
             }
             if !self.names.contains(name.as_str()) {
-                self.others.insert(name);
+                match spec.is_exact() && self.is_lost(spec) {
+                    true => self.problems.push(self.no_such_build(text, &name, &open.record)),
+                    false => drop(self.others.insert(name)),
+                }
                 continue;
             }
             let record = match choice {
                 Choice::Pinned if !spec.is_exact() => return Ok(None),
-                Choice::Pinned => self.pinned(&text, &spec),
+                Choice::Pinned => self.pinned(spec),
                 Choice::Solved(solution) => chosen(solution, &name),
             };
             match record {
-                None => self.problems.push(MemberProblem::NoSuchBuild {
-                    line: text,
-                    metapackage: name_of(&open.record).to_owned(),
-                    there: self.builds(&name),
-                }),
-                Some(record) if self.is_metapackage(&record)? => {
+                None => self.problems.push(self.no_such_build(text, &name, &open.record)),
+                Some(record) if self.is_metapackage(&record, &outer)? => {
                     nested.insert(name, record);
                 }
                 Some(record) => self.take(name, record, &open.via),
@@ -134,55 +137,138 @@ impl<'a> Holding<'a> {
             self.members.insert(member, (record, via.to_vec()));
             return;
         };
-        if held.url != record.url {
-            let told = |record: &RepoDataRecord, via: &[String]| {
-                let build = build_of(record);
-                format!("{} {} by {}", build.version, build.build, via.join(" → "))
-            };
-            let (one, other) = (told(held, by), told(&record, via));
-            self.problems.push(MemberProblem::Twice { member, one, other });
+        self.problems.extend(twice((held, by), (&record, via)));
+    }
+
+    /// Whether no channel that is read has what a line pins, and it matters: the line may be that of a
+    /// member.
+    fn is_lost(&self, spec: &Spec) -> bool {
+        let DestructureTask { externals, declared, platform, .. } = self.task;
+        let member = declared.members.as_ref().is_none_or(|members| members.contains(spec.name()));
+        member && externals.iter().all(|channel| channel.newest_record(spec, platform).is_none())
+    }
+
+    fn no_such_build(&self, line: &str, name: &str, metapackage: &RepoDataRecord) -> MemberProblem {
+        let refused = self.task.channel.refused().filter(|refused| refused.name == name);
+        MemberProblem::NoSuchBuild {
+            line: line.to_owned(),
+            metapackage: name_of(metapackage).to_owned(),
+            there: self.builds(name),
+            refused: refused.map(|one| format!("{} is left out: {}", one.file_name, one.why)).collect(),
         }
     }
 
     /// The build that a line pins: the one with that very version where two are equal in conda's order
     /// (`1.0` and `1.0.0`), and `.conda` where both formats are there.
-    fn pinned(&self, text: &str, spec: &Spec) -> Option<RepoDataRecord> {
-        let builds = self.channel.matching(spec);
+    fn pinned(&self, spec: &Spec) -> Option<RepoDataRecord> {
+        let builds = self.task.channel.matching(spec);
         let mut fitting: Vec<_> = builds
             .iter()
-            .filter(|build| [self.platform, "noarch"].contains(&build.subdir.as_str()))
+            .filter(|build| [self.task.platform, NOARCH].contains(&build.subdir.as_str()))
             .collect();
-        let written = text.split_whitespace().nth(1).map(|version| version.trim_start_matches('='));
+        let written = spec.exact_version();
         // The sort is stable, and `matching` has the best first.
-        fitting.sort_by_key(|build| Some(build.version.as_str()) != written);
+        fitting.sort_by_key(|build| Some(&build.version) != written.as_ref());
         let best = fitting.first()?;
-        self.channel.record(&best.subdir, &best.file_name).cloned()
+        self.task.channel.record(&best.subdir, &best.file_name).cloned()
     }
 
-    /// Whether the package is a metapackage itself: said to be one, or one of which every line pins an
-    /// exact build of this channel. A package with code depends on more than that.
-    fn is_metapackage(&self, record: &RepoDataRecord) -> Result<bool, DestructureError> {
-        let name = name_of(record);
-        if self.declared.nested.iter().any(|nested| nested == name) {
+    /// Whether the package is a metapackage itself. Declared is declared; else its archive says so where it is
+    /// at hand: a metapackage holds no files. Where only the index is, it is one of which every line pins an
+    /// exact build of this channel, and that is no plugin.
+    fn is_metapackage(&self, record: &RepoDataRecord, outer: &[Line]) -> Result<bool, DestructureError> {
+        let (name, declared) = (name_of(record), &self.task.declared);
+        if declared.nested.contains(name) {
             return Ok(true);
         }
-        if self.declared.members.as_ref().is_some_and(|members| members.iter().any(|member| member == name)) {
+        if declared.members.as_ref().is_some_and(|members| members.contains(name)) {
             return Ok(false);
         }
         let lines = lines(record)?;
+        let own = |line: &&Line| self.names.contains(line.spec.name());
+        if !lines.iter().any(|line| own(&line)) {
+            return Ok(false);
+        }
+        if let Some(holds_files) = holds_files(record) {
+            return Ok(!holds_files);
+        }
+        Ok(self.pins_only(&lines) && !self.is_plugin(record, outer, &mut BTreeSet::new())?)
+    }
+
+    /// Whether every line pins an exact build of this channel.
+    fn pins_only(&self, lines: &[Line]) -> bool {
         let pins = |line: &Line| line.spec.is_exact() && self.names.contains(line.spec.name());
-        Ok(!lines.is_empty() && lines.iter().all(pins))
+        !lines.is_empty() && lines.iter().all(pins)
+    }
+
+    /// Whether a package that pins exact builds alone may be a plugin: `outer` pins all of the same by itself,
+    /// and what it pins are plugins, too. One that leads back to itself is none.
+    fn is_plugin(
+        &self,
+        record: &RepoDataRecord,
+        outer: &[Line],
+        path: &mut BTreeSet<String>,
+    ) -> Result<bool, DestructureError> {
+        let lines = lines(record)?;
+        if !self.pins_only(&lines) {
+            return Ok(true);
+        }
+        if !path.insert(name_of(record).to_owned()) {
+            return Ok(false);
+        }
+        for line in &lines {
+            let inner = self.pinned(&line.spec);
+            let plugin = match inner.filter(|_| outer.iter().any(|other| other.spec == line.spec)) {
+                Some(inner) => self.is_plugin(&inner, outer, path)?,
+                None => false,
+            };
+            if !plugin {
+                return Ok(false);
+            }
+        }
+        path.remove(name_of(record));
+        Ok(true)
     }
 
     fn builds(&self, name: &str) -> Vec<String> {
         let Ok(spec) = Spec::lenient(name) else { return Vec::new() };
         let told = |build: &Build| format!("{} {} ({})", build.version, build.build, build.subdir);
-        let mut builds: Vec<String> = self.channel.matching(&spec).iter().map(told).collect();
+        let mut builds: Vec<String> = self.task.channel.matching(&spec).iter().map(told).collect();
         // A build in both formats stands twice, one after the other.
         builds.dedup();
         builds.truncate(5);
         builds
     }
+}
+
+/// That one name is held by two builds, where it is.
+fn twice(
+    (one, by): (&RepoDataRecord, &[String]),
+    (other, via): (&RepoDataRecord, &[String]),
+) -> Option<MemberProblem> {
+    let told = |record: &RepoDataRecord, via: &[String]| {
+        let build = build_of(record);
+        format!("{} {} by {}", build.version, build.build, via.join(" → "))
+    };
+    (one.url != other.url).then(|| MemberProblem::Twice {
+        member: name_of(one).to_owned(),
+        one: told(one, by),
+        other: told(other, via),
+    })
+}
+
+/// Whether a package holds files, as its archive says where that lies in a folder; nothing where it cannot
+/// be looked into, or is too large for a metapackage.
+fn holds_files(record: &RepoDataRecord) -> Option<bool> {
+    if record.package_record.size.is_some_and(|size| size > LARGEST) {
+        return Some(true);
+    }
+    let path = record.url.to_file_path().ok().filter(|path| path.is_file())?;
+    let default = ArchiveLimits::default();
+    let unpack = UnpackLimits { compressed: LARGEST, ..default.unpack };
+    let limits = ArchiveLimits { unpack, ..default };
+    let (subdir, file_name) = (&record.package_record.subdir, record.identifier.to_file_name());
+    Archive::read_as(&path, subdir, &file_name, &limits).ok().map(|archive| archive.holds_files)
 }
 
 /// The package's name in lower case.

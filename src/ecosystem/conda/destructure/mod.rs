@@ -19,11 +19,11 @@ use super::channel::{ChannelIndex, build_of};
 use super::platform::VirtualPackages;
 use super::solve::{SolveError, SolveTask, solve};
 use super::spec::{Spec, Unclear, exact_spec};
-use crate::domain::{Build, Destructured, DestructuredMember, DestructuredPackage};
+use crate::domain::{Build, Destructured, DestructuredMember, DestructuredPackage, NOARCH};
 pub use candidates::{Candidate, candidates};
-pub use declared::{Declared, MalformedDeclaration};
+pub use declared::{Declared, Listing, MalformedDeclaration};
 use holding::{Choice, Holding, name_of};
-pub use problem::{DestructureError, MemberProblem, NothingMatches, PlatformFolder};
+pub use problem::{DestructureError, MemberProblem, NothingMatches};
 
 /// Which metapackage is to be taken apart, and what is known of it.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct DestructureTask<'a> {
 /// The exact members of the metapackage. With what is wrong with each member, where something is.
 pub fn destructure(task: &DestructureTask<'_>) -> Result<Destructured, DestructureError> {
     let metapackage = metapackage_of(task)?;
-    let holding = |choice| Holding::of(metapackage, task.channel, task.platform, &task.declared, choice);
+    let holding = |choice| Holding::of(metapackage, task, choice);
     let held = match holding(&Choice::Pinned)? {
         Some(held) => held,
         None => {
@@ -87,14 +87,25 @@ fn metapackage_of<'a>(task: &DestructureTask<'a>) -> Result<&'a RepoDataRecord, 
 fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
     let channel = task.channel;
     let builds = Spec::lenient(name).map(|spec| channel.matching(&spec)).unwrap_or_default();
+    // Where a version fits, it is the build that does not.
+    let fitting = Spec::lenient(task.spec).ok();
+    let fits = |build: &Build| fitting.as_ref().is_some_and(|spec| spec.accepts_version(&build.version));
+    let usable = builds.iter().filter(|build| [task.platform, NOARCH].contains(&build.subdir.as_str()));
+    let usable: Vec<&Build> = usable.collect();
+    let of_version = usable.iter().any(|build| fits(build));
     let mut versions: Vec<String> = Vec::new();
-    for build in builds.iter().filter(|build| [task.platform, "noarch"].contains(&build.subdir.as_str())) {
-        if !versions.contains(&build.version) && versions.len() < 5 {
-            versions.push(build.version.clone());
+    for build in usable.into_iter().filter(|build| !of_version || fits(build)) {
+        let told = match of_version {
+            true => format!("{} {}", build.version, build.build),
+            false => build.version.clone(),
+        };
+        if !versions.contains(&told) && versions.len() < 5 {
+            versions.push(told);
         }
     }
     let refused = channel.refused().filter(|refused| refused.name == name);
-    let there = channel.subdirs().any(|subdir| subdir == task.platform);
+    let folders = [task.platform, NOARCH].into_iter();
+    let missing = folders.filter(|folder| !channel.subdirs().any(|subdir| subdir == *folder));
     DestructureError::NothingMatches(Box::new(NothingMatches {
         spec: task.spec.to_owned(),
         channel: channel.address().to_string(),
@@ -104,7 +115,7 @@ fn nothing_matches(task: &DestructureTask<'_>, name: &str) -> DestructureError {
         refused: refused
             .map(|refused| format!("{} is left out: {}", refused.file_name, refused.why))
             .collect(),
-        platform_folder: if there { PlatformFolder::There } else { PlatformFolder::Missing },
+        missing_folders: missing.map(str::to_owned).collect(),
     }))
 }
 
@@ -152,16 +163,23 @@ fn declared_members(
             let told = problems.iter().any(
                 |problem| matches!(problem, MemberProblem::NoSuchBuild { line, .. } if is_of(line, member)),
             );
+            let offered =
+                task.externals.iter().any(|channel| channel.names(task.platform).contains(&**member));
+            let external = declared.lists == Listing::Environment
+                && (offered || (others.contains(member) && task.externals.is_empty()));
+            if external || told {
+                continue;
+            }
             if others.contains(member) {
                 let channel = elsewhere(task, member);
                 problems.push(MemberProblem::Foreign { member: member.clone(), channel });
-            } else if !metapackages.contains(member) && !told {
+            } else if !metapackages.contains_key(member) {
                 problems.push(MemberProblem::Missing { member: member.clone() });
             }
         }
         members.retain(|name, _| meant(name));
     }
-    for nested in declared.nested.iter().filter(|nested| !metapackages.contains(*nested)) {
+    for nested in declared.nested.iter().filter(|nested| !metapackages.contains_key(*nested)) {
         problems.push(MemberProblem::Missing { member: nested.clone() });
     }
     for (member, (record, _)) in &members {
@@ -187,7 +205,14 @@ fn is_of(line: &str, name: &str) -> bool {
 /// The channel that a package comes from which is not of the metapackage's own.
 fn elsewhere(task: &DestructureTask<'_>, name: &str) -> String {
     let from = task.externals.iter().find(|channel| channel.names(task.platform).contains(name));
-    from.map_or("no channel that is read".to_owned(), |channel| channel.address().to_string())
+    let mut refused = task.channel.refused().filter(|refused| refused.name == name);
+    match (from, refused.next()) {
+        (Some(channel), _) => channel.address().to_string(),
+        (None, Some(refused)) => {
+            format!("no channel that is read ({} is left out: {})", refused.file_name, refused.why)
+        }
+        (None, None) => "no channel that is read".to_owned(),
+    }
 }
 
 fn no_members(task: &DestructureTask<'_>, metapackage: &RepoDataRecord) -> DestructureError {

@@ -83,23 +83,15 @@ pub struct NothingMatches {
     pub channel: String,
     /// The platform.
     pub platform: String,
-    /// Versions of that package, the newest first; empty where it has none.
+    /// Versions of that package, the newest first; empty where it has none. Where the spec accepts one of
+    /// them, and no build of it, the builds with their versions instead.
     pub versions: Vec<String>,
     /// Names of the channel that are much like the one asked for.
     pub nearest: Vec<String>,
     /// Files of that package that the channel lists and that are not believed, with the reason.
     pub refused: Vec<String>,
-    /// Whether the channel has no folder for the platform at all.
-    pub platform_folder: PlatformFolder,
-}
-
-/// Whether a channel has a folder for a platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlatformFolder {
-    /// It has one.
-    There,
-    /// It has none.
-    Missing,
+    /// The folders, of those for the platform and for all platforms, that the channel does not have.
+    pub missing_folders: Vec<String>,
 }
 
 /// What is wrong with one member.
@@ -130,7 +122,7 @@ pub enum MemberProblem {
         found: String,
     },
     /// The metapackage pins a build that its channel does not have.
-    #[error("`{line}` of {metapackage} names no build of the channel{}", instead(there))]
+    #[error("`{line}` of {metapackage} names no build of the channel{}", instead(there, refused))]
     NoSuchBuild {
         /// The line of the dependencies.
         line: String,
@@ -138,6 +130,8 @@ pub enum MemberProblem {
         metapackage: String,
         /// Builds of that package that the channel has, the newest first, five at most.
         there: Vec<String>,
+        /// Files of that package that the channel lists and that are not believed, with the reason.
+        refused: Vec<String>,
     },
     /// Two metapackages hold different builds of it.
     #[error("{member} is held as {one} and as {other}")]
@@ -156,10 +150,10 @@ impl fmt::Display for NothingMatches {
         let Self { spec, channel, platform, .. } = self;
         write!(formatter, "`{spec}` fits no package of {channel} for {platform}")?;
         if !self.versions.is_empty() {
-            write!(formatter, "; it has the versions {}", self.versions.join(", "))?;
+            write!(formatter, "; it has {}", self.versions.join(", "))?;
         }
-        if self.platform_folder == PlatformFolder::Missing {
-            write!(formatter, "; the channel has no folder {platform}")?;
+        if !self.missing_folders.is_empty() {
+            write!(formatter, "; the channel has no folder {}", self.missing_folders.join(" and none "))?;
         }
         self.refused.iter().try_for_each(|refused| write!(formatter, "; {refused}"))
     }
@@ -169,9 +163,7 @@ fn listed(problems: &[MemberProblem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
-fn instead(there: &[String]) -> String {
-    match there.is_empty() {
-        true => String::new(),
-        false => format!(", which has {}", there.join(", ")),
-    }
+fn instead(there: &[String], refused: &[String]) -> String {
+    let there = if there.is_empty() { String::new() } else { format!(", which has {}", there.join(", ")) };
+    refused.iter().fold(there, |told, refused| format!("{told}; {refused}"))
 }
