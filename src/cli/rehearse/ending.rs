@@ -57,7 +57,13 @@ pub(super) fn of_conda(
     }
     for change in summary.changes.iter().filter(|change| !change.culprit.is_empty()) {
         let at = change.at.strftime("%Y-%m-%d %H:%M");
-        writeln!(out, "{} {} at {at}, at fault: {}", change.member, change.to, change.culprit.join(" with "))?;
+        writeln!(
+            out,
+            "{} {} at {at}, at fault: {}",
+            change.member,
+            change.to,
+            change.culprit.join(" with ")
+        )?;
     }
     let Tests { run, green, red, reused } = summary.tests;
     writeln!(out, "Tests: {run} run ({green} green, {red} red), {reused} results known from before")?;

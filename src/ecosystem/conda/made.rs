@@ -39,9 +39,9 @@ impl MadePackage {
             self.files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
         let (stem, info) = (self.name.stem(), self.info());
         let contents = Contents { stem: &stem, timestamp: self.timestamp, info: &info, files: &files };
-        contents
-            .pack(self.name.format)
-            .map_err(|error| Failure::permanent(format!("cannot make {}/{}: {error}", self.subdir, self.name)))
+        contents.pack(self.name.format).map_err(|error| {
+            Failure::permanent(format!("cannot make {}/{}: {error}", self.subdir, self.name))
+        })
     }
 
     /// The files in `info/`: those that every package has, and conda-build's form of the test.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::story::told;
+use super::story::{done_outside, told};
 use super::summary::{CondaSummary, events};
 use crate::config::CondaDistribution;
 use crate::rehearse::scenery::Span;
@@ -42,10 +42,15 @@ struct State {
     class: &'static str,
 }
 
+/// Something that happened, with the class that tells tidegate's part from the world's.
 struct Line {
     time: String,
+    class: &'static str,
     text: String,
 }
+
+/// A time with its class and text; what happened outside comes first, since the rest follows from it.
+type Told = (Timestamp, &'static str, String);
 
 /// Renders the report.
 pub(super) async fn render(
@@ -55,10 +60,13 @@ pub(super) async fn render(
     span: Span,
 ) -> anyhow::Result<String> {
     let members = members(store, distribution).await?;
-    let mut lines: BTreeMap<Date, Vec<(Timestamp, String)>> = BTreeMap::new();
+    let mut lines: BTreeMap<Date, Vec<Told>> = BTreeMap::new();
+    for deed in world.deeds.iter().filter(|deed| deed.at <= span.end) {
+        lines.entry(day_of(deed.at)).or_default().push((deed.at, "outside", done_outside(deed)));
+    }
     for event in events(store).await? {
         if let Some(text) = told(&event) {
-            lines.entry(day_of(event.at)).or_default().push((event.at, text));
+            lines.entry(day_of(event.at)).or_default().push((event.at, "tidegate", text));
         }
     }
     let mut days = Vec::new();
@@ -75,7 +83,7 @@ pub(super) async fn render(
             states: members.values().map(|verdicts| state_at(verdicts, evening)).collect(),
             lines: told
                 .into_iter()
-                .map(|(at, text)| Line { time: at.strftime("%H:%M").to_string(), text })
+                .map(|(at, class, text)| Line { time: at.strftime("%H:%M").to_string(), class, text })
                 .collect(),
         });
     }
@@ -111,15 +119,15 @@ async fn members(
     }
     let scopes: std::collections::BTreeSet<&String> = found.keys().map(|(_, scope)| scope).collect();
     let several = scopes.len() > 1;
-    let named = |(member, scope): (String, String)| if several { format!("{member} {scope}") } else { member };
+    let named =
+        |(member, scope): (String, String)| if several { format!("{member} {scope}") } else { member };
     Ok(found.into_iter().map(|(key, verdicts)| (named(key), verdicts)).collect())
 }
 
 /// What holds just before `evening`.
 fn state_at(verdicts: &[Verdict], evening: Timestamp) -> State {
-    let holds = |verdict: &&Verdict| {
-        verdict.since < evening && verdict.until.is_none_or(|until| evening <= until)
-    };
+    let holds =
+        |verdict: &&Verdict| verdict.since < evening && verdict.until.is_none_or(|until| evening <= until);
     match verdicts.iter().find(holds) {
         Some(verdict) => {
             let class = match verdict.kind.as_str() {

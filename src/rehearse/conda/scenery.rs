@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::channels::{Archives, ExternalChannels};
+use super::channels::{Archives, ExternalChannels, put};
 use super::relocated::{drop_folder, relocated};
 use super::visits::Visits;
 use super::{CondaSummary, report, summary, trial};
@@ -67,6 +67,10 @@ impl CondaScenery {
         let root: PathBuf = out.join(ROOT);
         let drop = drop_folder(&root);
         std::fs::create_dir_all(&drop).with_context(|| format!("cannot make {}", drop.display()))?;
+        // What the commands read that only look at the output afterwards.
+        for (name, text) in &world.configuration_files {
+            put(&out.join(name), text.as_bytes())?;
+        }
         let mut archives = Archives::new();
         for (name, build) in &world.builds {
             archives.insert(name.clone(), build.archive()?);
@@ -185,7 +189,8 @@ fn artifact(build: &WorkflowBuild, archives: &Archives) -> anyhow::Result<Artifa
         id: build.run,
         run_id: build.run,
         name: build.artifact.clone(),
-        content: stored_zip(&members).with_context(|| format!("cannot make the artifact of {}", build.run))?,
+        content: stored_zip(&members)
+            .with_context(|| format!("cannot make the artifact of {}", build.run))?,
         created_at: build.uploaded,
         expired: false,
     })

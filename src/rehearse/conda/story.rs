@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::rehearse::world::{Deed, DeedKind};
 use crate::store::Event;
 
 /// The event in one line without its time; nothing for events of other jobs.
@@ -39,5 +40,23 @@ pub(super) fn at_fault(body: &Value) -> Option<String> {
     match named(&body["culprit"]) {
         Some(culprit) => Some(format!("at fault: {culprit}")),
         None => named(&body["suspected"]["left"]).map(|left| format!("at fault is one of: {left}")),
+    }
+}
+
+/// What happened outside, in one line.
+pub(super) fn done_outside(deed: &Deed) -> String {
+    // The archive's name without its folder and its format says what it is.
+    let short = |name: &String| {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        file.trim_end_matches(".conda").trim_end_matches(".tar.bz2").to_owned()
+    };
+    let builds = deed.builds().iter().map(short).collect::<Vec<_>>().join(", ");
+    match &deed.what {
+        DeedKind::Appear { channel, .. } => format!("in the channel {channel} appeared {builds}"),
+        DeedKind::Withdraw { channel, .. } => format!("from the channel {channel} was withdrawn {builds}"),
+        DeedKind::Build(build) => {
+            format!("run {} of {} built {builds} and sent a notice", build.run, build.repository)
+        }
+        DeedKind::Drop { .. } => format!("into the drop folder was put {builds}"),
     }
 }

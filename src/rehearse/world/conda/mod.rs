@@ -7,8 +7,8 @@
 
 mod bundled;
 mod deeds;
-mod recipes;
 mod reading;
+mod recipes;
 mod written;
 
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ pub struct CondaWorld {
     pub deeds: Vec<Deed>,
     /// The one distribution and its jobs, as the world has them written.
     pub configuration: Configuration,
+    /// The files of that configuration by their paths in the world, such as `jobs/intake.toml`.
+    pub configuration_files: BTreeMap<String, String>,
     digest: String,
 }
 

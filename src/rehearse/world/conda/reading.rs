@@ -57,9 +57,12 @@ impl CondaWorld {
         for (name, text) in texts {
             sha256.update(format!("{name} {}\n{text}", text.len()));
         }
-        let (file, text) = (|name: &str| texts.get(name).map(String::as_str).unwrap_or_default(), texts);
+        let file = |name: &str| texts.get(name).map(String::as_str).unwrap_or_default();
         let at = |name: &'static str| move |mistake| in_file(origin, name, mistake);
-        let configuration = configuration(text).map_err(|(name, mistake)| in_file(origin, &name, mistake))?;
+        let mut configuration_files = texts.clone();
+        configuration_files.retain(|name, _| name.starts_with("config/") || name.starts_with("jobs/"));
+        let configuration =
+            configuration(&configuration_files).map_err(|(name, mistake)| in_file(origin, &name, mistake))?;
         let world: WorldFile = parse_world(file(WORLD)).map_err(at(WORLD))?;
         let distribution = only_distribution(&configuration).map_err(at(SETTINGS))?;
         let channels = channels(&world, file(WORLD), distribution).map_err(at(WORLD))?;
@@ -95,6 +98,7 @@ impl CondaWorld {
             builds,
             deeds,
             configuration,
+            configuration_files,
             digest: hex(&sha256.finalize()),
         })
     }
@@ -102,8 +106,7 @@ impl CondaWorld {
 
 /// The configuration in the world, or the first mistake in it with its file.
 fn configuration(texts: &Texts) -> Result<Configuration, (String, Mistake)> {
-    let belongs = |name: &&String| name.starts_with("config/") || name.starts_with("jobs/");
-    let files = texts.keys().filter(belongs).map(|name| (PathBuf::from(name), texts[name].clone()));
+    let files = texts.iter().map(|(name, text)| (PathBuf::from(name), text.clone()));
     Configuration::from_texts(files.collect()).map_err(|mistakes| {
         let Some(first) = mistakes.first() else {
             return (SETTINGS.to_owned(), Mistake::whole_file("the configuration is malformed"));
