@@ -1,7 +1,7 @@
 //! The world's configuration with its addresses, folders and tokens replaced by the rehearsal's.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::channels;
 use crate::config::{Configuration, EngineKind, Engines, JobKind, LocalEngine, Publish, Web};
@@ -15,7 +15,7 @@ pub(super) fn token_of(package: &str) -> String {
 }
 
 /// The drop folder in the folder of the world.
-pub(super) fn drop_folder(root: &Path) -> std::path::PathBuf {
+pub(super) fn drop_folder(root: &Path) -> PathBuf {
     root.join("drop")
 }
 

@@ -1,6 +1,6 @@
 //! `report.html`: the story of a rehearsal of conda packages on one page, for people. It needs no script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use jiff::civil::Date;
@@ -117,7 +117,7 @@ async fn members(
             }
         }
     }
-    let scopes: std::collections::BTreeSet<&String> = found.keys().map(|(_, scope)| scope).collect();
+    let scopes: BTreeSet<&String> = found.keys().map(|(_, scope)| scope).collect();
     let several = scopes.len() > 1;
     let named =
         |(member, scope): (String, String)| if several { format!("{member} {scope}") } else { member };
