@@ -52,11 +52,11 @@ pub(super) fn done_outside(deed: &Deed) -> String {
     };
     let builds = deed.builds().iter().map(short).collect::<Vec<_>>().join(", ");
     match &deed.what {
-        DeedKind::Appear { channel, .. } => format!("in the channel {channel} appeared {builds}"),
-        DeedKind::Withdraw { channel, .. } => format!("from the channel {channel} was withdrawn {builds}"),
+        DeedKind::Appear { channel, .. } => format!("{builds}: new in the channel {channel}"),
+        DeedKind::Withdraw { channel, .. } => format!("{builds}: withdrawn from the channel {channel}"),
         DeedKind::Build(build) => {
-            format!("run {} of {} built {builds} and sent a notice", build.run, build.repository)
+            format!("{builds}: built by run {} of {}, which sent a notice", build.run, build.repository)
         }
-        DeedKind::Drop { .. } => format!("into the drop folder was put {builds}"),
+        DeedKind::Drop { .. } => format!("{builds}: put into the drop folder"),
     }
 }

@@ -14,18 +14,22 @@ use crate::conda::real::bubblewrap;
 
 const MEMBERS: [&str; 6] = ["q2-metadata", "q2-mystery-stew", "q2-types", "q2cli", "q2templates", "qiime2"];
 
-/// The command that rehearses the bundled world into the folder `out`.
-fn rehearse(out: &Path, more: &[&str]) -> Command {
+/// The bundled world's name, and the folder that it is bundled from.
+const NAME: &str = "qiime2";
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/worlds/qiime2-tiny");
+
+/// The command that rehearses a world into the folder `out`.
+fn rehearse(world: &str, out: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     // From a folder without a configuration, so that the shipped one says how tests run.
     command.current_dir(out.parent().unwrap());
-    command.args(["--json", "rehearse", "qiime2"]).args(more).arg("--out").arg(out);
+    command.args(["--json", "rehearse", world]).args(more).arg("--out").arg(out);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn finish(out: &Path, more: &[&str]) -> LeftBehind {
-    let output = rehearse(out, more).output().unwrap();
+fn finish(world: &str, out: &Path, more: &[&str]) -> LeftBehind {
+    let output = rehearse(world, out, more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     LeftBehind(out.to_owned())
 }
@@ -35,7 +39,7 @@ fn undisturbed() -> LeftBehind {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        finish(&folder.path().join("out"), &[]);
+        finish(NAME, &folder.path().join("out"), &[]);
         folder
     });
     LeftBehind(folder.path().join("out"))
@@ -107,6 +111,11 @@ fn the_folder_is_a_state_that_every_command_reads() {
     }
     let left = undisturbed();
     let runs: Value = serde_json::from_str(&says(&left, &["--json", "runs", "qiime2-tiny-recheck"])).unwrap();
+    // What each pass says of itself adds up to what the summary says of all.
+    let told = runs.as_array().unwrap().iter().filter_map(|run| run["summary"].as_str());
+    let reused = told.filter_map(|told| told.strip_suffix(" not tested again in the same environment"));
+    let reused: u64 = reused.map(|told| told.rsplit("; ").next().unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(left.summary()["tests"]["reused"], reused);
     let red = |run: &&Value| run["summary"].as_str().is_some_and(|told| told.contains("1 red"));
     let red = runs.as_array().unwrap().iter().find(red).unwrap()["id"].to_string();
     insta::assert_snapshot!(says(&left, &["show", &red]).lines().skip(9).collect::<Vec<_>>().join("\n"), @r"
@@ -134,9 +143,26 @@ fn a_week_in_two_parts_is_the_same_to_the_last_byte() {
     }
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("in-parts");
-    let half = finish(&out, &["--to", "2026-03-04T12:00:00Z"]);
+    let half = finish(FOLDER, &out, &["--to", "2026-03-04T12:00:00Z"]);
     assert_eq!(half.summary()["metapackages"].as_array().unwrap().len(), 1);
-    assert_same(&undisturbed(), &finish(&out, &[]));
+    assert_same(&undisturbed(), &finish(NAME, &out, &[]));
+}
+
+#[test]
+fn what_makes_no_sense_for_conda_packages_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let refused = |more: &[&str]| {
+        let output = rehearse(NAME, &out, more).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!out.exists());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    insta::assert_snapshot!(refused(&["--staging", "follow"]), @r"
+    error: --staging, --via and --policy are about R packages, and this is a world of conda packages
+    hint: change the distribution and the jobs in a copy of the world's folder instead
+    ");
+    insta::assert_snapshot!(refused(&["--to", "2026-03-01"]), @"error: --to 2026-03-01T00:00:00Z lies before the world begins, at 2026-03-02T00:00:00Z; give a later time");
 }
 
 /// When a process is killed.
@@ -186,7 +212,7 @@ fn kill(mut child: Child, moment: Moment, out: &Path) -> bool {
 }
 
 /// Enough kills that each kind of moment comes several times; then it may end.
-const KILLS: usize = 20;
+const KILLS: usize = 16;
 
 #[test]
 fn a_week_that_is_killed_again_and_again_comes_to_the_same_end() {
@@ -204,13 +230,13 @@ fn a_week_that_is_killed_again_and_again_comes_to_the_same_end() {
             2 => Moment::OnceVisited,
             _ => Moment::OnceTimePassed(dice.between(1, 25) as usize),
         };
-        if kill(rehearse(&out, &[]).spawn().unwrap(), moment, &out) {
+        if kill(rehearse(NAME, &out, &[]).spawn().unwrap(), moment, &out) {
             break;
         }
         kills += 1;
     }
     assert!(kills >= 12, "only {kills} kills");
-    let killed = finish(&out, &[]);
+    let killed = finish(NAME, &out, &[]);
     assert_same(&undisturbed(), &killed);
     assert!(files_below(&out.join("assignments")).is_empty(), "no test is left over");
 }
