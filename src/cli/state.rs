@@ -23,12 +23,17 @@ impl Context<'_> {
         }
     }
 
-    /// The configuration that state is read with. Beside `--state` there may be none: a rehearsal plays
-    /// the shipped example then.
+    /// The configuration that state is read with. A rehearsal of conda packages keeps its own beside its
+    /// state; beside another `--state` there may be none: a rehearsal plays the shipped example then.
     pub(super) fn configuration_of_state(&self) -> Result<Configuration, CommandError> {
         match &self.state {
             Some(folder) => {
-                let mut configuration = self.configuration_or_shipped()?;
+                let own = folder.join("config");
+                let mut configuration = match own.join("tidegate.toml").exists() {
+                    true => Configuration::load(&own)
+                        .map_err(|mistakes| CommandError::mistakes(&mistakes, self.colour))?,
+                    false => self.configuration_or_shipped()?,
+                };
                 configuration.settings.state.clone_from(folder);
                 Ok(configuration)
             }

@@ -8,7 +8,6 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use super::rehearsal::RehearsalSettings;
-use super::world::World;
 use crate::domain::{EvidencePolicy, StagingModel, Via};
 
 const FILE: &str = "rehearsal.json";
@@ -23,11 +22,12 @@ struct Identity {
     policy: Option<EvidencePolicy>,
 }
 
-/// Takes the folder for this rehearsal, or refuses where it belongs to another one.
-pub fn claim(out: &Path, world: &World, settings: &RehearsalSettings) -> anyhow::Result<()> {
+/// Takes the folder for this rehearsal of the world of that name and digest, or refuses where it belongs
+/// to another one.
+pub fn claim(out: &Path, (name, digest): (&str, &str), settings: &RehearsalSettings) -> anyhow::Result<()> {
     let ours = Identity {
-        world: world.name.clone(),
-        world_digest: world.digest().to_owned(),
+        world: name.to_owned(),
+        world_digest: digest.to_owned(),
         staging: settings.staging,
         via: settings.via,
         policy: settings.policy,

@@ -7,6 +7,8 @@
 
 mod builds;
 mod bundled;
+mod chosen;
+mod conda;
 mod description;
 mod playback;
 mod problem;
@@ -27,6 +29,8 @@ use crate::domain::{Listing, PackageName, RVersion};
 
 pub use builds::UnfinishedBuild;
 pub(crate) use builds::made_up_number;
+pub use chosen::ChosenWorld;
+pub use conda::{CondaWorld, Deed, DeedKind, ExternalChannel, NoticeApi, WorkflowBuild};
 pub use description::{Contents, ReleaseFiles};
 pub(crate) use description::{FREE_LICENSE, title};
 pub use playback::{Building, Playback, UniverseRow};

@@ -2,6 +2,7 @@
 //! that run something need bubblewrap; they say so and skip where it is missing, and fail there when
 //! `TIDEGATE_REQUIRE_REAL` is set.
 
+mod cache;
 mod limits;
 mod local;
 mod made;

@@ -1,5 +1,6 @@
 //! Rehearsals: the jobs against whole worlds, recorded and made up, undisturbed and killed.
 
+mod conda;
 mod crashes;
 mod dice;
 mod faults;

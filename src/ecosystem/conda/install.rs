@@ -156,6 +156,9 @@ impl PackageSource {
 
     async fn fetch(&self, record: &RepoDataRecord) -> Result<PathBuf, PackageCacheError> {
         let cache = PackageCache::new(&self.cache);
+        // The cache has one lock for all processes, which an installation holds too. Without it, the folder
+        // that another worker is just copying out of would be taken away and put there anew.
+        let _alone = cache.acquire_global_lock().await?;
         let fetched = match record.url.to_file_path() {
             Ok(path) if record.url.scheme() == "file" => {
                 cache.get_or_fetch_from_path(&path, Some(&record.package_record), None).await?

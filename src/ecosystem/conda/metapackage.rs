@@ -1,21 +1,17 @@
 //! Writes the archive of a metapackage: no files, only the exact builds that it stands for. The same
 //! metapackage has the same bytes wherever and whenever it is written.
 
-use std::io::{Cursor, Write as _};
-
 use jiff::Timestamp;
 use md5::Md5;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::layout::ArchiveFormat;
+use super::pack::Contents;
 use super::spec::compare_versions;
 use crate::digest::hex;
 use crate::domain::Build;
 use crate::failure::Failure;
-
-/// The compression of `.conda` archives: what conda-package-handling takes by default.
-const ZSTD_LEVEL: i32 = 19;
 
 /// A metapackage that is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,21 +47,18 @@ impl Metapackage {
     /// with two builds of one name, are a [`Failure::Permanent`].
     pub fn archive(&self, format: ArchiveFormat) -> Result<WrittenMetapackage, Failure> {
         self.check()?;
-        let files = self.info()?;
-        let failed = |error: std::io::Error| {
+        let (stem, info) = (self.stem(), self.info()?);
+        let contents = Contents { stem: &stem, timestamp: self.timestamp, info: &info, files: &[] };
+        let bytes = contents.pack(format).map_err(|error| {
             Failure::permanent(format!("cannot write the archive of {} {}: {error}", self.name, self.version))
-        };
-        let (bytes, ending) = match format {
-            ArchiveFormat::Conda => (self.conda(&files).map_err(failed)?, "conda"),
-            ArchiveFormat::TarBz2 => (self.tar_bz2(&files).map_err(failed)?, "tar.bz2"),
-        };
+        })?;
         let build = Build {
             name: self.name.clone(),
             version: self.version.clone(),
             build: "0".to_owned(),
             build_number: 0,
             subdir: self.subdir.clone(),
-            file_name: format!("{}.{ending}", self.stem()),
+            file_name: format!("{stem}{}", format.suffix()),
             sha256: hex(&Sha256::digest(&bytes)),
             channel: String::new(),
         };
@@ -120,7 +113,7 @@ impl Metapackage {
     }
 
     /// The files in `info/`, by path.
-    fn info(&self) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+    fn info(&self) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let (platform, arch) = match self.subdir.split_once('-') {
             Some((platform, arch)) => (Some(platform), Some(if arch == "64" { "x86_64" } else { arch })),
             None => (None, None),
@@ -138,53 +131,10 @@ impl Metapackage {
             pretty.map_err(|error| Failure::permanent(format!("cannot write {}: {error}", self.name)))
         };
         Ok(vec![
-            ("info/about.json", text(json!({ "summary": self.summary }))?),
-            ("info/files", Vec::new()),
-            ("info/index.json", text(index)?),
-            ("info/paths.json", text(json!({ "paths": [], "paths_version": 1 }))?),
+            ("info/about.json".to_owned(), text(json!({ "summary": self.summary }))?),
+            ("info/files".to_owned(), Vec::new()),
+            ("info/index.json".to_owned(), text(index)?),
+            ("info/paths.json".to_owned(), text(json!({ "paths": [], "paths_version": 1 }))?),
         ])
-    }
-
-    fn tar_bz2(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
-        let mut compressed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
-        compressed.write_all(&self.tar(files)?)?;
-        compressed.finish()
-    }
-
-    /// The zip file: which format it is, then the package's files (none), then `info/`.
-    fn conda(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
-        let stem = self.stem();
-        let package = zstd::encode_all(self.tar(&[])?.as_slice(), ZSTD_LEVEL)?;
-        let info = zstd::encode_all(self.tar(files)?.as_slice(), ZSTD_LEVEL)?;
-        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        // Stored, as the format wants it: then each part can be read without the others. A zip file
-        // knows no time zone and no time before 1980; the timestamp is in index.json.
-        let stored = zip::write::SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .last_modified_time(zip::DateTime::default())
-            .unix_permissions(0o644);
-        for (name, bytes) in [
-            ("metadata.json".to_owned(), br#"{"conda_pkg_format_version": 2}"#.to_vec()),
-            (format!("pkg-{stem}.tar.zst"), package),
-            (format!("info-{stem}.tar.zst"), info),
-        ] {
-            archive.start_file(name, stored)?;
-            archive.write_all(&bytes)?;
-        }
-        Ok(archive.finish()?.into_inner())
-    }
-
-    /// The files in the order of their paths, owned by nobody, all of the metapackage's own time.
-    fn tar(&self, files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
-        let mut archive = tar::Builder::new(Vec::new());
-        for (path, bytes) in files {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            header.set_mtime(self.timestamp.as_second().try_into().unwrap_or(0));
-            header.set_entry_type(tar::EntryType::Regular);
-            archive.append_data(&mut header, path, bytes.as_slice())?;
-        }
-        archive.into_inner()
     }
 }

@@ -13,7 +13,6 @@ pub mod faults;
 mod files;
 pub mod git;
 mod graphql;
-mod journal;
 pub mod limits;
 mod merge;
 mod oid;

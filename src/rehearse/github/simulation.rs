@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::clock::SharedClock;
+use crate::rehearse::journal::Journal;
 
 use super::event::{Event, Made, NewCommit, apply};
 use super::faults::{Fault, Faults};
 use super::git::{FileChanges, Oid};
-use super::journal::Journal;
 use super::limits::{Limits, Usage};
 use super::people::{self, PeopleEvent};
 use super::refused::Refused;
@@ -41,7 +41,7 @@ impl SimulatedGitHub {
     /// # Errors
     /// Where the journal cannot be read or written, or does not fit this world.
     pub fn open(initial: GitHubState, journal: &Path, clock: SharedClock) -> anyhow::Result<Self> {
-        let (file, events) = Journal::open(journal)?;
+        let (file, events) = Journal::open::<Event>(journal)?;
         let mut state = initial;
         for (number, event) in events.iter().enumerate() {
             apply(&mut state, event).with_context(|| {

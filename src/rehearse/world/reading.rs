@@ -59,7 +59,7 @@ impl World {
         let mut files = BTreeMap::new();
         // From the end, where world.toml is: a folder without it is no world at all.
         for file in FILES.into_iter().rev() {
-            let text = read_text(folder, file).map_err(|mistake| in_file(&origin, file, mistake))?;
+            let text = read_text(folder, file, &FILES).map_err(|mistake| in_file(&origin, file, mistake))?;
             files.insert(file, text);
         }
         Self::from_files(&origin, files)
@@ -73,7 +73,8 @@ impl World {
         }
         let digest = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut take = |file: &'static str| -> Result<String, WorldProblem> {
-            files.remove(file).ok_or_else(|| in_file(origin, file, missing(file, std::iter::empty())))
+            let lost = || in_file(origin, file, missing(file, &FILES, std::iter::empty()));
+            files.remove(file).ok_or_else(lost)
         };
         let world = take("world.toml")?;
         let initial = take("initial.json")?;
@@ -92,7 +93,7 @@ impl World {
     }
 }
 
-fn in_file(origin: &str, file: &str, mistake: Mistake) -> WorldProblem {
+pub(super) fn in_file(origin: &str, file: &str, mistake: Mistake) -> WorldProblem {
     WorldProblem {
         origin: origin.to_owned(),
         file: file.to_owned(),
@@ -102,12 +103,13 @@ fn in_file(origin: &str, file: &str, mistake: Mistake) -> WorldProblem {
     }
 }
 
-fn missing<'a>(file: &str, present: impl Iterator<Item = &'a str>) -> Mistake {
+fn missing<'a>(file: &str, all: &[&str], present: impl Iterator<Item = &'a str>) -> Mistake {
     let misspelt = nearest(file, present).map(|name| format!("there is a file {name}; is it this one?"));
-    Mistake::whole_file(format!("the file is missing; a world has {}", FILES.join(", "))).hint(misspelt)
+    Mistake::whole_file(format!("the file is missing; a world has {}", all.join(", "))).hint(misspelt)
 }
 
-fn read_text(folder: &Path, file: &str) -> Result<String, Mistake> {
+/// The text of a file of the world in `folder`, which has the files `all`.
+pub(super) fn read_text(folder: &Path, file: &str, all: &[&str]) -> Result<String, Mistake> {
     let path = folder.join(file);
     let opened = fs::File::open(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound if !folder.exists() => {
@@ -115,8 +117,8 @@ fn read_text(folder: &Path, file: &str) -> Result<String, Mistake> {
         }
         ErrorKind::NotFound => {
             let names = names_in(folder);
-            let strangers = names.iter().map(String::as_str).filter(|name| !FILES.contains(name));
-            missing(file, strangers)
+            let strangers = names.iter().map(String::as_str).filter(|name| !all.contains(name));
+            missing(file, all, strangers)
         }
         _ => Mistake::whole_file(format!("cannot be opened: {error}")),
     })?;
@@ -146,7 +148,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 
 /// Looks at `format` before anything else: a world of another format would only show up as keys
 /// that nobody knows.
-fn parse_world(text: &str) -> Result<WorldFile, Mistake> {
+pub(super) fn parse_world<T: DeserializeOwned>(text: &str) -> Result<T, Mistake> {
     #[derive(serde::Deserialize)]
     struct Format {
         format: Option<toml::Spanned<i64>>,
@@ -164,7 +166,7 @@ fn parse_world(text: &str) -> Result<WorldFile, Mistake> {
     parse_toml(text)
 }
 
-fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, Mistake> {
+pub(super) fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, Mistake> {
     toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| place_of(text, span.start));
         Mistake::from_serde(place, error.message())

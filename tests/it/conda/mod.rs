@@ -22,7 +22,7 @@ mod matchspec;
 mod metapackage;
 mod readers;
 mod reading;
-mod real;
+pub mod real;
 mod recheck;
 mod scene;
 mod solving;

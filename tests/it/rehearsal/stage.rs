@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tidegate::config::{Configuration, shipped_texts};
 use tidegate::domain::{ChannelStatus, EvidencePolicy, StagingModel, Via};
 use tidegate::jobs::sources::names;
+use tidegate::rehearse::output::Summary;
 use tidegate::rehearse::rehearsal::{Audience, Outcome, RehearsalSettings, rehearse};
 use tidegate::rehearse::world::World;
 use tidegate::store::{Event, Occurrence, Store, Verdict};
@@ -81,14 +82,14 @@ pub fn play(
     world: World,
     configuration: Configuration,
     settings: &RehearsalSettings,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Outcome<Summary>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(rehearse(world, configuration, settings, &mut Empty))
 }
 
 /// A rehearsal that was played to its end in a folder of its own.
 pub struct Played {
-    pub outcome: Outcome,
+    pub outcome: Outcome<Summary>,
     pub left: LeftBehind,
     _folder: TempDir,
 }
