@@ -34,7 +34,7 @@ fn main() {
     let facts = status_facts(packages);
     let own = || own_findings(&facts, EvidencePolicy::Guarded);
     let policy = GuardPolicy { mass_change: 0.25, confirm_after: 3 };
-    let reviewed = || review(&GuardMemory::default(), Timestamp::UNIX_EPOCH, &facts, own(), policy);
+    let reviewed = || review(&GuardMemory::default(), Timestamp::UNIX_EPOCH, &facts, own(), (policy, None));
     let draw = || channel_status(&facts, &reviewed().findings, EvidencePolicy::Guarded);
     let status = draw();
     let edges: usize = facts.packages.values().map(|package| package.dependencies.len()).sum();

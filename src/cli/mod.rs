@@ -13,6 +13,7 @@ mod error;
 mod exception;
 mod explain;
 mod given_file;
+mod guard;
 mod index;
 mod logging;
 mod man;
@@ -89,6 +90,7 @@ enum Command {
     Pause(steer::Pause),
     Resume(steer::Resume),
     SkipNext(steer::SkipNext),
+    Guard(guard::Guards),
     Exception(exception::Exceptions),
     Decide(decide::Decide),
     Destructure(destructure::Destructure),
@@ -122,6 +124,7 @@ impl Command {
             Self::Pause(command) => command.run(context),
             Self::Resume(command) => command.run(context),
             Self::SkipNext(command) => command.run(context),
+            Self::Guard(command) => command.run(context),
             Self::Exception(command) => command.run(context),
             Self::Decide(command) => command.run(context),
             Self::Destructure(command) => command.run(context),

@@ -1,6 +1,7 @@
 //! The control socket: how commands steer a running daemon. One JSON value per line each way, on a
 //! Unix socket that only the daemon's own user (and root) can open.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -16,7 +17,8 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish};
+use crate::domain::{ChannelChange, ChannelWish, HeldChange};
+use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -68,6 +70,19 @@ pub enum Request {
         job: String,
         /// The nominal time it is run for; `None`: now.
         at: Option<Timestamp>,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Believe what a guard holds.
+    ConfirmGuard {
+        /// The distribution.
+        distribution: String,
+        /// The channel whose status is held.
+        channel: String,
+        /// The changes that are held.
+        changes: BTreeSet<HeldChange>,
         /// Who asks.
         by: String,
         /// Why.
@@ -178,6 +193,12 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::Resume { job, by, reason } => steering.resume(job, &who(by), reason).await,
         Request::SkipNext { job, by, reason } => steering.skip_next(job, &who(by), reason).await,
         Request::RunNow { job, at, by, reason } => steering.run_now(job, *at, &who(by), reason).await,
+        Request::ConfirmGuard { distribution, channel, changes, by, reason } => {
+            let by = who(by);
+            steering
+                .confirm_guard(NewGuardConfirmation { distribution, channel, changes, by: &by, reason })
+                .await
+        }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {

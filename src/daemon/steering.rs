@@ -15,7 +15,7 @@ use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
 use crate::domain::{ChannelChange, ChannelWish};
-use crate::store::Store;
+use crate::store::{NewGuardConfirmation, Store};
 
 /// Reads the job files again: all of them, or the reason why not.
 pub type Reload = Box<dyn Fn() -> Result<Vec<Job>, String> + Send + Sync>;
@@ -53,6 +53,10 @@ impl Steering {
     pub(super) async fn skip_next(&self, job: &str, by: &str, reason: &str) -> anyhow::Result<String> {
         self.check(job, reason)?;
         wishes::skip_next(&self.store, Wish { job, by, reason }, self.clock.now()).await
+    }
+
+    pub(super) async fn confirm_guard(&self, new: NewGuardConfirmation<'_>) -> anyhow::Result<String> {
+        wishes::confirm_guard(&self.store, new, self.clock.now()).await
     }
 
     pub(super) async fn run_now(

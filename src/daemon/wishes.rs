@@ -1,9 +1,10 @@
 //! What a person may ask of a job, as rows in the store: the daemon writes them for whoever asks on its
 //! socket, and a command writes them itself where no daemon runs. Each returns one line on what it means.
 
+use anyhow::ensure;
 use jiff::Timestamp;
 
-use crate::store::Store;
+use crate::store::{NewGuardConfirmation, Store};
 
 /// A person's wish about one job.
 #[derive(Clone, Copy, Debug)]
@@ -32,4 +33,17 @@ pub async fn resume(store: &Store, wish: Wish<'_>, now: Timestamp) -> anyhow::Re
 pub async fn skip_next(store: &Store, wish: Wish<'_>, now: Timestamp) -> anyhow::Result<String> {
     store.skip_next(wish.job, wish.by, wish.reason, now).await?;
     Ok(format!("the next occurrence of {} is skipped", wish.job))
+}
+
+/// What a guard holds is believed at the next look. Fails without a reason, or where nothing is held.
+pub async fn confirm_guard(
+    store: &Store,
+    new: NewGuardConfirmation<'_>,
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    ensure!(!new.reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+    ensure!(!new.changes.is_empty(), "nothing of {}/{} is held", new.distribution, new.channel);
+    let told = format!("what is held of {}/{} counts from the next look on", new.distribution, new.channel);
+    store.confirm_guard(new, now).await?;
+    Ok(told)
 }

@@ -5,6 +5,11 @@
 //! lose `passing` in one observation, or an issue kind vanishes from several at once, though their
 //! version, their commit and the calendar stayed the same, the change is held as unknown until
 //! later observations confirm it.
+//!
+//! Some issues cannot change at all while those stay the same: a licence and `Remotes` follow from the
+//! commit, a conflict with CRAN from the version and an index that is frozen. There the source is at fault
+//! however often it repeats itself (on 2025-05-16 one did so from morning to night), so only an operator
+//! confirms such a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::status::OwnFindings;
-use crate::domain::{Fact, IssueKind, PackageName, StatusFacts};
+use crate::domain::{Fact, HeldChange, IssueKind, PackageName, StatusFacts};
 
 /// When a change is sudden, and when it is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +40,26 @@ pub struct GuardMemory {
     cran_known: bool,
     accepted: BTreeMap<PackageName, AcceptedFindings>,
     suspicion: Option<Suspicion>,
+    /// When the operator's confirmation was given that was taken into account last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<Timestamp>,
+}
+
+/// An operator's word that changes are real.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// When it was given.
+    pub at: Timestamp,
+    /// The changes that were held then. It counts for these alone, and once.
+    pub changes: BTreeSet<HeldChange>,
+}
+
+impl GuardMemory {
+    /// The changes that are held.
+    pub fn held(&self) -> BTreeSet<HeldChange> {
+        let suspicion = self.suspicion.iter();
+        suspicion.flat_map(|suspicion| suspicion.changes.union(&suspicion.lasting)).copied().collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,16 +73,12 @@ struct AcceptedFindings {
 struct Suspicion {
     /// When it was counted last: a look that is taken again after a crash counts once.
     counted_at: Timestamp,
-    changes: BTreeSet<Change>,
+    /// Those that later looks can confirm, and how many have agreed.
+    changes: BTreeSet<HeldChange>,
     seen: u32,
-}
-
-/// One way in which an observation differs suspiciously from what was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Change {
-    Appeared(IssueKind),
-    Vanished(IssueKind),
+    /// Those that only an operator can.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    lasting: BTreeSet<HeldChange>,
 }
 
 /// The findings as they may be believed, the memory for the next time, and a sentence for each
@@ -77,40 +98,57 @@ pub fn review(
     at: Timestamp,
     facts: &StatusFacts,
     mut findings: BTreeMap<PackageName, OwnFindings>,
-    policy: GuardPolicy,
+    (policy, confirmation): (GuardPolicy, Option<&Confirmation>),
 ) -> Reviewed {
-    let sudden = Comparison::new(memory, facts, &findings).sudden_changes(policy);
+    let mut sudden = Comparison::new(memory, facts, &findings).sudden_changes(policy);
+    let fresh = confirmation.filter(|given| memory.confirmed_at.is_none_or(|last| given.at > last));
+    if let Some(given) = fresh {
+        sudden.retain(|change, _| !given.changes.contains(change));
+    }
+    let confirmed_at = fresh.map(|given| given.at).or(memory.confirmed_at);
+    let (lasting, changes): (BTreeSet<HeldChange>, BTreeSet<HeldChange>) =
+        sudden.keys().copied().partition(|change| cannot_change(change.kind()));
     let seen = match &memory.suspicion {
-        Some(suspicion) if suspicion.changes == sudden.keys().copied().collect() => {
+        Some(suspicion) if suspicion.changes == changes => {
             suspicion.seen + u32::from(suspicion.counted_at != at)
         }
         _ => 1,
     };
-    if sudden.is_empty() || seen >= policy.confirm_after {
-        return Reviewed { memory: accept(memory, facts, &findings, None), findings, held: Vec::new() };
+    if seen >= policy.confirm_after {
+        sudden.retain(|change, _| lasting.contains(change));
+    }
+    if sudden.is_empty() {
+        let memory = GuardMemory { confirmed_at, ..accept(memory, facts, &findings, None) };
+        return Reviewed { memory, findings, held: Vec::new() };
     }
     let mut held = Vec::new();
     let mut affected = BTreeSet::new();
     for (change, packages) in &sudden {
-        held.push(change.sentence(packages.len(), policy.confirm_after - seen));
+        held.push(sentence(*change, packages.len(), policy.confirm_after.saturating_sub(seen)));
         for package in packages {
             if let Some(found) = findings.get_mut(package) {
-                if let Change::Appeared(kind) = change {
+                if let HeldChange::Appeared(kind) = change {
                     found.issues.retain(|issue| issue.kind() != *kind);
                 }
-                found.unknown.push(change.clause().to_owned());
+                found.unknown.push(clause(*change));
             }
             affected.insert(package.clone());
         }
     }
-    let suspicion = Suspicion { counted_at: at, changes: sudden.into_keys().collect(), seen };
+    let changes = sudden.keys().filter(|change| !lasting.contains(change)).copied().collect();
+    let suspicion = Suspicion { counted_at: at, changes, seen, lasting };
     let mut kept = accept(memory, facts, &findings, Some(suspicion));
     for package in affected {
         if let Some(before) = memory.accepted.get(&package) {
             kept.accepted.insert(package, before.clone());
         }
     }
-    Reviewed { findings, memory: kept, held }
+    Reviewed { findings, memory: GuardMemory { confirmed_at, ..kept }, held }
+}
+
+/// Whether an issue of this kind can neither come nor go while version, commit and calendar stay the same.
+fn cannot_change(kind: IssueKind) -> bool {
+    matches!(kind, IssueKind::License | IssueKind::Remotes | IssueKind::Cran)
 }
 
 /// What was accepted, beside what is new, for packages whose version and commit stayed the same.
@@ -143,15 +181,15 @@ impl<'a> Comparison<'a> {
         Self { pairs }
     }
 
-    fn sudden_changes(&self, policy: GuardPolicy) -> BTreeMap<Change, Vec<PackageName>> {
+    fn sudden_changes(&self, policy: GuardPolicy) -> BTreeMap<HeldChange, Vec<PackageName>> {
         let fine_before = self.pairs.iter().filter(|(_, before, _)| before.is_empty()).count();
         let lost: Vec<_> =
             self.pairs.iter().filter(|(_, before, now)| before.is_empty() && !now.is_empty()).collect();
-        let mut sudden: BTreeMap<Change, Vec<PackageName>> = BTreeMap::new();
+        let mut sudden: BTreeMap<HeldChange, Vec<PackageName>> = BTreeMap::new();
         if lost.len() >= SEVERAL && lost.len() as f64 > policy.mass_change * fine_before as f64 {
             for (name, _, now) in lost {
                 for kind in now {
-                    sudden.entry(Change::Appeared(*kind)).or_default().push((*name).to_owned());
+                    sudden.entry(HeldChange::Appeared(*kind)).or_default().push((*name).to_owned());
                 }
             }
         }
@@ -166,7 +204,7 @@ impl<'a> Comparison<'a> {
                 .map(|(name, _, _)| (*name).to_owned())
                 .collect();
             if without.len() >= SEVERAL && without.len() * 2 > had {
-                sudden.insert(Change::Vanished(kind), without);
+                sudden.insert(HeldChange::Vanished(kind), without);
             }
         }
         sudden
@@ -217,36 +255,37 @@ fn accept(
         cran_known: facts.cran.known().is_some() || (same_date && memory.cran_known),
         accepted,
         suspicion,
+        confirmed_at: memory.confirmed_at,
     }
 }
 
-impl Change {
-    fn clause(self) -> &'static str {
-        match self {
-            Self::Appeared(_) => {
-                "many packages got the same issue at once, which is held until it is confirmed"
-            }
-            Self::Vanished(_) => {
-                "an issue vanished from several packages at once, which is held until it is confirmed"
-            }
-        }
+/// Why nobody can tell of a package whose change is held.
+fn clause(change: HeldChange) -> String {
+    let what = match change {
+        HeldChange::Appeared(_) => "many packages got the same issue at once",
+        HeldChange::Vanished(_) => "an issue vanished from several packages at once",
+    };
+    match cannot_change(change.kind()) {
+        true => format!("{what} though it cannot change by itself, so its source is not believed"),
+        false => format!("{what}, which is held until it is confirmed"),
     }
+}
 
-    fn sentence(self, packages: usize, missing: u32) -> String {
-        let (what, kind) = match self {
-            Self::Appeared(kind) => ("appeared on", kind),
-            Self::Vanished(kind) => ("vanished from", kind),
-        };
-        let kind = serde_json::to_value(kind).ok().and_then(|value| value.as_str().map(str::to_owned));
-        let again = if missing == 1 {
-            "one more observation".to_owned()
-        } else {
-            format!("{missing} more observations")
-        };
-        format!(
-            "`{}` {what} {packages} packages at once without a change of version, commit or calendar; \
-             held until {again} agree.",
-            kind.unwrap_or_default(),
-        )
-    }
+fn sentence(change: HeldChange, packages: usize, missing: u32) -> String {
+    let what = match change {
+        HeldChange::Appeared(_) => "appeared on",
+        HeldChange::Vanished(_) => "vanished from",
+    };
+    let kind = serde_json::to_value(change.kind()).unwrap_or_default();
+    let until = match (cannot_change(change.kind()), missing) {
+        (true, _) => "held until its source says again what it said before, or an operator confirms it with \
+                      `tidegate guard confirm`"
+            .to_owned(),
+        (false, 1) => "held until one more observation agrees".to_owned(),
+        (false, missing) => format!("held until {missing} more observations agree"),
+    };
+    format!(
+        "`{}` {what} {packages} packages at once without a change of version, commit or calendar; {until}.",
+        kind.as_str().unwrap_or_default(),
+    )
 }

@@ -87,6 +87,25 @@ pub enum IssueKind {
     Dependencies,
 }
 
+/// A sudden change of many packages that a guard holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldChange {
+    /// Packages that were fine got an issue of this kind.
+    Appeared(IssueKind),
+    /// Packages lost an issue of this kind.
+    Vanished(IssueKind),
+}
+
+impl HeldChange {
+    /// The kind of issue.
+    pub fn kind(self) -> IssueKind {
+        match self {
+            Self::Appeared(kind) | Self::Vanished(kind) => kind,
+        }
+    }
+}
+
 impl Issue {
     /// Which kind of issue this is.
     pub fn kind(&self) -> IssueKind {

@@ -21,7 +21,7 @@ pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind}
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage};
 pub use epoch::is_epoch;
-pub use evidence::{Check, Evidence, Issue, IssueKind};
+pub use evidence::{Check, Evidence, HeldChange, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub use policy::{EvidencePolicy, StagingModel, Via};

@@ -23,7 +23,7 @@ use super::{Services, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{CheckStatus as Settings, Distribution};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
-use crate::decide::guard::{self, GuardMemory, GuardPolicy};
+use crate::decide::guard::{self, Confirmation, GuardMemory, GuardPolicy};
 use crate::decide::{ledger, status};
 use crate::domain::{
     ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
@@ -167,7 +167,9 @@ impl CheckStatus {
             mass_change: self.distribution.policy.mass_change,
             confirm_after: self.distribution.policy.confirm_after,
         };
-        let reviewed = guard::review(&memory, now, facts, own, guard_policy);
+        let confirmation = store.guard_confirmation(&self.distribution.name, &self.settings.channel).await?;
+        let confirmation = confirmation.map(|(at, changes)| Confirmation { at, changes });
+        let reviewed = guard::review(&memory, now, facts, own, (guard_policy, confirmation.as_ref()));
         let mut status = status::channel_status(facts, &reviewed.findings, policy);
         status.held = reviewed.held;
         let source = names::status(&self.distribution.name, &self.settings.channel);

@@ -1,9 +1,9 @@
 //! Sudden changes of many packages that nothing explains.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate::decide::guard::{GuardMemory, GuardPolicy, Reviewed, review};
+use tidegate::decide::guard::{Confirmation, GuardMemory, GuardPolicy, Reviewed, review};
 use tidegate::decide::status::{channel_status, own_findings};
-use tidegate::domain::{Evidence, EvidencePolicy, Fact, StatusFacts};
+use tidegate::domain::{Check, Checks, Evidence, EvidencePolicy, Fact, StatusFacts};
 
 use super::status::universe;
 
@@ -22,6 +22,21 @@ fn without_licence(count: usize) -> StatusFacts {
     facts
 }
 
+/// The first `count` packages have a check that failed.
+fn with_bad_checks(count: usize) -> StatusFacts {
+    let mut facts = ten();
+    for name in &NAMES[..count] {
+        let bad = Check {
+            check: "ERROR".to_owned(),
+            config: "linux-release-x86_64".to_owned(),
+            r: "4.5.3".to_owned(),
+            url: "https://example.org/log".to_owned(),
+        };
+        facts.packages.get_mut(*name).expect("it is there").checks = Checks::Bad(vec![bad]);
+    }
+    facts
+}
+
 /// The first `count` packages are behind CRAN.
 fn behind_cran(count: usize) -> StatusFacts {
     let mut facts = ten();
@@ -34,11 +49,13 @@ fn behind_cran(count: usize) -> StatusFacts {
 struct Looks {
     memory: GuardMemory,
     now: Timestamp,
+    confirmation: Option<Confirmation>,
 }
 
 impl Looks {
     fn from(start: &StatusFacts) -> Self {
-        let mut looks = Self { memory: GuardMemory::default(), now: Timestamp::UNIX_EPOCH };
+        let mut looks =
+            Self { memory: GuardMemory::default(), now: Timestamp::UNIX_EPOCH, confirmation: None };
         assert_eq!(looks.look(start).0, 0, "the first look is believed");
         looks
     }
@@ -55,11 +72,17 @@ impl Looks {
         self.look_again(facts)
     }
 
+    /// An operator says that what is held now is real.
+    fn confirm(&mut self) {
+        self.confirmation = Some(Confirmation { at: self.now, changes: self.memory.held() });
+    }
+
     /// The same look once more, as after a crash.
     fn look_again(&mut self, facts: &StatusFacts) -> (usize, Evidence, Vec<String>) {
         let own = own_findings(facts, EvidencePolicy::Guarded);
         let policy = GuardPolicy { mass_change: 0.25, confirm_after: 3 };
-        let Reviewed { findings, memory, held } = review(&self.memory, self.now, facts, own, policy);
+        let Reviewed { findings, memory, held } =
+            review(&self.memory, self.now, facts, own, (policy, self.confirmation.as_ref()));
         // What is remembered is stored between two looks.
         let stored = serde_json::to_vec(&memory).expect("it can be stored");
         self.memory = serde_json::from_slice(&stored).expect("it can be read again");
@@ -71,26 +94,26 @@ impl Looks {
 #[test]
 fn a_mass_loss_is_held_as_unknown_and_said() {
     let mut looks = Looks::from(&ten());
-    let (_, evidence, held) = looks.look_closely(&without_licence(4));
+    let (_, evidence, held) = looks.look_closely(&with_bad_checks(4));
     assert_eq!(evidence, Evidence::Unknown);
-    insta::assert_snapshot!(held.join("\n"), @"`license` appeared on 4 packages at once without a change of version, commit or calendar; held until 2 more observations agree.");
+    insta::assert_snapshot!(held.join("\n"), @"`r_cmd_check` appeared on 4 packages at once without a change of version, commit or calendar; held until 2 more observations agree.");
 }
 
 #[test]
 fn a_look_that_is_taken_again_after_a_crash_counts_once() {
     let mut looks = Looks::from(&ten());
-    looks.look(&without_licence(4));
+    looks.look(&with_bad_checks(4));
     for _ in 0..5 {
-        assert_eq!(looks.look_again(&without_licence(4)).0, 1, "still held");
+        assert_eq!(looks.look_again(&with_bad_checks(4)).0, 1, "still held");
     }
-    assert_eq!(looks.look(&without_licence(4)).0, 1, "the second look");
-    assert_eq!(looks.look(&without_licence(4)).0, 0, "the third one confirms it");
+    assert_eq!(looks.look(&with_bad_checks(4)).0, 1, "the second look");
+    assert_eq!(looks.look(&with_bad_checks(4)).0, 0, "the third one confirms it");
 }
 
 #[test]
 fn it_counts_once_enough_looks_agree() {
     let mut looks = Looks::from(&ten());
-    let seen: Vec<_> = (0..4).map(|_| looks.look(&without_licence(4))).collect();
+    let seen: Vec<_> = (0..4).map(|_| looks.look(&with_bad_checks(4))).collect();
     let held = (1, Evidence::Unknown);
     assert_eq!(seen, [held, held, (0, Evidence::Failing), (0, Evidence::Failing)]);
 }
@@ -114,19 +137,63 @@ fn flapping_nine_times_a_day_never_fails_anybody() {
 #[test]
 fn a_few_packages_are_no_mass() {
     let mut looks = Looks::from(&ten());
-    assert_eq!(looks.look(&without_licence(1)), (0, Evidence::Failing));
+    assert_eq!(looks.look(&with_bad_checks(1)), (0, Evidence::Failing));
     let mut looks = Looks::from(&ten());
-    assert_eq!(looks.look(&without_licence(2)), (0, Evidence::Failing));
+    assert_eq!(looks.look(&with_bad_checks(2)), (0, Evidence::Failing));
 }
 
 #[test]
 fn an_issue_kind_that_vanishes_from_several_is_held_and_confirmed() {
-    let mut looks = Looks::from(&behind_cran(5));
+    let mut looks = Looks::from(&with_bad_checks(5));
     let (_, evidence, held) = looks.look_closely(&ten());
     assert_eq!(evidence, Evidence::Unknown, "it neither fails nor passes");
-    insta::assert_snapshot!(held.join("\n"), @"`cran` vanished from 5 packages at once without a change of version, commit or calendar; held until 2 more observations agree.");
+    insta::assert_snapshot!(held.join("\n"), @"`r_cmd_check` vanished from 5 packages at once without a change of version, commit or calendar; held until 2 more observations agree.");
     assert_eq!(looks.look(&ten()), (1, Evidence::Unknown));
     assert_eq!(looks.look(&ten()), (0, Evidence::Passing));
+}
+
+#[test]
+fn what_cannot_change_by_itself_is_not_believed_however_often_it_is_repeated() {
+    let mut looks = Looks::from(&ten());
+    for _ in 0..24 {
+        assert_eq!(looks.look(&without_licence(9)), (1, Evidence::Unknown));
+    }
+    assert_eq!(looks.look(&ten()), (0, Evidence::Passing));
+    let mut looks = Looks::from(&behind_cran(5));
+    for _ in 0..24 {
+        assert_eq!(looks.look(&ten()), (1, Evidence::Unknown), "the index of a frozen date is frozen");
+    }
+    let (_, _, held) = looks.look_closely(&ten());
+    insta::assert_snapshot!(held.join("\n"), @"`cran` vanished from 5 packages at once without a change of version, commit or calendar; held until its source says again what it said before, or an operator confirms it with `tidegate guard confirm`.");
+    assert_eq!(looks.look(&behind_cran(5)), (0, Evidence::Failing));
+}
+
+#[test]
+fn an_operator_confirms_what_is_held_and_nothing_that_comes_later() {
+    let mut looks = Looks::from(&ten());
+    looks.look(&without_licence(9));
+    looks.confirm();
+    assert_eq!(looks.look(&without_licence(9)), (0, Evidence::Failing));
+    assert_eq!(looks.look(&without_licence(9)), (0, Evidence::Failing), "it was accepted");
+    assert_eq!(looks.look(&ten()).0, 1, "the way back is another change");
+
+    let mut looks = Looks::from(&ten());
+    looks.look(&without_licence(9));
+    looks.confirm();
+    assert_eq!(looks.look(&ten()), (0, Evidence::Passing), "the source was mended meanwhile");
+    assert_eq!(looks.look(&without_licence(9)), (1, Evidence::Unknown), "the next fault is not confirmed");
+}
+
+#[test]
+fn what_later_looks_confirm_is_believed_beside_what_they_cannot() {
+    let mut looks = Looks::from(&ten());
+    let mut both = with_bad_checks(9);
+    for package in both.packages.values_mut() {
+        package.foss = Some(false);
+    }
+    assert_eq!(looks.look(&both).0, 2);
+    assert_eq!(looks.look(&both).0, 2);
+    assert_eq!(looks.look(&both), (1, Evidence::Failing), "the checks count, the licences do not");
 }
 
 #[test]
@@ -189,12 +256,20 @@ fn an_index_of_the_new_date_that_comes_late_is_still_explained_by_it() {
 
 #[test]
 fn what_changes_between_two_suspicious_looks_is_confirmed_anew() {
+    let withdrawn = |count: usize| {
+        let mut facts = ten();
+        let listed = |name: &&str| {
+            ((*name).to_owned(), [("1.0".to_owned(), vec!["https://example.org/advisory".to_owned()])].into())
+        };
+        facts.advisories = NAMES[..count].iter().map(listed).collect();
+        facts
+    };
     let mut looks = Looks::from(&ten());
-    looks.look(&without_licence(4));
-    looks.look(&without_licence(4));
-    assert_eq!(looks.look(&behind_cran(4)), (1, Evidence::Unknown));
-    assert_eq!(looks.look(&behind_cran(4)), (1, Evidence::Unknown));
-    assert_eq!(looks.look(&behind_cran(4)), (0, Evidence::Failing));
+    looks.look(&with_bad_checks(4));
+    looks.look(&with_bad_checks(4));
+    assert_eq!(looks.look(&withdrawn(4)), (1, Evidence::Unknown));
+    assert_eq!(looks.look(&withdrawn(4)), (1, Evidence::Unknown));
+    assert_eq!(looks.look(&withdrawn(4)), (0, Evidence::Failing));
 }
 
 #[test]
