@@ -258,7 +258,7 @@ impl GitHub {
     }
 
     /// Sends one write through octocrab, once, whatever becomes of it: a write that fails half-way may
-    /// have happened, and only who asked for it can look. `path` holds checked names only.
+    /// have happened, and only who asked for it can look. `path` holds checked names only; a null `body` is none.
     pub(super) async fn write(
         &self,
         call: Call,
@@ -271,7 +271,7 @@ impl GitHub {
         let unsent = |error: octocrab::Error| {
             Failure::permanent(format!("{method} {path}: cannot form the request: {}", chain(&error)))
         };
-        let request = self.octocrab.build_request(request, Some(body)).map_err(unsent)?;
+        let request = self.octocrab.build_request(request, (!body.is_null()).then_some(body)).map_err(unsent)?;
         let response = self.octocrab.execute(request).await.map_err(|error| unwrapped(&error, path))?;
         let (head, body) = response.into_parts();
         let sent = head.extensions.get::<Sent>().cloned();
