@@ -172,7 +172,7 @@ impl GitHub {
         if answer.status != 201 {
             return Err(hinted(
                 answer.failure(&Method::POST),
-                &format!("an environment of this size is kept as a blob first: the token needs `Contents: write` in {repository}"),
+                &format!("to keep a large environment there it needs `Contents: write` in {repository}"),
             ));
         }
         let malformed = |what: String| {
@@ -210,18 +210,19 @@ fn no_workflow(Workflow { repository, file, branch }: &Workflow, reason: Absence
 }
 
 fn may_read(failure: Failure, repository: &RepositoryName) -> Failure {
-    hinted(failure, &format!("the token needs `Actions: read` in {repository}, or is no longer good at all"))
+    hinted(failure, &format!("to follow runs it needs `Actions: read` in {repository}"))
 }
 
 fn may_write(failure: Failure, repository: &RepositoryName) -> Failure {
-    hinted(failure, &format!("the token needs `Actions: write` in {repository}, or is no longer good at all"))
+    hinted(failure, &format!("to dispatch and cancel runs it needs `Actions: write` in {repository}"))
 }
 
-/// A failure of what the operator wrote, with a better hint than one that fits every call.
-fn hinted(failure: Failure, hint: &str) -> Failure {
+/// A failure of what the operator wrote, with a hint for this call beside the one that fits every call.
+fn hinted(failure: Failure, more: &str) -> Failure {
     match failure {
-        Failure::Configuration { message, .. } => {
-            Failure::Configuration { message, hint: Some(hint.to_owned()) }
+        Failure::Configuration { message, hint } => {
+            let hint = hint.map_or_else(|| more.to_owned(), |hint| format!("{hint}; {more}"));
+            Failure::Configuration { message, hint: Some(hint) }
         }
         failure => failure,
     }

@@ -74,6 +74,11 @@ impl Scene {
         Self { folder, clock, store, members, platforms, modes, engines, engine, github: None, repository }
     }
 
+    /// The folder that holds all channels.
+    pub fn channels(&self) -> PathBuf {
+        self.folder.path().to_path_buf()
+    }
+
     pub fn tested(&self) -> PathBuf {
         self.folder.path().join("published/tiny/tested")
     }
@@ -178,15 +183,17 @@ impl Scene {
         let state = self.folder.path().join("state");
         tidegate::tls::prepare();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
+        let github = self.client().await;
         let services = Services {
             store: self.store.clone(),
-            github: self.client().await,
+            github: github.clone(),
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
             artifacts: state.join("artifacts"),
             engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone())
-                .with_program(program),
+                .with_program(program)
+                .with_github(github),
         };
         let jobs = jobs::runnable(&configuration, &Arc::new(services), Pass::Full);
         let boot = new_boot_id();

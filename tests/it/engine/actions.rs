@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
-use tidegate::clock::{Clock as _, SharedClock};
+use tidegate::clock::SharedClock;
 use tidegate::rehearse::github::state::{Artifact, WorkflowRun};
 use tidegate::rehearse::github::{Event, GitHubState, Repository, Served, SimulatedGitHub};
 
