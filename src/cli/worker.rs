@@ -10,8 +10,8 @@ use super::{CommandError, Context};
 use crate::engine::github_actions::packed::unpack;
 use crate::engine::local::{RUNNING, TAKEN};
 use crate::engine::sandbox::Sandbox;
-use crate::engine::{Assignment, AssignmentFolder};
 use crate::engine::worker::{WorkerEnd, WorkerSettings, work};
+use crate::engine::{Assignment, AssignmentFolder};
 
 /// The longest path that is read from a socket, in bytes.
 const LONGEST_PATH: u64 = 4_096;

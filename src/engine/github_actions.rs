@@ -196,7 +196,9 @@ impl GitHubActionsEngine {
         let artifact = match found {
             Lookup::Found(artifact) => artifact,
             Lookup::Absent { .. } => return Ok(Err(unreported(run))),
-            Lookup::Failed(Failure::Permanent { message }) => return Ok(Err(format!("{message}; see {page}"))),
+            Lookup::Failed(Failure::Permanent { message }) => {
+                return Ok(Err(format!("{message}; see {page}")));
+            }
             Lookup::Failed(failure) => return Err(failure),
         };
         let most = returned::largest(&assignment.limits);
@@ -338,7 +340,9 @@ fn unreported(run: &DispatchedRun) -> String {
         Some("startup_failure") => {
             format!("{page} did not start: look there at what GitHub says of the workflow's file")
         }
-        Some("action_required") => format!("{page} waits for somebody's approval, and ended without a report"),
+        Some("action_required") => {
+            format!("{page} waits for somebody's approval, and ended without a report")
+        }
         conclusion => format!("{page} ended without a report ({})", conclusion.unwrap_or("no conclusion")),
     }
 }

@@ -271,7 +271,8 @@ impl GitHub {
         let unsent = |error: octocrab::Error| {
             Failure::permanent(format!("{method} {path}: cannot form the request: {}", chain(&error)))
         };
-        let request = self.octocrab.build_request(request, (!body.is_null()).then_some(body)).map_err(unsent)?;
+        let request =
+            self.octocrab.build_request(request, (!body.is_null()).then_some(body)).map_err(unsent)?;
         let response = self.octocrab.execute(request).await.map_err(|error| unwrapped(&error, path))?;
         let (head, body) = response.into_parts();
         let sent = head.extensions.get::<Sent>().cloned();

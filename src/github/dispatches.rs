@@ -178,7 +178,8 @@ impl GitHub {
         let malformed = |what: String| {
             Failure::permanent(format!("POST {}: the answer is malformed: {what}", answer.url))
         };
-        let blob: Blob = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
+        let blob: Blob =
+            serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
         blob.sha.parse().map_err(|error: super::NotAName| malformed(error.to_string()))
     }
 }

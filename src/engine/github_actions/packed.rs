@@ -60,11 +60,13 @@ fn reachable(url: &Url, served: &[ServedFolder]) -> Result<Url, Failure> {
     if url.scheme() != "file" {
         return Ok(url.clone());
     }
-    let unserved = || Failure::Configuration {
+    let unserved = || {
+        Failure::Configuration {
         message: format!("runners of GitHub Actions cannot read {url}, a file of this machine"),
         hint: Some(
             "add `[[engine.github-actions.served]]` with the `folder` of the channel and the `address` at which a web server shows it".to_owned(),
         ),
+    }
     };
     let path = url.to_file_path().map_err(|()| unserved())?;
     served.iter().find_map(|served| served.address_of(&path)).ok_or_else(unserved)

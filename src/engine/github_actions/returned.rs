@@ -80,11 +80,10 @@ fn report(text: &[u8], assignment: &Assignment) -> Result<Report, String> {
     }
     match &report.verdict {
         TestVerdict::TimedOut { after } if *after != time => Err(format!("its limit was not {time} s")),
-        TestVerdict::Fail { step: FailedStep::Command { command: words, .. } | FailedStep::Import(words), .. }
-            if words.len() > LONGEST_STEP =>
-        {
-            Err("the name of its step is too long".to_owned())
-        }
+        TestVerdict::Fail {
+            step: FailedStep::Command { command: words, .. } | FailedStep::Import(words),
+            ..
+        } if words.len() > LONGEST_STEP => Err("the name of its step is too long".to_owned()),
         _ => Ok(report),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::Integrate;
 use crate::daemon::RunError;
 use crate::decide::integrate::{ByPlatform, IntegrateFacts, MemberFacts};
-use crate::domain::Build;
+use crate::domain::{Build, DestructuredPackage};
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::destructure::{Declared, DestructureTask, destructure};
 use crate::ecosystem::conda::spec::{Spec, compare_versions, exact_spec};
@@ -73,13 +73,14 @@ fn members_of(channels: &Channels, platform: &str, metapackage: &Build) -> Resul
     let apart = destructure(&task)
         .with_context(|| format!("cannot take {metapackage} apart on {platform}"))
         .map_err(RunError::Permanent)?;
-    let files = apart.members.iter().map(|member| file_of(own, &member.package.sha256, &member.package.name));
+    let files = apart.members.iter().map(|member| file_of(own, &member.package));
     files.collect::<anyhow::Result<_>>().map_err(RunError::Permanent)
 }
 
-fn file_of(own: &ChannelIndex, sha256: &str, name: &str) -> anyhow::Result<Build> {
+fn file_of(own: &ChannelIndex, member: &DestructuredPackage) -> anyhow::Result<Build> {
+    let DestructuredPackage { name, sha256, .. } = member;
     let mut builds = own.builds().into_iter();
-    let found = builds.find(|build| build.sha256 == sha256 && build.name == name);
+    let found = builds.find(|build| Some(&build.sha256) == sha256.as_ref() && build.name == *name);
     found.with_context(|| format!("{name} is no file of its metapackage's channel"))
 }
 

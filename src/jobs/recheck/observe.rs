@@ -236,12 +236,13 @@ fn files_of(apart: &Destructured, own: &ChannelIndex, platform: &str) -> anyhow:
     let builds = own.builds();
     let file = |member: &crate::domain::DestructuredPackage| {
         let fits = |build: &&Build| {
-            build.sha256 == member.sha256
+            Some(&build.sha256) == member.sha256.as_ref()
                 && build.name == member.name
                 && [platform, "noarch"].contains(&build.subdir.as_str())
         };
         let found = builds.iter().find(fits).cloned();
-        found.with_context(|| format!("{} {} is not a file of its channel", member.name, member.version))
+        let version = member.version.as_deref().unwrap_or_default();
+        found.with_context(|| format!("{} {version} is not a file of its channel", member.name))
     };
     apart.members.iter().map(|member| file(&member.package)).collect()
 }

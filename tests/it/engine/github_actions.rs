@@ -64,7 +64,9 @@ impl Scene {
     }
 
     fn faults(&self, faults: &[&str]) {
-        self.actions.simulated.set_faults(faults.iter().map(|fault| fault.parse::<Fault>().unwrap()).collect());
+        self.actions
+            .simulated
+            .set_faults(faults.iter().map(|fault| fault.parse::<Fault>().unwrap()).collect());
     }
 
     fn later(&self, minutes: i64) {
@@ -378,7 +380,9 @@ async fn a_dispatch_that_is_refused_says_what_to_do_and_is_sent_again_after_that
     for status in [403, 404, 422] {
         scene.faults(&[&format!("POST /repos/{REPOSITORY}/actions nth 1 status {status}")]);
         match engine.submit(&folder).await {
-            Err(Failure::Configuration { message, hint: Some(hint) }) => told.push(format!("{message}\n  {hint}")),
+            Err(Failure::Configuration { message, hint: Some(hint) }) => {
+                told.push(format!("{message}\n  {hint}"))
+            }
             other => panic!("{other:?}"),
         }
     }

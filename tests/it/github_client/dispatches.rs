@@ -50,7 +50,9 @@ async fn a_server_that_tells_no_number_or_does_not_know_the_question_is_one_all_
 
 #[tokio::test]
 async fn what_may_have_happened_is_told_from_what_did_not() {
-    for (status, happened) in [(502, true), (500, true), (403, false), (404, false), (422, false), (429, false)] {
+    for (status, happened) in
+        [(502, true), (500, true), (403, false), (404, false), (422, false), (429, false)]
+    {
         let server = Server::answering(move |_| Reply::json(status, json!({ "message": "no" }))).await;
         let client = Client::of(&server).await;
         let failed = client.github.dispatch_workflow(&workflow(), &inputs()).await.unwrap_err();
