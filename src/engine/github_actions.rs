@@ -13,7 +13,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +34,8 @@ use watch::{Asked, Seen, Watch};
 const FIND: SignedDuration = SignedDuration::from_mins(10);
 /// How long an artifact may take to appear once its run has ended.
 const ARTIFACT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long all places count as taken before they are counted again.
+const FULL: Duration = Duration::from_secs(1);
 /// The most characters of an assignment that go into a dispatch. GitHub takes 65,535 of all inputs together
 /// (its documentation of `workflow_dispatch`).
 const LARGEST_INPUT: usize = 60_000;
@@ -60,8 +62,9 @@ pub struct GitHubActionsEngine {
     settings: GitHubActionsSettings,
     github: GitHub,
     clock: SharedClock,
-    /// Held while a place is looked for and a run asked for, so that two do not ask for the same.
-    dispatching: Mutex<()>,
+    /// Held while a place is looked for and a run asked for, so that two do not ask for the same. When all
+    /// places were taken last, for each look goes through all folders.
+    dispatching: Mutex<Option<Instant>>,
     watch: Mutex<Watch>,
 }
 
@@ -124,14 +127,15 @@ impl GitHubActionsEngine {
         }
         match (self.seen(&folder, &dispatch).await?, dispatch.run()) {
             (Seen::Run(run), None) => {
-                dispatch.note(&folder, DispatchState::Run(run.id))?;
+                // Noted afterwards, so that one that could not be cancelled now is found again.
                 if folder.is_cancelled() {
                     self.github.cancel_run(&self.settings.workflow.repository, run.id).await?;
                 }
+                dispatch.note(&folder, DispatchState::Run(run.id))?;
                 self.follow(&folder, dispatch, &run).await
             }
             (Seen::Run(run), Some(_)) => self.follow(&folder, dispatch, &run).await,
-            (Seen::Gone, Some(run)) => {
+            (Seen::Gone { at }, Some(run)) if at >= dispatch.intended_at + FIND => {
                 let repository = &self.settings.workflow.repository;
                 let why = format!("run {run} of {repository} was deleted, or the token may not see it");
                 self.lose(&folder, dispatch, why).await
@@ -141,8 +145,8 @@ impl GitHubActionsEngine {
                 dispatch.note(&folder, DispatchState::Refused)?;
                 self.dispatch_if_free(&folder).await
             }
-            // Lists lag behind; a run whose number we were told will be in one.
-            (Seen::Nothing { .. }, _) | (Seen::Gone, None) => Ok(Progress::Waiting),
+            // Lists lag behind, and so may a run whose number we were told.
+            (Seen::Nothing { .. } | Seen::Gone { .. }, _) => Ok(Progress::Waiting),
         }
     }
 
@@ -240,14 +244,18 @@ impl GitHubActionsEngine {
 
     /// Asks for a run, where none was asked for and fewer than the most are open.
     async fn dispatch_if_free(&self, folder: &AssignmentFolder) -> Result<Progress, Failure> {
-        let _dispatching = self.dispatching.lock().await;
+        let mut full = self.dispatching.lock().await;
         if Dispatch::of(folder)?.is_some_and(|dispatch| dispatch.is_open()) {
             return Ok(Progress::Waiting);
         }
         if folder.is_cancelled() {
             return Ok(Progress::Lost { why: "it was cancelled".to_owned() });
         }
-        if self.open()? >= self.settings.most.max(1) {
+        if full.is_some_and(|full| full.elapsed() < FULL) {
+            return Ok(Progress::Waiting);
+        }
+        *full = (self.open()? >= self.settings.most.max(1)).then(Instant::now);
+        if full.is_some() {
             return Ok(Progress::Waiting);
         }
         let assignment = folder.assignment()?;

@@ -123,7 +123,7 @@ impl GitHub {
             let page = page.to_string();
             let query =
                 [("event", "workflow_dispatch"), ("per_page", size.as_str()), ("page", page.as_str())];
-            let fetched = match self.get(&path, &query, Priority::Action).await {
+            let fetched = match self.get(&path, &query, Priority::Poll).await {
                 Lookup::Found(fetched) => fetched,
                 Lookup::Absent { reason } => return Err(no_workflow(workflow, reason)),
                 Lookup::Failed(failure) => return Err(may_read(failure, repository)),
@@ -145,7 +145,7 @@ impl GitHub {
         let number = run.to_string();
         let path = ["repos", repository.owner(), repository.name(), "actions", "runs", &number];
         let read = |fetched: Fetched| fetched.json(&format!("run {run} of {repository}"));
-        match self.get(&path, &[], Priority::Action).await.map(read) {
+        match self.get(&path, &[], Priority::Poll).await.map(read) {
             Lookup::Found(Ok(run)) => Lookup::Found(run),
             Lookup::Found(Err(failure)) => Lookup::Failed(failure),
             Lookup::Absent { reason } => Lookup::Absent { reason },
@@ -210,7 +210,8 @@ fn no_workflow(Workflow { repository, file, branch }: &Workflow, reason: Absence
     }
 }
 
-fn may_read(failure: Failure, repository: &RepositoryName) -> Failure {
+/// The failure of a call that reads about runs.
+pub(super) fn may_read(failure: Failure, repository: &RepositoryName) -> Failure {
     hinted(failure, &format!("to follow runs it needs `Actions: read` in {repository}"))
 }
 

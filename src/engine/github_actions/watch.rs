@@ -49,8 +49,11 @@ struct Listed {
 pub(super) enum Seen {
     /// Its run.
     Run(DispatchedRun),
-    /// GitHub says that its run is not there.
-    Gone,
+    /// GitHub said that its run is not there, at this time.
+    Gone {
+        /// When.
+        at: Timestamp,
+    },
     /// Nothing of it, when all runs since its intention were listed, at this time.
     Nothing {
         /// When.
@@ -84,7 +87,7 @@ impl Watch {
         let listed = self.listed.as_ref().ok_or_else(|| Failure::transient("no run was listed yet"))?;
         let title = dispatch.title();
         let known = match dispatch.run() {
-            Some(run) if listed.gone.contains(&run) => return Ok(Seen::Gone),
+            Some(run) if listed.gone.contains(&run) => return Ok(Seen::Gone { at: listed.at }),
             Some(run) => listed.runs.get(&run),
             None => listed.runs.values().find(|run| run.title == title),
         };

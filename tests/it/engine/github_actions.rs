@@ -280,7 +280,7 @@ async fn no_more_runs_are_asked_for_than_may_go_on_at_once() {
     assert_eq!(scene.actions.runs().len(), 1);
     scene.actions.carry_out_all().await;
     passed(&engine, &first).await;
-    engine.look(&second).await.unwrap();
+    until(&engine, &second, |_| scene.actions.runs().len() == 2).await;
     scene.actions.carry_out_all().await;
     passed(&engine, &second).await;
     scene.is_well_behaved();
@@ -362,6 +362,9 @@ async fn a_run_or_an_artifact_that_is_gone_is_lost() {
 
     let ticket = scene.submit(&engine, &command("deleted", "true")).await;
     scene.actions.simulated.set_runs(REPOSITORY, Vec::new());
+    tokio::time::sleep(INTERVAL).await;
+    assert_eq!(engine.look(&ticket).await.unwrap(), Progress::Waiting, "it may only not be listed yet");
+    scene.later(11);
     tokio::time::sleep(INTERVAL).await;
     let deleted = why_lost(&engine, &ticket).await;
     insta::assert_snapshot!(format!("{expired}\n{deleted}"), @r"
