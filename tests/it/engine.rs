@@ -8,6 +8,7 @@ mod limits;
 mod local;
 pub mod made;
 mod package_tests;
+mod packed;
 mod sandbox;
 pub mod slurm;
 mod worker;

@@ -1,128 +1,19 @@
 //! The engine of GitHub Actions on a simulated GitHub: what comes back, and what is asked for once only.
 
+mod scene;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::domain::TestVerdict;
 use tidegate::engine::github_actions::packed::ServedFolder;
-use tidegate::engine::github_actions::{GitHubActionsEngine, GitHubActionsSettings};
-use tidegate::engine::{Assignment, Engine, Progress, Ticket};
+use tidegate::engine::{Engine as _, Progress};
 use tidegate::failure::Failure;
-use tidegate::github::{GitHub, GitHubSettings, Pace, Workflow};
-use tidegate::rehearse::github::faults::Fault;
-use tidegate::store::{Durability, Store};
 
-use super::actions::{Actions, REPOSITORY, workflow};
-use super::made::{Place, Record, command, conda_test, end_of, recheck_channel, serve, there, until};
-use crate::conda::made::zipped;
-
-const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
-const LIST: &str = "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs";
-/// How often these tests let GitHub be asked.
-const INTERVAL: Duration = Duration::from_millis(20);
-
-/// A place for assignments, and a GitHub that carries them out when told to.
-struct Scene {
-    place: Place,
-    clock: Arc<ManualClock>,
-    store: Store,
-    actions: Actions,
-    served: Vec<ServedFolder>,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let clock = ManualClock::new("2026-11-20T04:00:00Z".parse().unwrap());
-        let place = Place::new();
-        let path = place.folder.path().join("state.db");
-        let store = Store::open(&path, Durability::ProcessCrash).await.unwrap();
-        let actions = Actions::new(clock.clone()).await;
-        Self { place, clock, store, actions, served: Vec::new() }
-    }
-
-    /// The engine as a daemon has it that has just begun.
-    async fn engine(&self) -> GitHubActionsEngine {
-        self.engine_with(8, INTERVAL).await
-    }
-
-    async fn engine_with(&self, most: usize, interval: Duration) -> GitHubActionsEngine {
-        let api = self.actions.served.base_url().parse().unwrap();
-        let settings = GitHubSettings::new(api, "a-token-of-a-test".to_owned().into());
-        let github = GitHub::new(settings, self.store.clone(), self.clock.clone(), Pace::None).await.unwrap();
-        let workflow = Workflow {
-            repository: REPOSITORY.parse().unwrap(),
-            file: "tidegate-test.yml".parse().unwrap(),
-            branch: "main".parse().unwrap(),
-        };
-        let served = self.served.clone();
-        let settings = GitHubActionsSettings { root: self.place.root(), workflow, most, interval, served };
-        GitHubActionsEngine::new(settings, github, self.clock.clone()).unwrap()
-    }
-
-    fn faults(&self, faults: &[&str]) {
-        self.actions
-            .simulated
-            .set_faults(faults.iter().map(|fault| fault.parse::<Fault>().unwrap()).collect());
-    }
-
-    fn later(&self, minutes: i64) {
-        self.clock.set(self.clock.now() + SignedDuration::from_mins(minutes));
-    }
-
-    fn asked(&self, call: &str) -> u64 {
-        self.actions.simulated.requests().get(call).copied().unwrap_or_default()
-    }
-
-    async fn submit(&self, engine: &dyn Engine, assignment: &Assignment) -> Ticket {
-        engine.submit(&self.place.assign(assignment)).await.unwrap()
-    }
-
-    fn log(&self, key: &str) -> String {
-        std::fs::read_to_string(self.place.root().join(key).join("log.txt")).unwrap()
-    }
-
-    /// What becomes of an assignment whose run leaves these files.
-    async fn end_with(&self, key: &str, conclusion: &str, files: &[(&str, String)]) -> String {
-        let engine = self.engine().await;
-        let ticket = self.submit(&engine, &command(key, "true")).await;
-        let members: Vec<(String, Vec<u8>)> =
-            files.iter().map(|(name, text)| (name.to_string(), text.clone().into_bytes())).collect();
-        let run = self.actions.runs().into_iter().rfind(|run| run.status == "queued").unwrap();
-        let zip = (!members.is_empty()).then(|| zipped(&members));
-        self.actions.end(&run, conclusion, zip);
-        why_lost(&engine, &ticket).await
-    }
-
-    fn is_well_behaved(&self) {
-        assert_eq!(self.actions.simulated.violations(), Vec::<String>::new());
-    }
-}
-
-async fn why_lost(engine: &dyn Engine, ticket: &Ticket) -> String {
-    match end_of(engine, ticket).await {
-        Progress::Lost { why } => why,
-        progress => panic!("{progress:?}"),
-    }
-}
-
-async fn passed(engine: &dyn Engine, ticket: &Ticket) {
-    match end_of(engine, ticket).await {
-        Progress::Ended(report) => assert_eq!(report.verdict, TestVerdict::Pass),
-        progress => panic!("{progress:?}"),
-    }
-}
-
-/// A report such as a worker leaves.
-fn report(key: &str) -> Value {
-    json!({
-        "key": key, "verdict": { "verdict": "pass" }, "started_at": "2026-11-20T04:00:01Z",
-        "finished_at": "2026-11-20T04:00:02Z", "log": "log.txt", "exit": 0, "peak_memory": null,
-    })
-}
+use super::actions::{REPOSITORY, workflow};
+use super::made::{Record, command, conda_test, end_of, recheck_channel, serve, there, until};
+use scene::{DISPATCH, INTERVAL, LIST, Scene, passed, report, why_lost};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packages_are_tested_by_the_workflow_and_their_reports_and_logs_come_back() {
@@ -394,6 +285,28 @@ async fn a_dispatch_that_is_refused_says_what_to_do_and_is_sent_again_after_that
     assert_eq!(scene.actions.runs().len(), 0);
     engine.submit(&folder).await.unwrap();
     assert_eq!(scene.actions.runs().len(), 1);
+    scene.is_well_behaved();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_is_taken_away_is_said_and_the_run_is_not_given_up_for_it() {
+    if !there("bwrap") {
+        return;
+    }
+    let scene = Scene::new().await;
+    let engine = scene.engine().await;
+    let ticket = scene.submit(&engine, &command("forbidden", "true")).await;
+    scene.actions.carry_out_all().await;
+    scene.faults(&[&format!("GET /repos/{REPOSITORY}/actions every 1 status 403")]);
+    match engine.look(&ticket).await {
+        Err(Failure::Configuration { hint: Some(hint), .. }) => {
+            assert!(hint.contains("to follow runs it needs `Actions: read` in qiime2/tests"), "{hint}");
+        }
+        other => panic!("{other:?}"),
+    }
+    scene.faults(&[]);
+    passed(&engine, &ticket).await;
+    assert_eq!(scene.asked(DISPATCH), 1);
     scene.is_well_behaved();
 }
 
