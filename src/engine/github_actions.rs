@@ -300,8 +300,9 @@ impl GitHubActionsEngine {
         for entry in fs::read_dir(root).map_err(failed)? {
             // A folder that goes away meanwhile has no run.
             let Ok(folder) = AssignmentFolder::open(&entry.map_err(failed)?.path()) else { continue };
-            let dispatched = Dispatch::of(&folder)?.is_some_and(|dispatch| dispatch.is_open());
-            open += usize::from(dispatched && folder.report()?.is_none());
+            // One that was cancelled ends by itself, and nobody may ever look at it again.
+            let wanted = !folder.is_cancelled() && folder.report()?.is_none();
+            open += usize::from(wanted && Dispatch::of(&folder)?.is_some_and(|dispatch| dispatch.is_open()));
         }
         Ok(open)
     }

@@ -22,12 +22,12 @@ pub(super) struct ShedFile {
     #[serde(rename = "type")]
     kind: Option<String>,
     #[serde(default)]
-    repositories: BTreeMap<String, Described>,
+    repositories: BTreeMap<String, Option<Described>>,
     auto_tool_repositories: Option<Template>,
     suite: Option<Block>,
 }
 
-/// A repository that the file describes under its name.
+/// A repository that the file describes under its name; it may leave everything open.
 #[derive(Debug, Deserialize)]
 struct Described {
     owner: Option<String>,
@@ -89,7 +89,8 @@ impl ShedFile {
         let suite = Repository::new(name, owner, None).map_err(malformed)?;
         let mut found = Vec::new();
         for (name, described) in &self.repositories {
-            found.push((name.clone(), described.owner.clone(), None));
+            let owner = described.as_ref().and_then(|described| described.owner.clone());
+            found.push((name.clone(), owner, None));
         }
         if let Some(template) = &self.auto_tool_repositories {
             let tools = tools::below(folder)?;

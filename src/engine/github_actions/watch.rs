@@ -17,6 +17,9 @@ const SKEW: SignedDuration = SignedDuration::from_mins(10);
 /// How long GitHub may fail to answer before that is an error. Until then everything counts as it was.
 const TOLERANCE: Duration = Duration::from_secs(15 * 60);
 
+/// How long after the last look at an assignment nobody waits for it any more.
+const ABANDONED: Duration = Duration::from_secs(5 * 60);
+
 /// Everything that is under way, and what was seen of it.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -29,6 +32,7 @@ pub(super) struct Watch {
 struct Open {
     since: Timestamp,
     run: Option<u64>,
+    looked: Instant,
 }
 
 #[derive(Debug)]
@@ -78,7 +82,7 @@ impl Watch {
         asked: &Asked<'_>,
     ) -> Result<Seen, Failure> {
         let since = dispatch.intended_at - SKEW;
-        self.open.insert(folder.to_path_buf(), Open { since, run: dispatch.run() });
+        self.open.insert(folder.to_path_buf(), Open { since, run: dispatch.run(), looked: Instant::now() });
         let covers = self.listed.as_ref().is_some_and(|listed| listed.since <= since);
         let waited = self.tried.is_none_or(|tried| tried.elapsed() >= asked.interval);
         if !covers || waited {
@@ -118,7 +122,9 @@ impl Watch {
         }
     }
 
-    async fn list(&self, asked: &Asked<'_>) -> Result<Listed, Failure> {
+    async fn list(&mut self, asked: &Asked<'_>) -> Result<Listed, Failure> {
+        // Nobody has to say that an assignment was given up, and its age would make every listing longer.
+        self.open.retain(|_, open| open.looked.elapsed() < ABANDONED);
         let (at, instant) = (asked.clock.now(), Instant::now());
         let since = self.open.values().map(|open| open.since).min().unwrap_or(at);
         let mut runs = asked.github.dispatched_runs(asked.workflow, since).await?;

@@ -178,6 +178,17 @@ async fn no_more_runs_are_asked_for_than_may_go_on_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_cancelled_takes_no_place_even_if_nobody_looks_at_it_again() {
+    let scene = Scene::new().await;
+    let engine = scene.engine_with(1, INTERVAL).await;
+    let first = scene.submit(&engine, &command("given-up", "true")).await;
+    engine.cancel(&first).await.unwrap();
+    let second = scene.submit(&engine, &command("wanted", "true")).await;
+    assert!(second.job.is_some(), "a run was asked for at once");
+    scene.is_well_behaved();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_a_person_cancelled_is_lost_and_is_run_again_when_it_is_wanted_again() {
     if !there("bwrap") {
         return;
@@ -341,6 +352,7 @@ async fn the_shipped_workflow_takes_what_the_engine_sends_and_puts_no_input_into
         assert!(!script.contains("${{"), "an input would become part of a script: {script}");
     }
     assert_eq!(workflow["permissions"], json!({ "contents": "read" }));
+    assert_eq!(workflow["defaults"]["run"]["shell"], "bash", "the runner of these tests has `pipefail`");
     let run = &scene.actions.runs()[0];
     let tag = scene.actions.inputs()[0]["tag"].as_str().unwrap().to_owned();
     assert_eq!(run.display_title, format!("tidegate {tag}"));

@@ -46,6 +46,9 @@ fn a_shed_file_makes_a_suite_of_its_repositories_and_of_those_it_includes() {
 
     note: 2 of 2 members are pinned to no revision: a tool shed takes the latest one when the suite is uploaded
     ");
+    write(place.path(), "bare/.shed.yml", "owner: iuc\nrepositories:\n  one:\nsuite: {name: suite_bare}\n");
+    let bare = shown(place.path(), &["destructure", "PLACE/bare"]);
+    assert!(bare.contains("one     suite_bare"), "{bare}");
     let all = shown(place.path(), &["destructure", "DATA/planemo/suite_auto/.shed.yml"]);
     assert!(all.starts_with("iuc/suite_1: 15 members\n"), "{all}");
 }
