@@ -266,7 +266,20 @@ impl GitHub {
         path: &str,
         body: &Value,
     ) -> Result<Answer, Failure> {
-        let permit = Arc::new(self.limiter().acquire(call, Priority::Action).await?);
+        let permit = self.limiter().acquire(call, Priority::Action).await?;
+        self.write_with(permit, method, path, body).await
+    }
+
+    /// The same with leave that was taken before. A failure here may have happened on the way; one to get leave
+    /// means that nothing was sent.
+    pub(super) async fn write_with(
+        &self,
+        permit: Permit,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Failure> {
+        let permit = Arc::new(permit);
         let request = http::Request::builder().method(method.clone()).uri(path).extension(permit);
         let unsent = |error: octocrab::Error| {
             Failure::permanent(format!("{method} {path}: cannot form the request: {}", chain(&error)))

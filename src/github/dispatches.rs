@@ -87,13 +87,11 @@ impl GitHub {
         let Workflow { repository, file, branch } = workflow;
         let mut body = json!({ "ref": branch.as_str(), "inputs": inputs, DETAILS: true });
         let path = format!("/repos/{repository}/actions/workflows/{file}/dispatches");
-        let sent = self.write(Call::Create, Method::POST, &path, &body).await;
-        let mut answer = sent.map_err(DispatchFailed::Unanswered)?;
+        let mut answer = self.dispatch(&path, &body).await?;
         // An older enterprise server refuses what it does not know, and then nothing has happened yet.
         if answer.status == 422 && message_of(&answer.body).is_some_and(|said| said.contains(DETAILS)) {
             body = json!({ "ref": branch.as_str(), "inputs": inputs });
-            let sent = self.write(Call::Create, Method::POST, &path, &body).await;
-            answer = sent.map_err(DispatchFailed::Unanswered)?;
+            answer = self.dispatch(&path, &body).await?;
         }
         match answer.status {
             204 => Ok(None),
@@ -104,6 +102,12 @@ impl GitHub {
             500..=599 | 408 => Err(DispatchFailed::Unanswered(answer.failure(&Method::POST))),
             _ => Err(DispatchFailed::Refused(refused(workflow, &answer))),
         }
+    }
+
+    async fn dispatch(&self, path: &str, body: &Value) -> Result<Answer, DispatchFailed> {
+        let permit = self.limiter().acquire(Call::Create, Priority::Action).await;
+        let permit = permit.map_err(DispatchFailed::Refused)?;
+        self.write_with(permit, Method::POST, path, body).await.map_err(DispatchFailed::Unanswered)
     }
 
     /// All runs of a workflow that were dispatched since a time, by number. A page that cannot be read fails

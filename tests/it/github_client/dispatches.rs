@@ -89,3 +89,17 @@ async fn runs_are_listed_as_far_back_as_asked_and_no_page_may_be_missing() {
     let failure = client.github.dispatched_runs(&workflow(), since("01:00:00")).await.unwrap_err();
     assert!(matches!(failure, Failure::Transient { .. }), "{failure:?}");
 }
+
+#[tokio::test]
+async fn a_dispatch_for_which_there_is_no_leave_is_known_not_to_have_been_sent() {
+    let server = Server::answering(|_| Reply::empty(204)).await;
+    let client = Client::of(&server).await;
+    for _ in 0..80 {
+        client.github.dispatch_workflow(&workflow(), &inputs()).await.unwrap();
+    }
+    let failed = client.github.dispatch_workflow(&workflow(), &inputs()).await.unwrap_err();
+    let DispatchFailed::Refused(Failure::Transient { retry_at: Some(_), .. }) = failed else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(server.seen().len(), 80);
+}
