@@ -7,13 +7,16 @@ use clap::Args;
 
 use super::logging::{Voice, begin};
 use super::{CommandError, Context};
-use crate::engine::AssignmentFolder;
+use crate::engine::github_actions::packed::unpack;
 use crate::engine::local::{RUNNING, TAKEN};
 use crate::engine::sandbox::Sandbox;
 use crate::engine::worker::{WorkerEnd, WorkerSettings, work};
+use crate::engine::{Assignment, AssignmentFolder};
 
 /// The longest path that is read from a socket, in bytes.
 const LONGEST_PATH: u64 = 4_096;
+/// The largest packed assignment that is read, in bytes.
+const LARGEST_PACKED: u64 = 32 << 20;
 
 /// Carry out the assignment in a folder; engines start this
 #[derive(Debug, Args)]
@@ -24,6 +27,9 @@ pub(super) struct Worker {
     /// Read the folder from standard input, a socket; it has to lie in this one
     #[arg(long, value_name = "DIR")]
     from_socket: Option<PathBuf>,
+    /// Make the folder from this packed assignment first; for workflows of GitHub Actions
+    #[arg(long, value_name = "FILE", conflicts_with = "from_socket")]
+    packed: Option<PathBuf>,
     /// The folder for fetched packages
     #[arg(long, value_name = "DIR")]
     cache: PathBuf,
@@ -40,7 +46,10 @@ impl Worker {
             (None, Some(below)) => asked_for(below)?,
             (None, None) => return Err(CommandError::invalid("no folder is named")),
         };
-        let folder = AssignmentFolder::open(&folder).map_err(CommandError::from)?;
+        let folder = match &self.packed {
+            Some(packed) => AssignmentFolder::create(&folder, &packed_in(packed)?)?,
+            None => AssignmentFolder::open(&folder)?,
+        };
         // A session of its own outlives the terminal and the daemon. A leader of a group is refused: then
         // it is a service or a job already, and outlives them as well.
         let _ = nix::unistd::setsid();
@@ -66,6 +75,21 @@ impl Worker {
             ))),
         }
     }
+}
+
+/// The assignment in a packed file.
+fn packed_in(path: &Path) -> Result<Assignment, CommandError> {
+    let mut packed = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST_PACKED + 1).read_to_end(&mut packed))
+        .map_err(|error| CommandError::failed(format!("cannot read {}: {error}", path.display())))?;
+    if packed.len() as u64 > LARGEST_PACKED {
+        return Err(CommandError::invalid(format!(
+            "{} is larger than {LARGEST_PACKED} bytes",
+            path.display()
+        )));
+    }
+    Ok(unpack(&packed)?)
 }
 
 /// The folder that the socket asks for: directly below `below`, and nowhere else.

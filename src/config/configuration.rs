@@ -221,6 +221,9 @@ fn rooted(mut settings: Settings, folder: &Path) -> Settings {
     if let Some(slurm) = &mut settings.engine.slurm {
         slurm.folder = joined(folder, &slurm.folder);
     }
+    for served in settings.engine.github_actions.iter_mut().flat_map(|actions| &mut actions.served) {
+        served.folder = joined(folder, &served.folder);
+    }
     if let Some(file) = settings.github.token.as_mut().and_then(|token| token.file.as_mut()) {
         *file = joined(folder, file);
     }

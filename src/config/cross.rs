@@ -33,7 +33,12 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
     }
     let settings = documents.iter().find(|document| document.role == Role::Settings);
     let unpublished = settings.is_some_and(|settings| settings.parsed && !settings.has("publish"));
-    let no_cluster = settings.is_some_and(|settings| settings.parsed && !settings.has("engine.slurm"));
+    let missing: Vec<_> = ENGINES_ELSEWHERE
+        .into_iter()
+        .filter(|(name, ..)| {
+            settings.is_some_and(|settings| settings.parsed && !settings.has(&format!("engine.{name}")))
+        })
+        .collect();
     for document in documents.iter_mut().filter(|document| document.parsed) {
         match document.role.clone() {
             Role::Settings => {}
@@ -56,9 +61,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
             Role::Exceptions(name) => exceptions(document, &name, &known),
             Role::Job(_) => {
                 job(document, &known);
-                if no_cluster {
-                    cluster(document);
-                }
+                engine(document, &missing);
             }
         }
     }
@@ -336,13 +339,26 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
     }
 }
 
-/// A job that wants a cluster needs one.
-fn cluster(document: &mut Document<'_>) {
+/// An engine that lies elsewhere, with what is said where tidegate.toml does not set it up.
+const ENGINES_ELSEWHERE: [(&str, &str, &str); 2] = [
+    ("slurm", "no cluster is set up", "add `[engine.slurm]` with `folder` and `program` to tidegate.toml"),
+    (
+        "github-actions",
+        "no workflow of GitHub Actions is set up",
+        "add `[engine.github-actions]` with `repository` to tidegate.toml",
+    ),
+];
+
+/// A job that wants an engine elsewhere needs one of the `missing` ones set up.
+fn engine(document: &mut Document<'_>, missing: &[(&str, &str, &str)]) {
     for kind in &KINDS {
         let path = format!("{}.engine", kind.name);
-        if document.text_at(&path) == Some("slurm") {
-            let hint = "add `[engine.slurm]` with `folder` and `program` to tidegate.toml";
-            document.report(&path, "no cluster is set up", "needs [engine.slurm] in tidegate.toml", hint);
+        let wanted = document.text_at(&path).map(str::to_owned);
+        for (name, message, hint) in missing {
+            if wanted.as_deref() == Some(name) {
+                let label = format!("needs [engine.{name}] in tidegate.toml");
+                document.report(&path, *message, &label, hint);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use jiff::{SpanRelativeTo, Timestamp};
 use super::nearest::nearest;
 use crate::calendar::{Schedule, ScheduleError};
 use crate::domain::{RVersion, is_epoch};
+use crate::github::{BranchName, WorkflowFile};
 
 /// The longest duration that makes sense here: ten years.
 const LONGEST: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
@@ -51,6 +52,8 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "name" => name(text),
         "r-version" => r_version(text),
         "repository" => repository(text),
+        "workflow-file" => workflow_file(text),
+        "branch" => branch(text),
         "uri" => address(text),
         "dated-uri" => dated_address(text),
         "credential" => credential(text),
@@ -181,6 +184,17 @@ fn repository(text: &str) -> Result<(), Complaint> {
     }
     let hint = r#"write owner and name without an address, like "r-multiverse/staging""#;
     Err(Complaint::new("is not a GitHub repository", "expected `owner/name`", hint))
+}
+
+fn workflow_file(text: &str) -> Result<(), Complaint> {
+    let hint = "write the name of a file of `.github/workflows`, such as `tidegate-test.yml`";
+    let wrong = |_| Complaint::new("is no workflow's file", "expected a name that ends with `.yml`", hint);
+    text.parse::<WorkflowFile>().map(drop).map_err(wrong)
+}
+
+fn branch(text: &str) -> Result<(), Complaint> {
+    let wrong = |_| Complaint::new("is no branch", "not allowed in git", "write it as in `git branch`");
+    text.parse::<BranchName>().map(drop).map_err(wrong)
 }
 
 /// Checks an address. Plain http is only for the machine itself: everything else would let somebody

@@ -195,6 +195,8 @@ pub enum EngineKind {
     Local,
     /// The cluster that `[engine.slurm]` sets up.
     Slurm,
+    /// The workflow that `[engine.github-actions]` sets up.
+    GithubActions,
 }
 
 impl fmt::Display for EngineKind {
@@ -202,6 +204,7 @@ impl fmt::Display for EngineKind {
         formatter.write_str(match self {
             Self::Local => "local",
             Self::Slurm => "slurm",
+            Self::GithubActions => "github-actions",
         })
     }
 }

@@ -37,7 +37,8 @@ pub use policy::{Policy, PullRequestPolicy};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
 pub use settings::{
-    Daemon, Engines, GitHub, IntakeAccess, LocalEngine, Publish, Retention, Settings, SlurmCluster, Web,
+    Daemon, Engines, GitHub, GitHubActions, IntakeAccess, LocalEngine, Publish, Retention, ServedFolder,
+    Settings, SlurmCluster, Web,
 };
 pub use shipped::{shipped, shipped_texts};
 pub use text_duration::TextDuration;

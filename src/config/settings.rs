@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::secret::TokenSource;
 use super::text_duration::TextDuration;
 use crate::engine::sandbox::Sandbox;
+use crate::github::RepositoryName;
 
 /// The settings of one tidegate: `tidegate.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +103,9 @@ pub struct Engines {
     /// A Slurm cluster. Needed as soon as a job names the engine `slurm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slurm: Option<SlurmCluster>,
+    /// Runs of a workflow of GitHub Actions. Needed as soon as a job names the engine `github-actions`.
+    #[serde(rename = "github-actions", skip_serializing_if = "Option::is_none")]
+    pub github_actions: Option<GitHubActions>,
 }
 
 /// Tests as processes of this machine.
@@ -152,6 +156,48 @@ pub struct SlurmCluster {
     /// `slurm.conf`. Default: where Slurm looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<PathBuf>,
+}
+
+/// Tests as runs of a workflow of GitHub Actions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GitHubActions {
+    /// The repository whose workflow runs, as `owner/name`.
+    #[schemars(with = "String", extend("format" = "repository"))]
+    pub repository: RepositoryName,
+    /// The file of the workflow below `.github/workflows`. Default: `tidegate-test.yml`.
+    #[serde(default = "default_workflow")]
+    #[schemars(extend("format" = "workflow-file"))]
+    pub workflow: String,
+    /// The branch whose file of the workflow runs. Default: `main`.
+    #[serde(default = "default_branch")]
+    #[schemars(extend("format" = "branch"))]
+    pub branch: String,
+    /// The platform of its runners. Default: `linux-64`.
+    #[serde(default = "default_platform")]
+    #[schemars(extend("format" = "conda-platform"))]
+    pub platform: String,
+    /// How many runs go on at the same time, whatever jobs ask for. Default: 20.
+    #[serde(default = "default_most_runs")]
+    #[schemars(range(min = 1, max = 256))]
+    pub most: u32,
+    /// How often GitHub is asked how far the runs are. Default: `20s`.
+    #[serde(default = "default_interval")]
+    pub interval: TextDuration,
+    /// Where runners find the channels that are folders of this machine. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<ServedFolder>,
+}
+
+/// A folder of channels that a web server shows to runners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServedFolder {
+    /// The folder. A relative path begins at the folder of this file.
+    pub folder: PathBuf,
+    /// The address at which the same files lie, without a `/` at the end.
+    #[schemars(extend("format" = "uri"))]
+    pub address: String,
 }
 
 /// How the daemon behaves.
@@ -223,6 +269,22 @@ fn default_workers() -> u32 {
 
 fn default_platform() -> String {
     "linux-64".into()
+}
+
+fn default_workflow() -> String {
+    "tidegate-test.yml".into()
+}
+
+fn default_branch() -> String {
+    "main".into()
+}
+
+fn default_most_runs() -> u32 {
+    20
+}
+
+fn default_interval() -> TextDuration {
+    TextDuration::from_secs(20)
 }
 
 fn default_stop_within() -> TextDuration {

@@ -19,7 +19,7 @@ mod verdict;
 pub use build::{Build, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 pub use dependencies::DependencyGraph;
-pub use destructured::{Destructured, DestructuredMember, DestructuredPackage};
+pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;
 pub use evidence::{Check, Evidence, HeldChange, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};

@@ -2,4 +2,5 @@
 
 pub mod conda;
 pub mod cran;
+pub mod galaxy;
 pub mod unpack;

@@ -22,7 +22,8 @@ const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 const LOCK_PATIENCE: (u32, Duration) = (20, Duration::from_millis(50));
 
 const ASSIGNMENT: &str = "assignment.json";
-const RESULT: &str = "result.json";
+/// The file that says how it ended.
+pub(super) const RESULT: &str = "result.json";
 const BEGUN: &str = "begun.json";
 const JOB: &str = "job.json";
 const LOCK: &str = "worker.lock";
@@ -254,7 +255,8 @@ impl AssignmentFolder {
         opened.map_err(|error| disk("open", &path, &error))
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+    /// Reads a file of the folder; none where there is no such file.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
         let path = self.0.join(name);
         let mut content = Vec::new();
         let file = match File::open(&path) {
@@ -272,7 +274,7 @@ impl AssignmentFolder {
     }
 
     /// Writes a file in one step that survives a power failure.
-    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Failure> {
+    pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Failure> {
         let (path, beside) = (self.0.join(name), self.0.join(format!(".{name}.{}", std::process::id())));
         let written = || -> io::Result<()> {
             let mut file = File::create(&beside)?;

@@ -8,6 +8,7 @@
 
 pub mod assignment;
 pub mod folder;
+pub mod github_actions;
 pub mod local;
 pub mod sandbox;
 mod shell;
@@ -42,7 +43,7 @@ pub trait Engine: Send + Sync {
 pub struct Ticket {
     /// The folder of the assignment.
     pub folder: PathBuf,
-    /// What the engine calls it, where it has a name of its own: the number of a Slurm job.
+    /// What the engine calls it, where it has a name of its own: the number of a Slurm job or of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Host, Url};
 
 use super::client::GitHub;
+use super::dispatches::may_read;
 use super::limits::{Call, Priority};
 use super::names::RepositoryName;
 use super::transport::chain;
@@ -54,7 +55,7 @@ impl GitHub {
         let fetched = match self.get(&path, &[("name", name), ("per_page", PAGE)], Priority::Poll).await {
             Lookup::Found(fetched) => fetched,
             Lookup::Absent { reason } => return Lookup::Absent { reason },
-            Lookup::Failed(failure) => return Lookup::Failed(failure),
+            Lookup::Failed(failure) => return Lookup::Failed(may_read(failure, repository)),
         };
         let mut named = match fetched.json::<Artifacts>(&about) {
             Ok(listed) => listed.artifacts,
@@ -80,7 +81,7 @@ impl GitHub {
     ) -> Result<(), Failure> {
         let id = artifact.to_string();
         let path = ["repos", repository.owner(), repository.name(), "actions", "artifacts", &id, "zip"];
-        let address = self.signed_address(&path).await?;
+        let address = self.signed_address(&path).await.map_err(|failure| may_read(failure, repository))?;
         // What is signed is as good as a password for a while, so no message shows it.
         let about = format!("artifact {artifact} of {repository} at {}", address.host_str().unwrap_or("?"));
         let request = self.transport().without_token(Method::GET, address).timeout(DOWNLOAD);

@@ -258,7 +258,7 @@ impl GitHub {
     }
 
     /// Sends one write through octocrab, once, whatever becomes of it: a write that fails half-way may
-    /// have happened, and only who asked for it can look. `path` holds checked names only.
+    /// have happened, and only who asked for it can look. `path` holds checked names only; a null `body` is none.
     pub(super) async fn write(
         &self,
         call: Call,
@@ -266,12 +266,26 @@ impl GitHub {
         path: &str,
         body: &Value,
     ) -> Result<Answer, Failure> {
-        let permit = Arc::new(self.limiter().acquire(call, Priority::Action).await?);
+        let permit = self.limiter().acquire(call, Priority::Action).await?;
+        self.write_with(permit, method, path, body).await
+    }
+
+    /// The same with leave that was taken before. A failure here may have happened on the way; one to get leave
+    /// means that nothing was sent.
+    pub(super) async fn write_with(
+        &self,
+        permit: Permit,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Failure> {
+        let permit = Arc::new(permit);
         let request = http::Request::builder().method(method.clone()).uri(path).extension(permit);
         let unsent = |error: octocrab::Error| {
             Failure::permanent(format!("{method} {path}: cannot form the request: {}", chain(&error)))
         };
-        let request = self.octocrab.build_request(request, Some(body)).map_err(unsent)?;
+        let request =
+            self.octocrab.build_request(request, (!body.is_null()).then_some(body)).map_err(unsent)?;
         let response = self.octocrab.execute(request).await.map_err(|error| unwrapped(&error, path))?;
         let (head, body) = response.into_parts();
         let sent = head.extensions.get::<Sent>().cloned();

@@ -173,6 +173,33 @@ impl fmt::Display for BranchName {
     }
 }
 
+/// The file of a workflow below `.github/workflows`, such as `test.yml`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkflowFile(String);
+
+impl FromStr for WorkflowFile {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let stem = text.strip_suffix(".yml").or_else(|| text.strip_suffix(".yaml"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_right = stem.is_some_and(|stem| {
+            (1..=100).contains(&stem.len()) && stem.chars().all(plain) && !stem.starts_with('.')
+        });
+        if is_right {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAName::new(text, "the name of a workflow's file (test.yml)"))
+        }
+    }
+}
+
+impl fmt::Display for WorkflowFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// True where `path` names a file inside a repository and cannot be read as anything else: no
 /// absolute path, no `..`, no control characters.
 pub(super) fn is_file_path(path: &str) -> bool {

@@ -81,8 +81,11 @@ impl Channels {
         let builds = self.own().builds();
         let file = |member: DestructuredMember| {
             let DestructuredPackage { name, version, sha256, .. } = member.package;
+            let version = version.unwrap_or_default();
             let fits = |build: &&Build| {
-                build.sha256 == sha256 && build.name == name && [platform, NOARCH].contains(&&*build.subdir)
+                Some(&build.sha256) == sha256.as_ref()
+                    && build.name == name
+                    && [platform, NOARCH].contains(&&*build.subdir)
             };
             builds.iter().find(fits).cloned().ok_or(NotApart::Elsewhere { name, version })
         };

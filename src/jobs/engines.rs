@@ -8,16 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::SharedClock;
 use crate::config::{EngineKind, Engines as Settings};
 use crate::engine::Engine;
+use crate::engine::github_actions::packed::ServedFolder;
+use crate::engine::github_actions::{GitHubActionsEngine, GitHubActionsSettings};
 use crate::engine::local::{LocalEngine, LocalSettings, WorkerStart};
 use crate::engine::slurm::{SlurmEngine, SlurmSettings};
 use crate::engine::worker::WorkerSettings;
 use crate::failure::Failure;
+use crate::github::{GitHub, NotAName, Workflow};
 
 /// The engines by name.
 pub struct Engines {
     settings: Settings,
     state: PathBuf,
     program: Option<PathBuf>,
+    github: Option<GitHub>,
     clock: SharedClock,
     made: Mutex<BTreeMap<EngineKind, JobEngine>>,
 }
@@ -34,7 +38,7 @@ pub struct JobEngine {
 impl Engines {
     /// The engines as set up. What this machine needs for tests lies in the folder `state`.
     pub fn new(settings: Settings, state: PathBuf, clock: SharedClock) -> Self {
-        Self { settings, state, program: None, clock, made: Mutex::new(BTreeMap::new()) }
+        Self { settings, state, program: None, github: None, clock, made: Mutex::new(BTreeMap::new()) }
     }
 
     /// The same, with workers of the program `program`: for whatever is not tidegate's own binary itself.
@@ -42,12 +46,20 @@ impl Engines {
         Self { program: Some(program), ..self }
     }
 
+    /// The same, with GitHub for the engine that needs it.
+    pub fn with_github(self, github: Option<GitHub>) -> Self {
+        Self { github, ..self }
+    }
+
     /// The platform of the machines behind an engine.
     pub fn platform(&self, kind: EngineKind) -> &str {
-        match (kind, &self.settings.slurm) {
-            (EngineKind::Slurm, Some(cluster)) => &cluster.platform,
-            (EngineKind::Slurm, None) | (EngineKind::Local, _) => host_platform(),
-        }
+        let Settings { slurm, github_actions, .. } = &self.settings;
+        let elsewhere = match kind {
+            EngineKind::Local => None,
+            EngineKind::Slurm => slurm.as_ref().map(|cluster| cluster.platform.as_str()),
+            EngineKind::GithubActions => github_actions.as_ref().map(|actions| actions.platform.as_str()),
+        };
+        elsewhere.unwrap_or(host_platform())
     }
 
     /// The engine of that kind. One that cannot work on this machine is a [`Failure::Configuration`].
@@ -59,6 +71,7 @@ impl Engines {
         let engine = match kind {
             EngineKind::Local => self.local()?,
             EngineKind::Slurm => self.slurm()?,
+            EngineKind::GithubActions => self.github_actions()?,
         };
         made.insert(kind, engine.clone());
         Ok(engine)
@@ -103,6 +116,40 @@ impl Engines {
             programs: None,
         };
         let engine = SlurmEngine::new(settings, Arc::clone(&self.clock))?;
+        Ok(JobEngine { engine: Arc::new(engine), root: canonical(root)? })
+    }
+
+    fn github_actions(&self) -> Result<JobEngine, Failure> {
+        let actions = self.settings.github_actions.as_ref().ok_or_else(|| Failure::Configuration {
+            message: "tidegate.toml sets up no workflow of GitHub Actions".to_owned(),
+            hint: Some("add `[engine.github-actions]` with `repository`".to_owned()),
+        })?;
+        let github = self.github.clone().ok_or_else(|| Failure::Configuration {
+            message: "tests on GitHub Actions need a GitHub token".to_owned(),
+            hint: Some("add `token` to [github]; it needs to read and write Actions".to_owned()),
+        })?;
+        let misnamed = |error: NotAName| Failure::Configuration { message: error.to_string(), hint: None };
+        let workflow = Workflow {
+            repository: actions.repository.clone(),
+            file: actions.workflow.parse().map_err(misnamed)?,
+            branch: actions.branch.parse().map_err(misnamed)?,
+        };
+        let served = actions.served.iter().map(|served| {
+            let address = served.address.parse().map_err(|error| Failure::Configuration {
+                message: format!("`{}` is no address: {error}", served.address),
+                hint: None,
+            })?;
+            Ok(ServedFolder { folder: served.folder.clone(), address })
+        });
+        let root = self.state.join("github-actions");
+        let settings = GitHubActionsSettings {
+            root: root.clone(),
+            workflow,
+            most: actions.most as usize,
+            interval: actions.interval.get(),
+            served: served.collect::<Result<_, Failure>>()?,
+        };
+        let engine = GitHubActionsEngine::new(settings, github, Arc::clone(&self.clock))?;
         Ok(JobEngine { engine: Arc::new(engine), root: canonical(root)? })
     }
 }

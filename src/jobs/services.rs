@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engines::Engines;
 use crate::clock::SharedClock;
-use crate::config::{Configuration, JobKind, Settings};
+use crate::config::{Configuration, EngineKind, JobKind, Settings};
 use crate::failure::Failure;
 use crate::github::{GitHub, GitHubSettings, Pace};
 use crate::store::Store;
@@ -60,14 +60,16 @@ impl Services {
         };
         // A distribution that publishes needs `[publish]`; without one nothing is ever written there.
         let publish = settings.publish.as_ref().map(|publish| publish.directory.clone());
+        let engines = Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone())
+            .with_github(github.clone());
         Ok(Self {
             store,
             github,
             http,
-            clock: clock.clone(),
+            clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
             artifacts: settings.state.join("artifacts"),
-            engines: Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone()),
+            engines,
         })
     }
 
@@ -78,12 +80,13 @@ impl Services {
 }
 
 /// Whether any job that is switched on asks GitHub. R packages are released and promoted there; conda
-/// builds lie in channels, and only who keeps an integration repository, or has repositories tell of
-/// builds, needs it.
+/// builds lie in channels, and only who keeps an integration repository, has repositories tell of builds,
+/// or tests on GitHub Actions, needs it.
 fn needs_github(configuration: &Configuration) -> bool {
     let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
     enabled.any(|job| match (&job.kind, configuration.conda.get(&job.distribution)) {
         (JobKind::Integrate(settings), _) => settings.repository.is_some(),
+        (JobKind::Recheck(settings), _) => settings.engine == EngineKind::GithubActions,
         (JobKind::Intake(_), Some(conda)) => !conda.packages.is_empty(),
         _ => configuration.distributions.contains_key(&job.distribution),
     })

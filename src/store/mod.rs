@@ -63,7 +63,7 @@ pub use registry::{
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;
-pub use suites::{SuiteLeaf, SuiteMember};
+pub use suites::{PublishedSuite, SuiteHoldings, SuiteLeaf, SuiteMember};
 pub use verdicts::{Verdict, VerdictRow};
 pub use withdrawals::{Withdrawal, WithdrawalId};
 

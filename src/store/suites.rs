@@ -1,6 +1,6 @@
 //! Suites: revisions that pin exact member revisions, and their destructuring.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
@@ -38,7 +38,58 @@ pub struct SuiteLeaf {
     pub commit: String,
 }
 
+/// A suite revision that is published.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct PublishedSuite {
+    /// What it is.
+    #[sqlx(flatten)]
+    pub revision: SuiteLeaf,
+    /// When.
+    #[sqlx(try_from = "Micros")]
+    pub published_at: Timestamp,
+}
+
+/// What suites hold, one level each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SuiteHoldings {
+    /// For each suite its members.
+    pub members: BTreeMap<RevisionId, BTreeSet<RevisionId>>,
+    /// Every revision among them.
+    pub revisions: BTreeMap<RevisionId, SuiteLeaf>,
+}
+
 impl Store {
+    /// All published suite revisions, by name, and the newest of a name first.
+    pub async fn published_suites(&self) -> anyhow::Result<Vec<PublishedSuite>> {
+        Ok(sqlx::query_as(
+            "SELECT revision.id, namespace, name, version, build, commit_sha, published_at \
+             FROM suite JOIN revision ON revision.id = suite.revision_id JOIN package ON package.id = package_id \
+             ORDER BY name, namespace, published_at DESC, revision.id DESC",
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// What `suite` and the suites within it hold.
+    pub async fn suite_holdings(&self, suite: RevisionId) -> anyhow::Result<SuiteHoldings> {
+        let mut read = self.pool.begin().await?;
+        ensure!(is_suite(&mut read, suite).await?, "revision {} is not a published suite", suite.0);
+        let mut holdings = SuiteHoldings::default();
+        let mut open = vec![suite];
+        while let Some(revision) = open.pop() {
+            if holdings.revisions.contains_key(&revision) {
+                continue;
+            }
+            holdings.revisions.insert(revision, leaf(&mut read, revision).await?);
+            if is_suite(&mut read, revision).await? {
+                let members = members_of(&mut read, revision).await?;
+                open.extend(&members);
+                holdings.members.insert(revision, members.into_iter().collect());
+            }
+        }
+        Ok(holdings)
+    }
+
     /// Records the members of the suite revision `suite`, in order, for good. The same members again
     /// change nothing; others are refused, and so is a suite that would contain itself.
     pub async fn publish_suite(
@@ -88,15 +139,7 @@ impl Store {
         ensure!(is_suite(&mut read, suite).await?, "revision {} is not a published suite", suite.0);
         let mut leaves = Vec::new();
         for revision in leaves_of(&mut read, suite).await? {
-            leaves.push(
-                sqlx::query_as(
-                    "SELECT revision.id, namespace, name, version, build, commit_sha \
-                     FROM revision JOIN package ON package.id = package_id WHERE revision.id = ?",
-                )
-                .bind(revision)
-                .fetch_one(&mut *read)
-                .await?,
-            );
+            leaves.push(leaf(&mut read, revision).await?);
         }
         Ok(leaves)
     }
@@ -134,6 +177,16 @@ async fn leaves_of(
         }
     }
     Ok(leaves)
+}
+
+async fn leaf(connection: &mut Transaction<'_, Sqlite>, revision: RevisionId) -> anyhow::Result<SuiteLeaf> {
+    Ok(sqlx::query_as(
+        "SELECT revision.id, namespace, name, version, build, commit_sha \
+         FROM revision JOIN package ON package.id = package_id WHERE revision.id = ?",
+    )
+    .bind(revision)
+    .fetch_one(&mut **connection)
+    .await?)
 }
 
 async fn is_suite(connection: &mut Transaction<'_, Sqlite>, revision: RevisionId) -> anyhow::Result<bool> {

@@ -280,6 +280,20 @@ fn the_configuration_in_the_readme_is_sound() {
     assert_eq!(jobs, ["community-status", "releases", "snapshot", "staging", "staging-status"]);
 }
 
+#[test]
+fn the_engine_of_github_actions_in_the_operations_document_is_sound_and_its_workflow_is_shipped() {
+    let document = include_str!("../../docs/operations.md");
+    let (_, block) = document.split_once("[engine.github-actions]\nrepository").unwrap();
+    let block = block.split("```").next().unwrap().replace("/srv/tidegate", "../published");
+    let text = format!("[engine.github-actions]\nrepository{block}");
+    let configuration = Configuration::from_texts(vec![("/etc/tidegate/config/tidegate.toml".into(), text)]);
+    let actions = configuration.unwrap().settings.engine.github_actions.unwrap();
+    assert_eq!(actions.served[0].folder, Path::new("/etc/tidegate/published"), "seen from the file's folder");
+    let workflow =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/github-actions").join(actions.workflow);
+    assert!(workflow.is_file(), "{}", workflow.display());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

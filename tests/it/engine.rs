@@ -2,11 +2,14 @@
 //! that run something need bubblewrap; they say so and skip where it is missing, and fail there when
 //! `TIDEGATE_REQUIRE_REAL` is set.
 
+pub mod actions;
 mod cache;
+mod github_actions;
 mod limits;
 mod local;
-mod made;
+pub mod made;
 mod package_tests;
+mod packed;
 mod sandbox;
 pub mod slurm;
 mod worker;

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod cran;
 mod engine;
+mod galaxy;
 mod github_client;
 mod migrations;
 mod planner;

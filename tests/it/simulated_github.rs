@@ -7,6 +7,7 @@ mod people;
 mod rest;
 mod rules;
 mod strictness;
+mod workflows;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use rattler_package_streaming::ExtractError;
 use rattler_shell::activation::{ActivationVariables, Activator, PathModificationBehavior};
 use rattler_shell::shell::Bash;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::digest::hex;
 use crate::domain::Build;
@@ -106,6 +107,16 @@ impl InstallRequest {
     /// True where it holds no build.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// The same builds at other addresses: `turn` gives the new address of each file.
+    pub fn readdressed<E>(mut self, turn: impl Fn(&Url) -> Result<Url, E>) -> Result<Self, E> {
+        for record in &mut self.records {
+            record.url = turn(&record.url)?;
+            // It is only ever shown, and would still tell the old address.
+            record.channel = None;
+        }
+        Ok(self)
     }
 
     /// The scripts that conda runs once the packages in `prefix` are linked, dependencies first.

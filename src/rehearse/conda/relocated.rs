@@ -28,7 +28,8 @@ pub(super) fn relocated(world: &CondaWorld, engine: &LocalEngine, out: &Path, ro
     settings.publish = Some(Publish { directory: out.join(PUBLISHED) });
     settings.web = Some(Web { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
     // A socket of systemd's serves the daemon's own folder and no other.
-    settings.engine = Engines { local: LocalEngine { socket: None, ..engine.clone() }, slurm: None };
+    settings.engine =
+        Engines { local: LocalEngine { socket: None, ..engine.clone() }, slurm: None, github_actions: None };
     for distribution in relocated.conda.values_mut() {
         for address in &mut distribution.external {
             if let Some(channel) = world.channels.iter().find(|channel| channel.address == *address) {

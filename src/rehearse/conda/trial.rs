@@ -37,7 +37,8 @@ pub(super) fn check(world: &CondaWorld, engine: &LocalEngine, clock: SharedClock
 
 /// Runs a program that does nothing, as tests will be run.
 pub(super) async fn run(engine: &LocalEngine, out: &Path, clock: SharedClock) -> anyhow::Result<()> {
-    let settings = Settings { local: LocalEngine { socket: None, ..engine.clone() }, slurm: None };
+    let settings =
+        Settings { local: LocalEngine { socket: None, ..engine.clone() }, slurm: None, github_actions: None };
     let engines = Engines::new(settings, out.to_owned(), clock);
     let local = engines.get(EngineKind::Local).map_err(unable)?;
     let assignment = Assignment {

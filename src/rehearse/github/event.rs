@@ -83,6 +83,9 @@ pub enum Event {
         reference: String,
         /// Its inputs.
         inputs: Map<String, Value>,
+        /// The run that came of it; none where the world has no file of the workflow.
+        #[serde(default)]
+        run: Option<WorkflowRun>,
         /// When.
         at: Timestamp,
     },
@@ -236,10 +239,12 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
             repository.comments.push(Comment { id, number: *number, body, user, created_at: *at });
             Made::Number(id)
         }
-        Event::WorkflowDispatched { repository, workflow, reference, inputs, at } => {
+        Event::WorkflowDispatched { repository, workflow, reference, inputs, run, at } => {
             let (workflow, reference, inputs) = (workflow.clone(), reference.clone(), inputs.clone());
             let dispatch = Dispatch { workflow, reference, inputs, at: *at };
-            state.repository_mut(repository)?.dispatches.push(dispatch);
+            let repository = state.repository_mut(repository)?;
+            repository.dispatches.push(dispatch);
+            repository.runs.extend(run.clone());
             Made::Nothing
         }
         Event::RunRecorded { repository, run } => {

@@ -25,6 +25,7 @@ mod rest;
 pub mod server;
 mod simulation;
 pub mod state;
+mod workflows;
 
 pub use event::Event;
 pub use server::Served;

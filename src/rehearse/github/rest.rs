@@ -94,6 +94,7 @@ impl Call<'_> {
             ("GET", "/labels/{name}") => self.get_label(),
             ("GET", "/actions/workflows/{workflow_id}/runs") => self.list_runs(),
             ("GET", "/actions/runs/{run_id}") => self.get_run(),
+            ("POST", "/actions/runs/{run_id}/cancel") => self.cancel_run(),
             ("GET", "/actions/runs/{run_id}/artifacts") => self.list_artifacts(),
             ("GET", "/actions/artifacts/{artifact_id}/{archive_format}") => self.download_artifact(),
             ("POST", "/actions/workflows/{workflow_id}/dispatches") => self.dispatch(),

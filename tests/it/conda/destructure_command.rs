@@ -105,7 +105,7 @@ fn an_older_metapackage_is_taken_apart_when_it_is_named() {
         ["PLACE/staged", "qiime2-core=2023.08.02", "-c", "PLACE/forge", "--members", "q2-types", "--json"];
     let (_, out, _) = run(place.path(), &line);
     let found: tidegate::domain::Destructured = serde_json::from_str(&out).unwrap();
-    assert_eq!(found.metapackage.version, "2023.08.02");
+    assert_eq!(found.metapackage.version.as_deref(), Some("2023.08.02"));
 }
 
 #[test]

@@ -37,7 +37,11 @@ async fn members(scene: &Scene, platform: &str) -> Vec<String> {
         timeout: std::time::Duration::from_secs(60),
     };
     let apart = destructure(&task).unwrap();
-    apart.members.iter().map(|member| format!("{} {}", member.package.name, member.package.version)).collect()
+    apart
+        .members
+        .iter()
+        .map(|member| format!("{} {}", member.package.name, member.package.version.as_deref().unwrap()))
+        .collect()
 }
 
 #[tokio::test]

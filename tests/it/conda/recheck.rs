@@ -1,10 +1,15 @@
 //! The members of a metapackage tested again: with real archives, real solves and real tests on this
 //! machine's engine.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tidegate::store::RunState;
 
 use super::real::bubblewrap;
 use super::scene::{Package, Scene};
+use crate::engine::actions::{Actions, REPOSITORY};
+use crate::engine::made::serve;
 use crate::engine::slurm::cluster;
 
 const GOOD: &str = "set -e\ntest -f $PREFIX/share/extdep.txt\n";
@@ -85,6 +90,56 @@ async fn pass_fail_unsatisfiable_and_no_tests_come_out_as_such_on_a_cluster() {
         cluster.configuration().display()
     );
     four_ways(scene).await;
+}
+
+/// The scene with its tests on GitHub Actions, which reach its channels over HTTP.
+async fn on_github_actions(mut scene: Scene) -> (Scene, Actions) {
+    let actions = Actions::new(scene.clock.clone()).await;
+    scene.engine = "github-actions";
+    scene.engines = format!(
+        "[engine.github-actions]\nrepository = \"{REPOSITORY}\"\ninterval = \"1s\"\n\
+         [[engine.github-actions.served]]\nfolder = \"{}\"\naddress = \"{}\"\n",
+        scene.channels().display(),
+        serve(scene.channels()),
+    );
+    scene.github = Some(Arc::clone(&actions.simulated).serve().await.unwrap());
+    (scene, actions)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pass_fail_unsatisfiable_and_no_tests_come_out_as_such_on_github_actions() {
+    if !bubblewrap() {
+        return;
+    }
+    let (scene, actions) = on_github_actions(Scene::new(FOUR).await).await;
+    let _runner = actions.carry_out_always();
+    four_ways(scene).await;
+    assert_eq!(actions.simulated.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recheck_that_was_stopped_takes_its_runs_on_github_actions_up_again() {
+    if !bubblewrap() {
+        return;
+    }
+    let (scene, actions) = on_github_actions(Scene::new(r#""q2-one", "q2-two""#).await).await;
+    Scene::offer(&scene.forge(), &[Package::new("extdep", "1.0")]);
+    let member = |name: &str| Package::new(name, "1.0").depends(&["extdep"]).test("true\n");
+    Scene::offer(
+        &scene.staged(),
+        &[member("q2-one"), member("q2-two"), metapackage("2026.10.01", &["q2-one 1.0 0", "q2-two 1.0 0"])],
+    );
+    let stopped = scene.pass_stopped_after("recheck", Duration::from_secs(3)).await;
+    assert_ne!(stopped.state, RunState::Done, "{stopped:?}");
+    assert_eq!(actions.runs().len(), 2);
+
+    let mut next = scene.after_a_crash().await;
+    next.github = Some(Arc::clone(&actions.simulated).serve().await.unwrap());
+    let _runner = actions.carry_out_always();
+    let run = next.next_day("recheck").await;
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.01 passes: 2 green");
+    assert_eq!(actions.runs().len(), 2, "neither was asked for twice");
+    assert_eq!(actions.simulated.violations(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -75,6 +75,11 @@ impl Scene {
         Self { folder, clock, store, members, platforms, modes, engines, engine, github: None, repository }
     }
 
+    /// The folder that holds all channels.
+    pub fn channels(&self) -> PathBuf {
+        self.folder.path().to_path_buf()
+    }
+
     pub fn tested(&self) -> PathBuf {
         self.folder.path().join("published/tiny/tested")
     }
@@ -225,15 +230,17 @@ impl Scene {
         let state = self.folder.path().join("state");
         tidegate::tls::prepare();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidegate"));
+        let github = self.client().await;
         Arc::new(Services {
             store: self.store.clone(),
-            github: self.client().await,
+            github: github.clone(),
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
             artifacts: state.join("artifacts"),
             engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone())
-                .with_program(program),
+                .with_program(program)
+                .with_github(github),
         })
     }
 

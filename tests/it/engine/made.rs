@@ -111,7 +111,8 @@ impl Place {
     }
 }
 
-fn executable(path: &Path) {
+/// Lets a file be run.
+pub fn executable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

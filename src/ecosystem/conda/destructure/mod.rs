@@ -65,6 +65,7 @@ pub fn destructure(task: &DestructureTask<'_>) -> Result<Destructured, Destructu
         platform: Some(task.platform.to_owned()),
         metapackage: package(build_of(metapackage)),
         members,
+        notes: Vec::new(),
     })
 }
 
@@ -194,7 +195,9 @@ fn declared_members(
         return Err(DestructureError::Members { package: build_of(metapackage).to_string(), problems });
     }
     let taken = members.into_values();
-    Ok(taken.map(|(record, via)| DestructuredMember { package: package(build_of(&record)), via }).collect())
+    let member =
+        |(record, via)| DestructuredMember { package: package(build_of(&record)), via, locked: Vec::new() };
+    Ok(taken.map(member).collect())
 }
 
 /// Whether a line of dependencies is about that package.
@@ -224,5 +227,11 @@ fn no_members(task: &DestructureTask<'_>, metapackage: &RepoDataRecord) -> Destr
 
 fn package(build: Build) -> DestructuredPackage {
     let Build { name, version, build, sha256, channel, .. } = build;
-    DestructuredPackage { name, version, build, sha256, channel }
+    DestructuredPackage {
+        name,
+        version: Some(version),
+        build: Some(build),
+        sha256: Some(sha256),
+        channel: Some(channel),
+    }
 }

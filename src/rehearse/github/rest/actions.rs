@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::super::answer::Answer;
 use super::super::artifact_storage;
 use super::super::event::Event;
-use super::super::files::resolve;
+use super::super::files::{File, read, resolve};
 use super::super::limits::Resource;
 use super::super::refused::Refused;
 use super::super::simulation::Inner;
-use super::super::state::{Artifact, WorkflowRun};
+use super::super::state::{Artifact, WorkflowRun, not_simulated};
+use super::super::workflows;
 use super::{Call, shapes};
 
 /// The state of all budgets. The ones that the simulation does not use are whole.
@@ -24,10 +25,14 @@ pub(super) fn rate_limit(inner: &mut Inner, now: Timestamp) -> Answer {
 impl Call<'_> {
     /// Runs of a workflow, newest first. A workflow is known where the repository lists it, or it has a run or was dispatched.
     pub(super) fn list_runs(&self) -> Result<Answer, Refused> {
-        self.only_query(&["status", "per_page", "page", "exclude_pull_requests"])?;
+        self.only_query(&["status", "event", "per_page", "page", "exclude_pull_requests"])?;
+        if self.query("event").is_some_and(|event| event != "workflow_dispatch") {
+            return Err(not_simulated("runs that were not dispatched"));
+        }
         let repository = self.repository()?;
         let workflow = self.parameter("workflow_id");
         let known = repository.workflows.contains(workflow)
+            || self.has_workflow_file(workflow)?
             || repository.runs.iter().any(|run| run.workflow == workflow)
             || repository.dispatches.iter().any(|dispatch| dispatch.workflow == workflow);
         if !known {
@@ -93,22 +98,53 @@ impl Call<'_> {
         Ok(Answer::found_at(location))
     }
 
+    /// Dispatches a workflow. One whose file the world has makes a run, which waits for somebody to carry it
+    /// out; of another one only the dispatch is kept.
     pub(super) fn dispatch(&mut self) -> Result<Answer, Refused> {
-        self.only(&["ref", "inputs"])?;
+        self.only(&["ref", "inputs", "return_run_details"])?;
         let reference = self.text("ref").unwrap_or_default();
-        if let Some(git) = &self.repository()?.git
+        let workflow = self.parameter("workflow_id").to_owned();
+        let inputs = self.request.body["inputs"].as_object().cloned().unwrap_or_default();
+        let repository = self.repository()?;
+        if let Some(git) = &repository.git
             && resolve(git, &reference).is_none()
         {
             return Err(Refused::unprocessable(format!("No ref found for: {reference}")));
         }
-        let event = Event::WorkflowDispatched {
-            repository: self.name.clone(),
-            workflow: self.parameter("workflow_id").to_owned(),
-            reference,
-            inputs: self.request.body["inputs"].as_object().cloned().unwrap_or_default(),
-            at: self.now,
-        };
-        self.perform(event)?;
-        Ok(Answer::no_content())
+        let asked = workflows::Asked { file: &workflow, reference: &reference, inputs: &inputs };
+        let run = workflows::dispatched(repository, &asked, self.now)?;
+        let wants_details = self.request.body["return_run_details"] == true;
+        let details = run.as_ref().filter(|_| wants_details).map(|run| {
+            json!({
+                "workflow_run_id": run.id,
+                "run_url": format!("{}/repos/{}/actions/runs/{}", self.request.api, self.name, run.id),
+                "html_url": run.html_url,
+            })
+        });
+        let (repository, at) = (self.name.clone(), self.now);
+        self.perform(Event::WorkflowDispatched { repository, workflow, reference, inputs, run, at })?;
+        Ok(details.map_or_else(Answer::no_content, |details| Answer::ok(&details)))
+    }
+
+    /// Ends a run as a person's click does. One that has ended cannot be cancelled.
+    pub(super) fn cancel_run(&mut self) -> Result<Answer, Refused> {
+        let id = self.number("run_id")?;
+        let run = self.repository()?.runs.iter().find(|run| run.id == id && run.created_at <= self.now);
+        let mut run = run.cloned().ok_or_else(|| Refused::not_found("Not Found"))?;
+        if run.status == "completed" {
+            return Err(Refused::status(409, "CONFLICT", "Cannot cancel a workflow run that is completed."));
+        }
+        run.status = "completed".to_owned();
+        run.conclusion = Some("cancelled".to_owned());
+        self.perform(Event::RunRecorded { repository: self.name.clone(), run })?;
+        Ok(Answer::json(202, &json!({})))
+    }
+
+    /// True where the default branch has a file of the workflow.
+    fn has_workflow_file(&self, workflow: &str) -> Result<bool, Refused> {
+        let repository = self.repository()?;
+        let path = format!(".github/workflows/{workflow}");
+        Ok(repository.git.is_some()
+            && matches!(read(repository, repository.default_branch(), &path)?, Some(File::Content(_))))
     }
 }
