@@ -14,6 +14,7 @@ mod files;
 pub mod git;
 mod graphql;
 mod journal;
+pub mod issues;
 pub mod limits;
 mod merge;
 mod oid;
