@@ -71,14 +71,23 @@ impl Call<'_> {
         }
     }
 
+    /// The time from which on entries are listed, by their last change.
+    fn since(&self) -> Result<Timestamp, Refused> {
+        let text = self.query("since");
+        text.map_or(Ok(Timestamp::MIN), |text| {
+            text.parse().map_err(|_| Refused::invalid_field("Issue", "since", "invalid"))
+        })
+    }
+
     /// GitHub lists pull requests among the issues.
     pub(super) fn list_issues(&self) -> Result<Answer, Refused> {
-        self.only_query(&["state", "labels", "creator", "sort", "direction", "per_page", "page"])?;
-        let repository = self.repository()?;
+        self.only_query(&["state", "labels", "creator", "sort", "direction", "since", "per_page", "page"])?;
+        let (repository, since) = (self.repository()?, self.since()?);
         let state = self.query("state").unwrap_or("open");
         let labels: Vec<&str> = self.query("labels").map(|all| all.split(',').collect()).unwrap_or_default();
         let wanted = |entry: &Entry<'_>| {
             (state == "all" || entry.is_open() == (state == "open"))
+                && entry.times().1 >= since
                 && labels.iter().all(|label| entry.labels().iter().any(|one| one.eq_ignore_ascii_case(label)))
                 && self.query("creator").is_none_or(|creator| entry.user().eq_ignore_ascii_case(creator))
         };
@@ -156,10 +165,10 @@ impl Call<'_> {
     }
 
     pub(super) fn list_comments(&self) -> Result<Answer, Refused> {
-        self.only_query(&["per_page", "page"])?;
-        let (repository, number) = (self.repository()?, self.entry()?.number());
-        let comments: Vec<_> =
-            repository.comments.iter().filter(|comment| comment.number == number).collect();
+        self.only_query(&["since", "per_page", "page"])?;
+        let (repository, number, since) = (self.repository()?, self.entry()?.number(), self.since()?);
+        let comments = repository.comments.iter().filter(|comment| comment.number == number);
+        let comments: Vec<_> = comments.filter(|comment| comment.created_at >= since).collect();
         Ok(self.page(comments, |comment| shapes::comment(&self.request.api, repository, comment)))
     }
 
