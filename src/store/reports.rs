@@ -173,12 +173,14 @@ impl Store {
 
     /// The numbers of the issues in a repository that other reports than this one have.
     pub async fn issues_of_others(&self, report: &Report) -> anyhow::Result<Vec<i64>> {
-        sqlx::query_scalar("SELECT number FROM report WHERE repository = ? AND id <> ? AND number IS NOT NULL")
-            .bind(&report.repository)
-            .bind(report.id)
-            .fetch_all(&self.pool)
-            .await
-            .with_context(|| format!("cannot read which issues of {} are taken", report.repository))
+        sqlx::query_scalar(
+            "SELECT number FROM report WHERE repository = ? AND id <> ? AND number IS NOT NULL",
+        )
+        .bind(&report.repository)
+        .bind(report.id)
+        .fetch_all(&self.pool)
+        .await
+        .with_context(|| format!("cannot read which issues of {} are taken", report.repository))
     }
 
     /// Makes this what is to be told of a subject: its text and its comments together, or neither. Nothing
