@@ -149,17 +149,25 @@ impl GitHub {
         repository: &RepositoryName,
         author: &str,
     ) -> Result<Vec<IssueSeen>, IssueRefused> {
-        self.list_issues(repository, &[("state", "open"), ("creator", author)]).await
+        let path = ["repos", repository.owner(), repository.name(), "issues"];
+        let query = [("state", "open"), ("creator", author)];
+        Ok(issues(self.issue_pages(&path, &query, |_: &RestIssue| false).await?))
     }
 
-    /// The issues of a repository, open and closed, that changed since a time. More than a thousand are a
-    /// failure.
+    /// The issues of a repository, open and closed, that were opened since a time, the newest first. More than
+    /// a thousand are a failure.
     pub async fn issues_since(
         &self,
         repository: &RepositoryName,
         since: Timestamp,
     ) -> Result<Vec<IssueSeen>, IssueRefused> {
-        self.list_issues(repository, &[("state", "all"), ("since", &seconds(since))]).await
+        // GitHub's own `since` is about the last change, which is never before the opening.
+        let since_text = seconds(since);
+        let query = [("state", "all"), ("sort", "created"), ("direction", "desc"), ("since", &*since_text)];
+        let path = ["repos", repository.owner(), repository.name(), "issues"];
+        let older = |issue: &RestIssue| issue.created_at < since;
+        let found = self.issue_pages(&path, &query, older).await?;
+        Ok(issues(found))
     }
 
     /// The comments on an issue since a time, oldest first. More than a thousand are a failure.
@@ -171,7 +179,8 @@ impl GitHub {
     ) -> Result<Vec<Comment>, IssueRefused> {
         let number = number.to_string();
         let path = ["repos", repository.owner(), repository.name(), "issues", &number, "comments"];
-        let found: Vec<RestComment> = self.issue_pages(&path, &[("since", &seconds(since))]).await?;
+        let query = [("since", &*seconds(since))];
+        let found: Vec<RestComment> = self.issue_pages(&path, &query, |_| false).await?;
         let comments = found.into_iter().map(|comment| Comment {
             id: comment.id,
             author: comment.user.map(|user| user.login),
@@ -181,21 +190,12 @@ impl GitHub {
         Ok(comments.collect())
     }
 
-    async fn list_issues(
-        &self,
-        repository: &RepositoryName,
-        query: &[(&str, &str)],
-    ) -> Result<Vec<IssueSeen>, IssueRefused> {
-        let path = ["repos", repository.owner(), repository.name(), "issues"];
-        let found: Vec<RestIssue> = self.issue_pages(&path, query).await?;
-        // GitHub lists pull requests among the issues.
-        Ok(found.into_iter().filter(|issue| issue.pull_request.is_none()).map(RestIssue::seen).collect())
-    }
-
+    /// All entries of a list, up to the page whose last one is the first that is `beyond` what is wanted.
     async fn issue_pages<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
+        beyond: impl Fn(&T) -> bool,
     ) -> Result<Vec<T>, IssueRefused> {
         let (mut all, size) = (Vec::new(), PAGE.to_string());
         for page in 1..=MOST_PAGES {
@@ -203,7 +203,7 @@ impl GitHub {
             let paged: Vec<_> =
                 query.iter().copied().chain([("per_page", &*size), ("page", &*page)]).collect();
             let entries: Vec<T> = self.read_issues(path, &paged).await?;
-            let is_last = entries.len() < PAGE;
+            let is_last = entries.len() < PAGE || entries.last().is_some_and(&beyond);
             all.extend(entries);
             if is_last {
                 return Ok(all);
@@ -225,6 +225,11 @@ impl GitHub {
             Lookup::Failed(failure) => Err(failure.into()),
         }
     }
+}
+
+/// GitHub lists pull requests among the issues.
+fn issues(found: Vec<RestIssue>) -> Vec<IssueSeen> {
+    found.into_iter().filter(|issue| issue.pull_request.is_none()).map(RestIssue::seen).collect()
 }
 
 /// The body of a write that was carried out, or why it was not.
@@ -260,6 +265,7 @@ struct RestIssue {
     state: String,
     html_url: String,
     user: Option<Login>,
+    created_at: Timestamp,
     pull_request: Option<Value>,
 }
 

@@ -8,7 +8,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::Store;
 use super::blobs::digest_of;
-use super::columns::{JsonText, Micros};
+use super::columns::{JsonText, MaybeMicros, Micros};
 use super::events::{NewEvent, insert_event};
 
 /// A report's number in this store.
@@ -99,6 +99,9 @@ pub struct Report {
     pub told_digest: Option<String>,
     /// Why GitHub did not take it; absent where it does.
     pub refused: Option<String>,
+    /// When GitHub was last asked to create something for it.
+    #[sqlx(try_from = "MaybeMicros")]
+    pub tried_at: Option<Timestamp>,
     /// When it began.
     #[sqlx(try_from = "Micros")]
     pub began_at: Timestamp,
@@ -120,7 +123,7 @@ macro_rules! select {
     ($from_where:literal) => {
         concat!(
             "SELECT id, distribution, subject, episode, repository, title, body, labels, text_digest, facts, \
-             is_over, number, url, standing, told_digest, refused, began_at FROM report ",
+             is_over, number, url, standing, told_digest, refused, tried_at, began_at FROM report ",
             $from_where
         )
     };
@@ -214,6 +217,18 @@ impl Store {
             .await
             .with_context(|| format!("cannot record a comment on {}", telling.subject))?;
         }
+        Ok(write.commit().await?)
+    }
+
+    /// Writes down that GitHub is about to be asked to create something for a report.
+    pub async fn report_tried(&self, report: ReportId, at: Timestamp) -> anyhow::Result<()> {
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE report SET tried_at = ? WHERE id = ?")
+            .bind(Micros(at))
+            .bind(report)
+            .execute(&mut *write)
+            .await
+            .with_context(|| format!("cannot record an attempt at report {}", report.0))?;
         Ok(write.commit().await?)
     }
 

@@ -19,6 +19,7 @@ CREATE TABLE report (
     told_digest TEXT,                -- of the text that the issue has
     refused TEXT,                    -- why GitHub did not take it
     refused_digest TEXT,             -- the text that it did not take
+    tried_at INTEGER,                -- when GitHub was last asked to create something
     began_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     UNIQUE (distribution, subject, episode),
