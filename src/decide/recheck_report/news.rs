@@ -28,10 +28,10 @@ pub fn package_comment(frame: &Frame, package: &str, ending: &Ending, news: &[Ne
             News::Fault { changes: found, places } => {
                 let places: Vec<String> = places.iter().map(|place| escape(&key_in_words(place))).collect();
                 let at_fault = match found.as_slice() {
-                    [only] => format!("The change at fault is {}", name(only)),
-                    several => format!("At fault together are {}", changes(several)),
+                    [only] => format!("The change at fault was found: {}", name(only)),
+                    several => format!("What is at fault together was found: {}", changes(several)),
                 };
-                format!("{at_fault}: found by tests on {}.", places.join(", and on "))
+                format!("{at_fault}, on {}.", places.join(", and on "))
             }
         })
         .collect();

@@ -24,5 +24,6 @@ mod readers;
 mod reading;
 mod real;
 mod recheck;
+mod reports;
 mod scene;
 mod solving;
