@@ -14,6 +14,8 @@ pub mod poll_releases;
 pub mod promote;
 pub mod recheck;
 mod reports;
+#[cfg(test)]
+mod reports_tests;
 mod services;
 mod settled;
 pub mod snapshot;

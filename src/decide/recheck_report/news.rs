@@ -51,11 +51,11 @@ pub fn moved_comment(frame: &Frame, told: &Troubles, now: &Troubles, passes: boo
     };
     let began = began.iter().map(|place| {
         let ((member, rest), trouble) = (split(place), &now[*place]);
-        format!("- {member} {} fails on {rest}\n", name(&trouble.revision))
+        format!("- {member} {} does not pass on {rest}\n", name(&trouble.revision))
     });
     let ended = ended.iter().map(|place| {
         let (member, rest) = split(place);
-        format!("- {member} fails no more on {rest}\n")
+        format!("- {member} is no longer in the way on {rest}\n")
     });
     let lines: Vec<String> = began.chain(ended).collect();
     let mut text: String = lines.iter().take(LINES).map(String::as_str).collect();

@@ -81,7 +81,7 @@ pub(super) fn fault(verdict: &CaseVerdict) -> String {
         ([], Some(Suspected { left, why })) => sentences.push(format!(
             "The fault lies among {}; they were not told apart, since {}.",
             changes(left),
-            escape(&why.to_string())
+            why
         )),
         ([only], _) => sentences.push(format!("**The change at fault is {}.**", name(only))),
         (several, _) => sentences.push(format!("**At fault together are {}.**", changes(several))),

@@ -133,7 +133,7 @@ fn test_commands(case: &TroubledCase) -> String {
             format!("{}{command}", if is_script { &enter } else { "" })
         }
         Some(TestVerdict::Fail { step: FailedStep::Install | FailedStep::Solve, .. }) => String::new(),
-        _ => format!("{enter}ls"),
+        _ => format!("{enter}# then run each run_test.* that lies here"),
     }
 }
 

@@ -154,12 +154,16 @@ fn comments_call_for_what_is_new() {
             places: texts(&["linux-64/latest", "linux-64/pinned"]),
         },
     ];
-    insta::assert_snapshot!(package_comment(&frame(), "q2-types", &Ending::Left, &news), @"");
+    insta::assert_snapshot!(package_comment(&frame(), "q2-types", &Ending::Left, &news), @r"
+    - It now fails on osx-64 with the newest dependencies too, since 2026-11-21.
+    - Its build `1.1 py310_0` fails as well.
+    - What is at fault together was found: `numpy 1.26.4 → 2.0.0` and `pandas 2.1 → 2.2`, on linux-64 with the newest dependencies, and on linux-64 within the lines of the metapackage.
+    ");
     let builds: BTreeSet<String> = ["1.2 py310_0".to_owned()].into();
     let over = |ending: &Ending| package_comment(&frame(), "q2-types", ending, &[News::Over]);
-    insta::assert_snapshot!(over(&Ending::Green(builds.clone())), @"");
-    insta::assert_snapshot!(over(&Ending::Otherwise(builds)), @"");
-    insta::assert_snapshot!(over(&Ending::Left), @"");
+    insta::assert_snapshot!(over(&Ending::Green(builds.clone())), @"`q2-types` `1.2 py310_0` is green again everywhere in QIIME 2 tiny 2024.10. There is nothing left to do, so this issue is closed.");
+    insta::assert_snapshot!(over(&Ending::Otherwise(builds)), @"`q2-types` `1.2 py310_0` holds QIIME 2 tiny 2024.10 back no more. There is nothing left to do, so this issue is closed.");
+    insta::assert_snapshot!(over(&Ending::Left), @"`q2-types` is no member of QIIME 2 tiny 2024.10 any more. There is nothing left to do, so this issue is closed.");
 }
 
 #[test]
@@ -167,7 +171,16 @@ fn the_last_text_of_an_issue_says_what_it_was() {
     let mut case = red("linux-64", RecheckMode::Latest, TestVerdict::TimedOut { after: 60 });
     case.verdict.culprit = Some(texts(&["numpy 1.26.4 → 2.0.0"]));
     let told: Troubles = [("linux-64/latest".to_owned(), trouble(&case.verdict, case.since))].into();
-    insta::assert_snapshot!(over_body(&frame(), "q2-types", &Ending::Left, &told), @"");
+    insta::assert_snapshot!(over_body(&frame(), "q2-types", &Ending::Left, &told), @r"
+    **`q2-types` is no member of QIIME 2 tiny 2024.10 any more.**
+
+    What it was:
+
+    - `1.0 py310_0` on linux-64 with the newest dependencies, since 2026-11-20
+    - at fault: `numpy 1.26.4 → 2.0.0`
+
+    There is nothing left to do. If it fails again, a new issue says so.
+    ");
 }
 
 /// A distribution in which everything occurs.
