@@ -2,6 +2,7 @@
 //! bad, and that it keeps to GitHub's limits.
 
 mod artifacts;
+mod issues;
 mod limits;
 mod reads;
 mod server;
