@@ -354,7 +354,7 @@ impl<'a> Delivery<'a> {
             at: self.now(),
             kind: KIND.to_owned(),
             job: self.context.job.clone(),
-            package: report.subject.strip_prefix("package/").map(str::to_owned),
+            package: report.subject.split_once("package/").map(|(_, name)| name.to_owned()),
             body: json!({
                 "distribution": report.distribution, "subject": report.subject,
                 "repository": report.repository, "refused": why,

@@ -35,7 +35,7 @@ pub enum ReportStanding {
 pub struct Telling {
     /// The distribution.
     pub distribution: String,
-    /// What it is about, such as `package/q2-types`.
+    /// What it is about, such as `passed/package/q2-types`.
     pub subject: String,
     /// The repository whose issue tells it: `owner/name`.
     pub repository: String,

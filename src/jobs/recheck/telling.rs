@@ -26,10 +26,6 @@ use crate::jobs::conda_channels::Channels;
 use crate::jobs::reports::Delivery;
 use crate::store::{NewReportComment, Report, ReportStanding, Telling};
 
-/// The subject of the rolling issue.
-const DISTRIBUTION: &str = "distribution";
-/// What the subjects of packages begin with.
-const PACKAGE: &str = "package/";
 /// How much of a log is read for a text, in bytes: its end.
 const LOG_END: usize = 32 * 1024;
 
@@ -52,6 +48,11 @@ impl Recheck {
         self.deliver(context).await?;
         self.tell_distribution(reports, &frame, plan).await?;
         self.deliver(context).await
+    }
+
+    /// The subject of the report on a package: another channel for what has passed is another gate.
+    fn subject_of(&self, package: &str) -> String {
+        format!("{}/package/{package}", self.settings.to)
     }
 
     /// Carries out what is still to be told of the distribution.
@@ -97,7 +98,8 @@ impl Recheck {
             self.tell_package(reports, frame, (facts, verdicts), package).await?;
         }
         let present = self.services.store.reports(&self.distribution.name).await?;
-        let names = present.iter().filter_map(|report| report.subject.strip_prefix(PACKAGE));
+        let prefix = self.subject_of("");
+        let names = present.iter().filter_map(|report| report.subject.strip_prefix(&prefix));
         Ok(names.map(str::to_owned).collect())
     }
 
@@ -110,7 +112,7 @@ impl Recheck {
         package: &str,
     ) -> anyhow::Result<()> {
         let store = &self.services.store;
-        let subject = format!("{PACKAGE}{package}");
+        let subject = self.subject_of(package);
         let present = store.report(&self.distribution.name, &subject).await?;
         let configured = self.distribution.packages.get(package).filter(|package| package.reports);
         let repository = match (configured, &present) {
@@ -157,7 +159,8 @@ impl Recheck {
         plan: &RecheckPlan,
     ) -> anyhow::Result<()> {
         let (store, distribution) = (&self.services.store, &self.distribution);
-        let present = store.report(&distribution.name, DISTRIBUTION).await?;
+        let subject = format!("{}/distribution", self.settings.to);
+        let present = store.report(&distribution.name, &subject).await?;
         let before = troubles_of(present.as_ref())?;
         let troubled = plan.verdicts.iter().filter(|one| is_troubled(one, &distribution.without_tests));
         let now = self.troubles(troubled, place_in_distribution, &before).await?;
@@ -177,7 +180,7 @@ impl Recheck {
         };
         let telling = Telling {
             distribution: distribution.name.clone(),
-            subject: DISTRIBUTION.to_owned(),
+            subject,
             repository: reports.repository.clone(),
             title: summary_title(frame),
             body: summary_body(&summary),
@@ -270,10 +273,11 @@ impl Recheck {
 
     /// Where the maintainers of each package in trouble were told.
     async fn told(&self, now: &Troubles) -> anyhow::Result<BTreeMap<String, Told>> {
+        let prefix = self.subject_of("");
         let members: BTreeSet<&str> = now.keys().filter_map(|place| place.split('/').next()).collect();
         let mut told = BTreeMap::new();
         for report in self.services.store.reports(&self.distribution.name).await? {
-            let Some(package) = report.subject.strip_prefix(PACKAGE).filter(|name| members.contains(name))
+            let Some(package) = report.subject.strip_prefix(&prefix).filter(|name| members.contains(name))
             else {
                 continue;
             };

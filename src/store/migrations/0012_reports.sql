@@ -3,7 +3,7 @@
 CREATE TABLE report (
     id INTEGER PRIMARY KEY,
     distribution TEXT NOT NULL,
-    subject TEXT NOT NULL,           -- what it is about, such as package/q2-types; one present report for each
+    subject TEXT NOT NULL,           -- what it is about, such as passed/package/q2-types; one present report for each
     episode INTEGER NOT NULL CHECK (episode > 0),
     repository TEXT NOT NULL,        -- owner/name
     title TEXT NOT NULL,
