@@ -2,8 +2,8 @@
 //!
 //! A pass writes down what is to be told, in one transaction, and this carries it out: at once, and where GitHub
 //! cannot be reached, in a later pass. Nothing here decides what is told, and no failure of GitHub is one of
-//! the job: a repository that takes no issues becomes a state of its report, with an event, and is tried again
-//! only once there is something new to tell.
+//! the job: a repository that takes no issues becomes a state of its report, with an event, and is asked again
+//! once there is something new to tell, or a week later.
 //!
 //! When the power fails before an effect, its row is still untold. Between an effect and its receipt: an issue is
 //! found by its author and hidden marker, a comment by its marker, and both are adopted; an edit is compared with
@@ -27,6 +27,9 @@ use crate::store::{Action, ActionState, Intention, NewEvent, Report, ReportComme
 const KIND: &str = "report";
 /// How long GitHub may take until what it created can be seen in its lists.
 const APPEARS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+/// When a repository that refused a report is asked again although there is nothing new to tell: somebody may
+/// have switched its issues on, or given the token a permission.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// By how much our clock may be ahead of GitHub's.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
@@ -72,6 +75,13 @@ struct Addressed<'r> {
     key: String,
 }
 
+/// The issue of a report.
+struct Opened {
+    number: u64,
+    /// True where it was opened just now, with the present text.
+    is_new: bool,
+}
+
 impl<'a> Delivery<'a> {
     pub(super) fn new(services: &'a Services, distribution: &'a str, context: &'a RunContext) -> Self {
         Self { services, distribution, context, login: OnceCell::new() }
@@ -79,7 +89,8 @@ impl<'a> Delivery<'a> {
 
     /// Tells whatever is still to be told of the distribution. Fails where the store does, and only then.
     pub(super) async fn deliver(&self) -> anyhow::Result<()> {
-        let untold = self.services.store.untold_reports(self.distribution).await?;
+        let asked_before = self.now().checked_sub(ASK_AGAIN).unwrap_or(Timestamp::MIN);
+        let untold = self.services.store.untold_reports(self.distribution, asked_before).await?;
         if untold.is_empty() {
             return Ok(());
         }
@@ -122,8 +133,11 @@ impl<'a> Delivery<'a> {
 
     async fn deliver_one(&self, github: &GitHub, report: &Report) -> Result<(), Undelivered> {
         let to = Addressed::new(report)?;
-        let (number, is_new) = match report.number {
-            Some(number) => (u64::try_from(number).context("an issue has a number above 0")?, false),
+        let Opened { number, is_new } = match report.number {
+            Some(number) => {
+                let number = u64::try_from(number).context("an issue has a number above 0")?;
+                Opened { number, is_new: false }
+            }
             None => match self.open(github, &to).await? {
                 Some(opened) => opened,
                 None => return Ok(()),
@@ -149,14 +163,15 @@ impl<'a> Delivery<'a> {
         Ok(self.abandon_rest(&to, "it is told otherwise by now").await?)
     }
 
-    /// Opens the issue of a report, or finds the one that an earlier attempt has opened; true where it was opened
-    /// now. Nothing where none is needed any more.
-    async fn open(&self, github: &GitHub, to: &Addressed<'_>) -> Result<Option<(u64, bool)>, Undelivered> {
+    /// Opens the issue of a report, or finds the one that an earlier attempt has opened. Nothing where none is
+    /// needed any more.
+    async fn open(&self, github: &GitHub, to: &Addressed<'_>) -> Result<Option<Opened>, Undelivered> {
         let (store, report) = (&self.services.store, to.report);
         let key = format!("{}/open", to.key);
         let before = store.action(&key).await?;
         if let Some(Action { state: ActionState::Done, receipt: Some(receipt), .. }) = &before {
-            return Ok(Some((self.opened(report, receipt).await?, false)));
+            let number = self.opened(report, receipt).await?;
+            return Ok(Some(Opened { number, is_new: false }));
         }
         if before.is_none() && report.is_over {
             // What could not be told before it was over is no news any more.
@@ -169,7 +184,8 @@ impl<'a> Delivery<'a> {
             self.intend(&key, json!({ "covers": covered })).await?;
             let receipt = json!({ "number": found.number, "url": found.url, "covers": covered });
             store.finish(&key, &receipt, self.now()).await?;
-            return Ok(Some((self.opened(report, &receipt).await?, false)));
+            let number = self.opened(report, &receipt).await?;
+            return Ok(Some(Opened { number, is_new: false }));
         }
         if before.is_some() {
             self.check_patience(report)?;
@@ -188,7 +204,7 @@ impl<'a> Delivery<'a> {
             "number": made.number, "url": made.url, "covers": covered, "digest": report.text_digest,
         });
         store.finish(&key, &receipt, self.now()).await?;
-        Ok(Some((self.opened(report, &receipt).await?, true)))
+        Ok(Some(Opened { number: self.opened(report, &receipt).await?, is_new: true }))
     }
 
     /// Takes over what the receipt of an opened issue says.

@@ -91,6 +91,7 @@ impl Place {
         let store = Store::open(&folder.path().join("tidegate.db"), Durability::ProcessCrash).await.unwrap();
         let mut state = GitHubState::default();
         state.add(Repository::upstream(REPOSITORY));
+        state.add(Repository::upstream("o/s"));
         let journal = Self::journal_in(&folder);
         let github = Arc::new(SimulatedGitHub::open(state, &journal, clock.clone()).unwrap());
         let served = Arc::clone(&github).serve().await.unwrap();
@@ -102,10 +103,14 @@ impl Place {
     }
 
     async fn tell(&self, episode: &Episode, comment: Option<String>) {
+        self.tell_in(REPOSITORY, episode, comment).await;
+    }
+
+    async fn tell_in(&self, repository: &str, episode: &Episode, comment: Option<String>) {
         let telling = Telling {
             distribution: "d".to_owned(),
             subject: SUBJECT.to_owned(),
-            repository: REPOSITORY.to_owned(),
+            repository: repository.to_owned(),
             title: "a fails".to_owned(),
             body: episode.body.clone(),
             labels: Vec::new(),
@@ -248,7 +253,7 @@ async fn check(place: &Place, episodes: &[Episode]) {
         let is_there = seen.contains(&(index as u64 + 1));
         assert!(is_there || (episode.is_over && !episode.is_told), "not told: {episode:?}");
     }
-    assert!(place.store.untold_reports("d").await.unwrap().is_empty());
+    assert!(place.store.untold_reports("d", place.clock.now()).await.unwrap().is_empty());
     assert!(place.store.open_actions().await.unwrap().is_empty());
     assert_eq!(place.github.violations(), Vec::<String>::new());
 }
@@ -264,4 +269,37 @@ proptest! {
             check(&place, &episodes).await;
         });
     }
+}
+
+#[tokio::test]
+async fn a_repository_that_refused_is_asked_again_after_a_week_and_not_before() {
+    let place = Place::new().await;
+    let trouble = Episode { body: "trouble".to_owned(), ..Episode::default() };
+    place.github.set_faults(vec!["POST /repos/o/r/issues every 1 status 410".parse().unwrap()]);
+    place.tell(&trouble, None).await;
+    place.deliver(usize::MAX).await;
+    let refused = place.store.report("d", SUBJECT).await.unwrap().unwrap().refused;
+    assert_eq!(refused.as_deref(), Some("the repository has issues switched off, or the issue was deleted"));
+    place.github.set_faults(Vec::new());
+    place.deliver(usize::MAX).await;
+    assert_eq!(place.calls().len(), 0);
+    place.clock.set(place.clock.now() + SignedDuration::from_hours(7 * 24));
+    place.deliver(usize::MAX).await;
+    assert_eq!(place.calls().len(), 1);
+    let told = place.store.report("d", SUBJECT).await.unwrap().unwrap();
+    assert_eq!((told.refused, told.number), (None, Some(1)));
+}
+
+#[tokio::test]
+async fn a_report_that_is_configured_to_go_elsewhere_begins_anew_there() {
+    let place = Place::new().await;
+    let trouble = Episode { body: "trouble".to_owned(), ..Episode::default() };
+    place.tell(&trouble, None).await;
+    place.deliver(usize::MAX).await;
+    for repository in ["o/s", REPOSITORY] {
+        place.tell_in(repository, &trouble, None).await;
+        place.deliver(usize::MAX).await;
+    }
+    let issues = |name: &str| place.github.read(|state| state.repository(name).unwrap().issues.len());
+    assert_eq!((issues(REPOSITORY), issues("o/s")), (1, 1), "the first one is known again");
 }

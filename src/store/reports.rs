@@ -150,14 +150,19 @@ impl Store {
     }
 
     /// The reports of a distribution of which something is still to be told, the oldest first. What GitHub
-    /// refused is not among them until there is something new to tell.
-    pub async fn untold_reports(&self, distribution: &str) -> anyhow::Result<Vec<Report>> {
+    /// refused after `asked_before` is not among them until there is something new to tell, nor ever what is over.
+    pub async fn untold_reports(
+        &self,
+        distribution: &str,
+        asked_before: Timestamp,
+    ) -> anyhow::Result<Vec<Report>> {
         sqlx::query_as(select!(
-            "WHERE distribution = ? AND standing <> 'closed' AND refused_digest IS NOT text_digest AND \
-             (is_over = 1 OR told_digest IS NOT text_digest OR EXISTS (SELECT 1 FROM report_comment \
+            "WHERE distribution = ? AND standing <> 'closed' AND \
+             (refused_digest IS NOT text_digest OR (is_over = 0 AND refused_at < ?)) AND (is_over = 1 OR told_digest IS NOT text_digest OR EXISTS (SELECT 1 FROM report_comment \
              WHERE report_id = report.id AND state = 'wanted')) ORDER BY id"
         ))
         .bind(distribution)
+        .bind(Micros(asked_before))
         .fetch_all(&self.pool)
         .await
         .with_context(|| format!("cannot read what is still to be told of {distribution}"))
@@ -245,7 +250,7 @@ impl Store {
         let mut write = self.write().await?;
         let opened = sqlx::query(
             "UPDATE report SET number = ?, url = ?, told_digest = ?, standing = 'open', refused = NULL, \
-             refused_digest = NULL WHERE id = ? AND number IS NULL",
+             refused_digest = NULL, refused_at = NULL WHERE id = ? AND number IS NULL",
         )
         .bind(number)
         .bind(url)
@@ -269,7 +274,7 @@ impl Store {
     pub async fn report_told(&self, report: ReportId, digest: &str) -> anyhow::Result<()> {
         let mut write = self.write().await?;
         sqlx::query(
-            "UPDATE report SET told_digest = ?, standing = 'open', refused = NULL, refused_digest = NULL \
+            "UPDATE report SET told_digest = ?, standing = 'open', refused = NULL, refused_digest = NULL, refused_at = NULL \
              WHERE id = ?",
         )
         .bind(digest)
@@ -298,7 +303,7 @@ impl Store {
     pub async fn report_closed(&self, report: ReportId, standing: ReportStanding) -> anyhow::Result<()> {
         let mut write = self.write().await?;
         sqlx::query(
-            "UPDATE report SET standing = ?, told_digest = text_digest, refused = NULL, refused_digest = NULL \
+            "UPDATE report SET standing = ?, told_digest = text_digest, refused = NULL, refused_digest = NULL, refused_at = NULL \
              WHERE id = ?",
         )
         .bind(standing)
@@ -310,16 +315,19 @@ impl Store {
         Ok(write.commit().await?)
     }
 
-    /// Writes down that GitHub does not take a report, and tells of it. It is tried again once its text
-    /// changes; what only its comments would have said is dropped.
+    /// Writes down that GitHub does not take a report, and tells of it once. It is tried again once its text
+    /// changes, or later; what only its comments would have said is dropped.
     pub async fn refuse_report(&self, report: ReportId, why: &str, event: &NewEvent) -> anyhow::Result<()> {
         let mut write = self.write().await?;
-        sqlx::query("UPDATE report SET refused = ?, refused_digest = text_digest WHERE id = ?")
-            .bind(why)
-            .bind(report)
-            .execute(&mut *write)
-            .await
-            .with_context(|| format!("cannot record that report {} was refused", report.0))?;
+        sqlx::query(
+            "UPDATE report SET refused = ?, refused_digest = text_digest, refused_at = ? WHERE id = ?",
+        )
+        .bind(why)
+        .bind(Micros(event.at))
+        .bind(report)
+        .execute(&mut *write)
+        .await
+        .with_context(|| format!("cannot record that report {} was refused", report.0))?;
         drop_comments(&mut write, report).await?;
         insert_event(&mut write, event).await?;
         Ok(write.commit().await?)
@@ -367,9 +375,19 @@ async fn change(
     if report.repository != telling.repository {
         sqlx::query(
             "UPDATE report SET repository = ?, number = NULL, url = NULL, told_digest = NULL, \
-             standing = 'unopened', refused = NULL, refused_digest = NULL WHERE id = ?",
+             standing = 'unopened', refused = NULL, refused_digest = NULL, refused_at = NULL WHERE id = ?",
         )
         .bind(&telling.repository)
+        .bind(report.id)
+        .execute(&mut **write)
+        .await?;
+    }
+    if report.labels != serde_json::to_value(&telling.labels)? {
+        // A label may have been what GitHub did not take.
+        sqlx::query(
+            "UPDATE report SET labels = ?, refused = NULL, refused_digest = NULL, refused_at = NULL WHERE id = ?",
+        )
+        .bind(serde_json::to_string(&telling.labels)?)
         .bind(report.id)
         .execute(&mut **write)
         .await?;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::package::over_sentence;
 use super::pieces::{changes, day, name};
 use super::{Ending, Frame, key_in_words};
+use crate::decide::recheck::Gate;
 use crate::decide::report::{News, Troubles, moved};
 use crate::github::markdown::escape;
 
@@ -42,8 +43,8 @@ pub fn package_comment(frame: &Frame, package: &str, ending: &Ending, news: &[Ne
 }
 
 /// The comment that tells those who look after the distribution what went wrong and what is well again, in
-/// the order of the members. `passes` says whether the metapackage passes now.
-pub fn moved_comment(frame: &Frame, told: &Troubles, now: &Troubles, passes: bool) -> String {
+/// the order of the members, and whether the metapackage passes now.
+pub fn moved_comment(frame: &Frame, told: &Troubles, now: &Troubles, gate: &Gate) -> String {
     let (began, ended) = moved(told, now);
     let split = |place: &str| {
         let (member, rest) = place.split_once('/').unwrap_or((place, ""));
@@ -63,9 +64,9 @@ pub fn moved_comment(frame: &Frame, told: &Troubles, now: &Troubles, passes: boo
         let _ = writeln!(text, "- and {} more", lines.len() - LINES);
     }
     let metapackage = name(&format!("{} {}", frame.metapackage.name, frame.metapackage.version));
-    let _ = match passes {
-        true => writeln!(text, "\n{metapackage} passes."),
-        false => {
+    let _ = match gate {
+        Gate::Open => writeln!(text, "\n{metapackage} passes."),
+        Gate::Waiting | Gate::Closed(_) => {
             writeln!(text, "\n{metapackage} does not pass. The text above says why, and who has to act.")
         }
     };

@@ -11,8 +11,8 @@ use crate::github::markdown::block;
 const LIST: usize = 20_000;
 
 /// An environment as a list that conda, mamba and micromamba install without solving: one address per line
-/// with the file's SHA-256 (conda's documentation, "Building identical conda environments"). Addresses of
-/// `places` are those that everybody can read, where there are such.
+/// with the file's SHA-256, which conda reads from 24.9 on (its pull request 14048). Addresses of `places` are
+/// those that everybody can read, where there are such.
 pub fn explicit_list(environment: &Environment, platform: &str, places: &[ChannelPlace]) -> String {
     let mut list = format!("# platform: {platform}\n@EXPLICIT\n");
     for build in environment.builds() {
@@ -79,10 +79,13 @@ fn installing(
     let list = explicit_list(environment, &case.verdict.case.platform, &frame.channels);
     let is_here = with_list == ListWanted::Here && list.len() <= LIST;
     let mut text = match (is_here, case.run) {
-        (true, _) => "Save the list of the exact files below as `recheck.txt`, then:\n\n".to_owned(),
+        (true, _) => {
+            "Save the list of the exact files below as `recheck.txt`, then, with conda 24.9 or newer:\n\n"
+                .to_owned()
+        }
         (false, Some(run)) => format!(
             "Those who run the distribution can print the list of the exact files with \
-             `tidegate show {run} --environment {}`. With it in `recheck.txt`:\n\n",
+             `tidegate show {run} --environment {}`. With it in `recheck.txt`, and conda 24.9 or newer:\n\n",
             // The name of a package has no letter that a shell reads.
             member.name.chars().filter(|c| is_plain(*c)).collect::<String>()
         ),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Recheck, scope};
 use crate::config::Reports;
 use crate::daemon::RunContext;
-use crate::decide::recheck::{CaseVerdict, Gate, RecheckFacts, RecheckPlan};
+use crate::decide::recheck::{CaseVerdict, RecheckFacts, RecheckPlan};
 use crate::decide::recheck_report::{
     ChannelPlace, Ending, Frame, Passed, SummaryFacts, Told, TroubledCase, body, is_troubled, moved_comment,
     over_body, package_comment, place, place_in_distribution, summary_body, summary_title, title, trouble,
@@ -176,7 +176,7 @@ impl Recheck {
         let is_moved = present.is_some() && moved(&before, &now) != (Vec::new(), Vec::new());
         let comment = || NewReportComment {
             key: moved_key(&before, &now),
-            body: moved_comment(frame, &before, &now, plan.gate == Gate::Open),
+            body: moved_comment(frame, &before, &now, &plan.gate),
         };
         let telling = Telling {
             distribution: distribution.name.clone(),

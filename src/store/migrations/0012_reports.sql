@@ -19,12 +19,13 @@ CREATE TABLE report (
     told_digest TEXT,                -- of the text that the issue has
     refused TEXT,                    -- why GitHub did not take it
     refused_digest TEXT,             -- the text that it did not take
+    refused_at INTEGER,
     tried_at INTEGER,                -- when GitHub was last asked to create something
     began_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     UNIQUE (distribution, subject, episode),
     CHECK ((number IS NULL) = (url IS NULL)),
-    CHECK ((refused IS NULL) = (refused_digest IS NULL)),
+    CHECK ((refused IS NULL) = (refused_digest IS NULL) AND (refused IS NULL) = (refused_at IS NULL)),
     CHECK (standing <> 'open' OR number IS NOT NULL)
 ) STRICT;
 

@@ -242,5 +242,5 @@ fn the_rolling_issue_says_how_all_stand_and_who_has_to_act() {
     insta::assert_snapshot!(summary_body(&facts));
     let before: Troubles =
         [("q2-good/linux-64/latest".to_owned(), troubles.values().next().unwrap().clone())].into();
-    insta::assert_snapshot!("rolling_comment", moved_comment(&frame, &before, &troubles, false));
+    insta::assert_snapshot!("rolling_comment", moved_comment(&frame, &before, &troubles, facts.gate));
 }
