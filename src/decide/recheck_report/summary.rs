@@ -236,7 +236,10 @@ fn who(facts: &SummaryFacts<'_>, package: &str) -> String {
             format!("its maintainers have to act; {} tells them.", link(number, page))
         }
         Some(Told::ClosedByOthers(number, page)) => {
-            format!("its maintainers have to act; they closed {}, which told them.", link(number, page))
+            format!(
+                "its maintainers have to act; {}, which told them, was closed by a person.",
+                link(number, page)
+            )
         }
         Some(Told::Later) => {
             "its maintainers have to act; they are told once GitHub can be reached.".to_owned()

@@ -210,7 +210,7 @@ async fn a_person_who_closes_the_issue_is_left_in_peace_until_it_fails_anew() {
     Scene::offer(&told.scene.staged(), &[picky("1.1", "extdep"), metapackage("2026.11.1", "1.1")]);
     told.next_day().await;
     let summary = shown(&told.issues(OWN)[0].body);
-    assert!(summary.contains("they closed [#1]"), "{summary}");
+    assert!(summary.contains(", which told them, was closed by a person."), "{summary}");
     told.mend("1.2");
     told.next_day().await;
     assert_eq!(told.comments(PICKY), Vec::<String>::new());
