@@ -1,6 +1,7 @@
 //! Whom a recheck tells: real archives, real tests, and issues on a simulated GitHub.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate::clock::Clock as _;
 use tidegate::rehearse::github::event::Event;
@@ -402,4 +403,36 @@ async fn a_state_that_was_lost_finds_its_issues_again_and_takes_nobody_elses() {
     q2-picky fails its recheck in Tiny
     ");
     told.end();
+}
+
+#[test]
+fn a_pass_that_is_killed_as_soon_as_its_issue_is_there_opens_no_second_one() {
+    if !bubblewrap() {
+        return;
+    }
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (doomed, survivor) = (runtime(), runtime());
+    let told = doomed.block_on(Told::drifted());
+    doomed.block_on(async {
+        let opened = async {
+            while told.issues(PICKY).is_empty() {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        };
+        tokio::select! {
+            run = told.next_day() => panic!("it was not killed: {run:?}"),
+            () = opened => {}
+        }
+    });
+    doomed.shutdown_timeout(Duration::ZERO);
+    survivor.block_on(async {
+        let mut scene = told.scene.after_a_crash().await;
+        scene.github = Some(Arc::clone(&told.github).serve().await.unwrap());
+        let run = scene.next_day("recheck").await;
+        assert_eq!(run.state, RunState::Done, "{run:?}");
+        assert_eq!(told.issues(PICKY).len(), 1);
+        assert!(told.comments(PICKY).is_empty() && told.comments(OWN).len() == 1);
+        assert!(scene.store.open_actions().await.unwrap().is_empty());
+        told.end();
+    });
 }
