@@ -9,6 +9,8 @@ use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
 use crate::config::listed;
+use crate::decide::recheck::{CaseState, RecheckPlan};
+use crate::decide::recheck_report::explicit_list;
 use crate::domain::TestVerdict;
 use crate::store::{Action, RecheckTest, Run, RunId, Store};
 
@@ -20,16 +22,21 @@ use crate::store::{Action, RecheckTest, Run, RunId, Store};
   tidegate show 42 --part input > input.json
       Everything that the run decided from
   tidegate show 42 --log q2-types
-      What the tests of q2-types said in that run")]
+      What the tests of q2-types said in that run
+  tidegate show 42 --environment q2-types > recheck.txt
+      What they were tested in, for `conda create --name recheck --file recheck.txt`")]
 pub(super) struct Show {
     /// The run's number, as `runs` lists it
     run: i64,
     /// Print one part, as it was stored
     #[arg(long)]
     part: Option<Part>,
-    /// Print the log of the last test of this package in the run
+    /// Print the log of the last test of this package in the run, in its environment of the day
     #[arg(long, value_name = "PACKAGE", conflicts_with = "part")]
     log: Option<String>,
+    /// Print the exact files among which this package was tested in the run, as a list that conda installs
+    #[arg(long, value_name = "PACKAGE", conflicts_with_all = ["part", "log"])]
+    environment: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +74,16 @@ impl Show {
                 log(&store, &run, package).await
             })?;
             return Ok(context.out.write_all(&log)?);
+        }
+        if let Some(package) = &self.environment {
+            let list = state::block_on(async {
+                let store = context.read_state().await?;
+                let run = find(&store, self.run).await?;
+                let test = telling_test(&store, &run, package).await?;
+                let environment = store.recheck_environment(test.id).await?;
+                Ok(explicit_list(&environment, &test.platform, &[]))
+            })?;
+            return Ok(context.out.write_all(list.as_bytes())?);
         }
         let shown = state::block_on(async {
             let store = context.read_state().await?;
@@ -120,18 +137,45 @@ async fn stored(store: &Store, run: &Run, part: Part) -> Result<Vec<u8>, Command
     })
 }
 
-/// What the last test of a package said in a run.
-async fn log(store: &Store, run: &Run, package: &str) -> Result<Vec<u8>, CommandError> {
+/// The test of a package in a run that says most: the last one in a red environment of the day, else in any
+/// environment of the day. Others were mixtures, to find what is at fault.
+async fn telling_test(store: &Store, run: &Run, package: &str) -> Result<RecheckTest, CommandError> {
     let tests = store.recheck_tests_of_run(run.id).await?;
-    let Some(test) = tests.iter().rev().find(|test| test.name == package) else {
-        let tested: BTreeSet<&str> = tests.iter().map(|test| test.name.as_str()).collect();
-        let hint = match tested.is_empty() {
-            true => "it tested nothing; `tidegate runs` lists the others".to_owned(),
-            false => format!("it tested {}", listed(tested.into_iter())),
-        };
-        let message = format!("run {} of {} did not test `{package}`", run.id, run.job);
-        return Err(CommandError::invalid(message).hint(hint));
+    let plan = match &run.plan_digest {
+        Some(digest) => store.blob(digest).await?,
+        None => None,
     };
+    let plan: Option<RecheckPlan> = plan.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let state = |test: &RecheckTest| {
+        let mut verdicts = plan.iter().flat_map(|plan| &plan.verdicts);
+        verdicts
+            .find(|verdict| {
+                (verdict.case.member.name.as_str(), verdict.fingerprint.as_ref())
+                    == (package, Some(&test.fingerprint))
+            })
+            .map(|verdict| verdict.state)
+    };
+    let rank = |test: &&RecheckTest| match state(test) {
+        Some(CaseState::Red) => 2,
+        Some(_) => 1,
+        None => 0,
+    };
+    // Of several that say as much, this is the last one.
+    if let Some(test) = tests.iter().filter(|test| test.name == package).max_by_key(rank) {
+        return Ok(test.clone());
+    }
+    let tested: BTreeSet<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+    let hint = match tested.is_empty() {
+        true => "it tested nothing; `tidegate runs` lists the others".to_owned(),
+        false => format!("it tested {}", listed(tested.into_iter())),
+    };
+    let message = format!("run {} of {} did not test `{package}`", run.id, run.job);
+    Err(CommandError::invalid(message).hint(hint))
+}
+
+/// What the tests of a package said in a run.
+async fn log(store: &Store, run: &Run, package: &str) -> Result<Vec<u8>, CommandError> {
+    let test = telling_test(store, run, package).await?;
     let log = match &test.log_digest {
         Some(digest) => store.blob(digest).await?,
         None => None,

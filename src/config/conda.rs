@@ -42,12 +42,31 @@ pub(crate) struct CondaDistributionFile {
     /// The channels, in the order in which builds pass through them.
     #[schemars(length(min = 1))]
     channel: Vec<CondaChannelFile>,
-    /// The packages whose own repositories tell of new builds. Default: none.
+    /// The packages whose own repositories tell of new builds, or are told of failures. Default: none.
     #[serde(default)]
     package: Vec<CondaPackageFile>,
+    /// Who is told, by GitHub issues, of what the recheck finds. Default: nobody.
+    reports: Option<ReportsFile>,
 }
 
-/// A package whose repository may send notices of its builds.
+/// Where the distribution's own people are told.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReportsFile {
+    /// The repository with one issue that always shows how every member stands: `owner/name`.
+    #[schemars(extend("format" = "repository"))]
+    repository: String,
+    /// Labels of new issues; GitHub leaves them out where the token may not push. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    labels: Vec<String>,
+    /// The address under which everybody reads the folder that `[publish]` names, for commands that reproduce
+    /// a failure. Default: none; then the texts name the folders of this machine.
+    #[schemars(extend("format" = "uri"))]
+    address: Option<String>,
+}
+
+/// A package whose own repository tells of builds, or is told of failures.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CondaPackageFile {
@@ -57,9 +76,13 @@ struct CondaPackageFile {
     /// The GitHub repository whose workflow builds it: `owner/name`.
     #[schemars(extend("format" = "repository"))]
     repository: String,
-    /// SHA-256 of the package's token, as `tidegate token new` prints it.
+    /// SHA-256 of the package's token, as `tidegate token new` prints it. Default: none; then the repository
+    /// may send no notices.
     #[schemars(extend("format" = "sha256"))]
-    token_sha256: String,
+    token_sha256: Option<String>,
+    /// Whether an issue in its repository tells its maintainers of failures. Default: true where there is a
+    /// `[reports]` table.
+    reports: Option<bool>,
 }
 
 /// The name of a conda package.
@@ -112,17 +135,33 @@ pub struct CondaDistribution {
     pub external: Vec<String>,
     /// Its channels, in the order in which builds pass through them.
     pub channels: Vec<CondaChannel>,
-    /// The packages whose repositories may send notices, by name.
+    /// The packages whose repositories may send notices or are told of failures, by name.
     pub packages: BTreeMap<String, CondaPackage>,
+    /// Who is told of what the recheck finds; absent where nobody is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reports: Option<Reports>,
 }
 
-/// A package whose repository may send notices of its builds.
+/// Where the distribution's own people are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reports {
+    /// The repository with the rolling issue: `owner/name`.
+    pub repository: String,
+    /// Labels of new issues.
+    pub labels: Vec<String>,
+    /// The address under which everybody reads the published folder, without a `/` at its end.
+    pub address: Option<String>,
+}
+
+/// A package whose repository may send notices of its builds, or is told of failures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CondaPackage {
     /// The GitHub repository whose workflow builds it: `owner/name`.
     pub repository: String,
-    /// SHA-256 of its token, lower-case hexadecimal.
-    pub token_sha256: String,
+    /// SHA-256 of its token, lower-case hexadecimal; absent where it may send no notices.
+    pub token_sha256: Option<String>,
+    /// Whether an issue in its repository tells of failures.
+    pub reports: bool,
 }
 
 /// A channel below the published folder.
@@ -152,6 +191,7 @@ impl CondaDistributionFile {
         debug_assert_eq!(self.ecosystem, Ecosystem::Conda, "the schema allows nothing else");
         let channels =
             self.channel.into_iter().map(|channel| CondaChannel { name: channel.name, path: channel.path });
+        let is_reported = self.reports.is_some();
         CondaDistribution {
             name: name.to_owned(),
             title: self.title,
@@ -163,14 +203,27 @@ impl CondaDistributionFile {
             without_tests: names(self.without_tests),
             external: self.external.into_iter().map(|channel| channel.0).collect(),
             channels: channels.collect(),
-            packages: self.package.into_iter().map(CondaPackageFile::resolve).collect(),
+            packages: self.package.into_iter().map(|package| package.resolve(is_reported)).collect(),
+            reports: self.reports.map(ReportsFile::resolve),
         }
     }
 }
 
 impl CondaPackageFile {
-    fn resolve(self) -> (String, CondaPackage) {
-        (self.name, CondaPackage { repository: self.repository, token_sha256: self.token_sha256 })
+    /// `is_reported` says whether the distribution has anybody told at all.
+    fn resolve(self, is_reported: bool) -> (String, CondaPackage) {
+        let package = CondaPackage {
+            repository: self.repository,
+            token_sha256: self.token_sha256,
+            reports: is_reported && self.reports.unwrap_or(true),
+        };
+        (self.name, package)
+    }
+}
+
+impl ReportsFile {
+    fn resolve(self) -> Reports {
+        Reports { repository: self.repository, labels: self.labels, address: self.address }
     }
 }
 

@@ -173,6 +173,11 @@ fn conda_members(document: &mut Document<'_>) {
         if !members.contains(&name) {
             unknown(document, &path, ("member", &name), members.iter().map(String::as_str));
         }
+        let reports = format!("package.{index}.reports");
+        if document.has(&reports) && !document.has("reports") {
+            let hint = "add `[reports]` with the `repository` of the distribution's own issue, or remove it";
+            document.report(&reports, "nobody is told of anything", "without effect", hint);
+        }
         let message = format!("two `[[package]]` tables are about `{name}`");
         if !registered.insert(name) {
             document.report(&path, message, "the second of them", "remove one");

@@ -139,6 +139,14 @@ pub struct Job {
 }
 
 impl Job {
+    /// When it is due, as a clause: "by the schedule `0 4 * * *` (UTC)".
+    pub fn due_in_words(&self) -> String {
+        match &self.when {
+            When::Schedule(expression) => format!("by the schedule `{expression}` ({})", self.timezone),
+            When::Milestone { on, at } => format!("at the milestone `{on}`, at {at} ({})", self.timezone),
+        }
+    }
+
     /// A digest (SHA-256, hexadecimal) of everything that decides when the job is due. It changes exactly
     /// when the schedule was edited, here or in the calendar that its milestone comes from.
     pub fn schedule_digest(&self) -> String {

@@ -24,7 +24,7 @@ mod settings;
 mod shipped;
 mod text_duration;
 
-pub use conda::{CondaChannel, CondaDistribution, CondaPackage};
+pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};

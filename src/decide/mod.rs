@@ -13,6 +13,8 @@
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
+//! | `report` | when are people called, and for what? |
+//! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
 //! | `words`, `conda_words` | how does what was found read? |
@@ -26,6 +28,8 @@ pub mod integrate;
 pub mod ledger;
 pub mod promote;
 pub mod recheck;
+pub mod recheck_report;
+pub mod report;
 pub mod snapshot;
 pub mod stage;
 mod standing;

@@ -75,6 +75,19 @@ pub fn code_in_table(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
+/// `text` as a block of code with its lines, for logs. Inside a block nothing is a mention, a link or
+/// markup; all that counts is that the text cannot end it: the fence has more backticks than any run inside.
+pub fn block(text: &str) -> String {
+    let shown: String = text
+        .replace("\r\n", "\n")
+        .chars()
+        .filter(|c| !is_invisible(*c) && (!c.is_control() || matches!(c, '\n' | '\t')))
+        .collect();
+    let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}text\n{}\n{fence}\n", shown.trim_matches('\n'))
+}
+
 /// Marks that change how a line is read without being seen: joints and directions of writing.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -169,6 +182,15 @@ mod tests {
                 rest = &rest[at + end + 1..];
             }
             prop_assert!(!rest.contains(['@', '<', '>', '`', '*', '|', '[', '#', '\n']));
+        }
+
+        #[test]
+        fn a_block_is_ended_by_its_last_line_alone(text in "[a`<> \n\r]{0,40}") {
+            let block = block(&text);
+            let fence: String = block.chars().take_while(|c| *c == '`').collect();
+            let lines: Vec<&str> = block.lines().collect();
+            prop_assert!(fence.len() >= 3 && lines[lines.len() - 1] == fence);
+            prop_assert!(lines[1..lines.len() - 1].iter().all(|line| !line.contains(&fence)));
         }
 
         #[test]

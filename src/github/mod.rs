@@ -11,6 +11,7 @@ mod commits;
 mod dispatches;
 mod files;
 mod graphql;
+mod issues;
 mod ledger;
 mod limits;
 pub mod markdown;
@@ -34,6 +35,7 @@ pub use commits::{BranchHead, CommitMessage, CommitRefused, Committed, FileChang
 pub use dispatches::{DispatchFailed, DispatchedRun, Workflow};
 pub use files::FileAt;
 pub use graphql::{GraphQlAnswer, GraphQlError};
+pub use issues::{IssueRefused, IssueSeen, NewIssue};
 pub use limits::{Call, Limiter, Pace, Permit, Priority};
 pub use names::{BranchName, NotAName, Oid, RepositoryName, WorkflowFile};
 pub use pulls::{Comment, NewPullRequest, OpenRefused};

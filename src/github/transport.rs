@@ -211,7 +211,7 @@ pub(super) fn failure_of(
         },
         403 => Failure::Configuration {
             message,
-            hint: Some("the token lacks a permission: it needs to read metadata and contents, and to write contents and pull requests where tidegate writes".into()),
+            hint: Some("the token lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes".into()),
         },
         301 | 302 | 307 | 308 => Failure::permanent(format!(
             "{message}: the repository has moved; write its new name where it is configured"

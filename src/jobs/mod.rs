@@ -14,6 +14,9 @@ pub mod integrate;
 pub mod poll_releases;
 pub mod promote;
 pub mod recheck;
+mod reports;
+#[cfg(test)]
+mod reports_tests;
 mod services;
 mod settled;
 pub mod snapshot;
@@ -123,7 +126,8 @@ fn conda_work_of(
             Some(Arc::new(integrate::Integrate { services, distribution, settings: settings.clone(), pass }))
         }
         JobKind::Recheck(settings) => {
-            Some(Arc::new(recheck::Recheck { services, distribution, settings: settings.clone(), pass }))
+            let (settings, due) = (settings.clone(), job.due_in_words());
+            Some(Arc::new(recheck::Recheck { services, distribution, settings, due, pass }))
         }
         JobKind::Intake(settings) => {
             Some(Arc::new(intake::Intake { services, distribution, settings: settings.clone(), pass }))

@@ -81,13 +81,17 @@ impl Services {
 
 /// Whether any job that is switched on asks GitHub. R packages are released and promoted there; conda
 /// builds lie in channels, and only who keeps an integration repository, has repositories tell of builds,
-/// or tests on GitHub Actions, needs it.
+/// has people told of rechecks, or tests on GitHub Actions, needs it.
 fn needs_github(configuration: &Configuration) -> bool {
     let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
     enabled.any(|job| match (&job.kind, configuration.conda.get(&job.distribution)) {
         (JobKind::Integrate(settings), _) => settings.repository.is_some(),
-        (JobKind::Recheck(settings), _) => settings.engine == EngineKind::GithubActions,
-        (JobKind::Intake(_), Some(conda)) => !conda.packages.is_empty(),
+        (JobKind::Intake(_), Some(conda)) => {
+            conda.packages.values().any(|package| package.token_sha256.is_some())
+        }
+        (JobKind::Recheck(settings), Some(conda)) => {
+            settings.engine == EngineKind::GithubActions || conda.reports.is_some()
+        }
         _ => configuration.distributions.contains_key(&job.distribution),
     })
 }

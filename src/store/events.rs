@@ -13,7 +13,8 @@ use super::columns::{JsonText, Micros};
 pub struct NewEvent {
     /// When.
     pub at: Timestamp,
-    /// What, as a stable word: `phase`, `release`, `staged`, `commit`, `pull-request` or `snapshot`.
+    /// What, as a stable word: `phase`, `release`, `staged`, `commit`, `pull-request`, `snapshot`,
+    /// `recheck`, `culprit`, `passed` or `report`.
     pub kind: String,
     /// The job that did it.
     pub job: String,

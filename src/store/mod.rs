@@ -22,6 +22,7 @@ mod pull_requests;
 mod rate_limits;
 mod rechecks;
 mod registry;
+mod reports;
 mod runs;
 mod snapshots;
 mod status;
@@ -60,6 +61,7 @@ pub use registry::{
     Artifact, Ecosystem, PackageId, PackageKind, Replacement, ReplacementKind, RevisionId, StateEvent,
     Subject,
 };
+pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;

@@ -213,6 +213,18 @@ impl Store {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// The exact environment of a test.
+    pub async fn recheck_environment(&self, test: RecheckTestId) -> anyhow::Result<Environment> {
+        let digest: String = sqlx::query_scalar("SELECT environment_digest FROM recheck_test WHERE id = ?")
+            .bind(test)
+            .fetch_one(&self.pool)
+            .await
+            .with_context(|| format!("there is no test {}", test.0))?;
+        let bytes = self.blob(&digest).await?.with_context(|| format!("the blob {digest} is gone"))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("the environment of test {} is damaged", test.0))
+    }
+
     /// The tests of a job that have not ended, oldest first.
     pub async fn open_recheck_tests(&self, job: &str) -> anyhow::Result<Vec<RecheckTest>> {
         let rows: Vec<Row> = sqlx::query_as(select!("WHERE job = ? AND ended_at IS NULL ORDER BY id"))

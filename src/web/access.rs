@@ -50,11 +50,13 @@ impl Access {
     pub(super) fn of(configuration: &Configuration) -> Self {
         let (mut packages, mut distributions) = (Vec::new(), Vec::new());
         for (index, conda) in configuration.conda.values().enumerate() {
-            packages.extend(conda.packages.iter().map(|(name, package)| Package {
-                distribution: index,
-                name: name.clone(),
-                repository: package.repository.clone(),
-                token_sha256: package.token_sha256.clone(),
+            packages.extend(conda.packages.iter().filter_map(|(name, package)| {
+                Some(Package {
+                    distribution: index,
+                    name: name.clone(),
+                    repository: package.repository.clone(),
+                    token_sha256: package.token_sha256.clone()?,
+                })
             }));
             distributions.push(Distribution {
                 name: conda.name.clone(),

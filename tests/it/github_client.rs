@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod dispatches;
+mod issues;
 mod limits;
 mod reads;
 mod server;

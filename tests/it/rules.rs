@@ -11,6 +11,8 @@ mod pinned;
 mod properties;
 mod proposals;
 mod recheck;
+mod recheck_report;
+mod report;
 mod snapshot;
 mod status;
 mod texts;

@@ -13,6 +13,7 @@ mod culprit;
 mod observe;
 mod passed;
 mod reports;
+mod telling;
 mod testing;
 
 use std::collections::BTreeMap;
@@ -44,17 +45,26 @@ pub struct Recheck {
     pub services: Arc<Services>,
     pub distribution: Arc<CondaDistribution>,
     pub settings: Settings,
+    /// When rechecks are due, as a clause for people.
+    pub due: String,
     pub pass: Pass,
 }
 
 impl JobWork for Recheck {
     fn run(&self, context: RunContext) -> BoxFuture<'_, Result<RunOutcome, RunError>> {
-        Box::pin(self.recheck(context))
+        Box::pin(async move {
+            let outcome = self.recheck(&context).await;
+            // A pass that tells nothing new still tells what an earlier one could not.
+            if !matches!(outcome, Ok(RunOutcome::Done { .. })) && self.pass == Pass::Full {
+                self.deliver(&context).await?;
+            }
+            outcome
+        })
     }
 }
 
 impl Recheck {
-    async fn recheck(&self, context: RunContext) -> Result<RunOutcome, RunError> {
+    async fn recheck(&self, context: &RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
         let channels =
             conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
@@ -70,28 +80,35 @@ impl Recheck {
             Ok(seen) => seen,
             Err(reason) => return Ok(RunOutcome::Skipped { reason }),
         };
-        let settled = self.settle(&seen, &context).await?;
-        let (facts, plan) = self.find_culprits(settled, &channels, &context).await?;
+        let settled = self.settle(&seen, context).await?;
+        if self.pass == Pass::Full && !settled.1.mixtures.is_empty() {
+            // Tests of mixtures may take hours: what is red is told before it is known why.
+            self.report(&settled, context).await?;
+            self.tell(&settled, &channels, context).await?;
+        }
+        let settled = self.find_culprits(settled, &channels, context).await?;
+        let (facts, plan) = &settled;
         if self.pass == Pass::Full {
-            self.abandon_tests(&context).await?;
+            self.abandon_tests(context).await?;
         }
         let now = self.services.clock.now();
         let store = &self.services.store;
-        let input_digest = store.put_blob(&json(&facts)?, now).await?;
-        let plan_digest = store.put_blob(&json(&plan)?, now).await?;
+        let input_digest = store.put_blob(&json(facts)?, now).await?;
+        let plan_digest = store.put_blob(&json(plan)?, now).await?;
         let done = RunOutcome::Done {
-            summary: conda_words::summary(&plan),
+            summary: conda_words::summary(plan),
             input_digest: Some(input_digest),
             plan_digest: Some(plan_digest),
         };
         if self.pass == Pass::PlanOnly {
             return Ok(planned_only(done));
         }
-        self.report(&plan, &context, now).await?;
-        self.store_verdicts(&facts, &plan, &context, now).await?;
+        self.report(&settled, context).await?;
+        self.store_verdicts(facts, plan, context, now).await?;
         if plan.gate == Gate::Open {
-            self.publish(&seen, &context).await?;
+            self.publish(&seen, context).await?;
         }
+        self.tell(&settled, &channels, context).await?;
         // What the machine failed at is tried again, whether anything changes outside or not.
         let settled = plan.verdicts.iter().all(|verdict| {
             let broken = verdict.suspected.as_ref().is_some_and(|one| one.why == GaveUp::MachineFailed);

@@ -1,49 +1,86 @@
-//! What a recheck tells: an event for each change of state.
-
-use jiff::Timestamp;
+//! What a recheck tells in the timeline: an event for each change of state, and one for each fault that was
+//! found.
 
 use super::{Recheck, scope};
 use crate::daemon::RunContext;
-use crate::decide::recheck::RecheckPlan;
+use crate::decide::recheck::{CaseFacts, CaseVerdict, RecheckFacts, RecheckPlan, StateChange};
+use crate::domain::RecheckCase;
 use crate::store::NewEvent;
 
 impl Recheck {
-    /// Tells of every case that settled on something else, once.
+    /// Tells of every case that settled on something else, and of every fault that was found, once. What was
+    /// told before the search for faults is not told again after it.
     pub(super) async fn report(
         &self,
-        plan: &RecheckPlan,
+        (facts, plan): &(RecheckFacts, RecheckPlan),
         context: &RunContext,
-        now: Timestamp,
     ) -> anyhow::Result<()> {
+        let verdict_on = |case: &RecheckCase| plan.verdicts.iter().find(|verdict| verdict.case == *case);
         for change in &plan.changes {
-            let Some(verdict) = plan.verdicts.iter().find(|verdict| verdict.case == change.case) else {
-                continue;
-            };
-            let member = &change.case.member;
-            let event = NewEvent {
-                at: now,
-                kind: "recheck".to_owned(),
-                job: context.job.clone(),
-                package: Some(member.name.clone()),
-                body: serde_json::json!({
-                    "distribution": self.distribution.name,
-                    "version": member.version, "build": member.build,
-                    "platform": change.case.platform, "mode": change.case.mode,
-                    "from": change.from, "to": change.to,
-                    "result": verdict.result, "changed": verdict.changed_since_green,
-                    "culprit": verdict.culprit, "suspected": verdict.suspected,
-                }),
-                // The nominal time makes it the change of this occurrence, however often it is tried.
-                dedup_key: format!(
-                    "recheck/{}/{}/{}/{}",
-                    self.distribution.name,
-                    scope(&change.case),
-                    member.name,
-                    context.nominal
-                ),
-            };
-            self.services.store.add_event(&event).await?;
+            if let Some(verdict) = verdict_on(&change.case) {
+                self.services.store.add_event(&self.changed(change, verdict, context)).await?;
+            }
+        }
+        for case in &facts.cases {
+            if let Some(verdict) = verdict_on(&case.case)
+                && is_found_now(case, verdict)
+            {
+                self.services.store.add_event(&self.found(verdict, context)).await?;
+            }
         }
         Ok(())
+    }
+
+    fn changed(&self, change: &StateChange, verdict: &CaseVerdict, context: &RunContext) -> NewEvent {
+        let body = serde_json::json!({
+            "from": change.from, "to": change.to,
+            "result": verdict.result, "changed": verdict.changed_since_green,
+        });
+        self.event("recheck", verdict, body, context)
+    }
+
+    fn found(&self, verdict: &CaseVerdict, context: &RunContext) -> NewEvent {
+        let body = serde_json::json!({ "culprit": verdict.culprit, "suspected": verdict.suspected });
+        self.event("culprit", verdict, body, context)
+    }
+
+    fn event(
+        &self,
+        kind: &str,
+        verdict: &CaseVerdict,
+        mut body: serde_json::Value,
+        context: &RunContext,
+    ) -> NewEvent {
+        let (case, member) = (&verdict.case, &verdict.case.member);
+        body["distribution"] = self.distribution.name.as_str().into();
+        body["version"] = member.version.as_str().into();
+        body["build"] = member.build.as_str().into();
+        body["platform"] = case.platform.as_str().into();
+        body["mode"] = case.mode.to_string().into();
+        NewEvent {
+            at: self.services.clock.now(),
+            kind: kind.to_owned(),
+            job: context.job.clone(),
+            package: Some(member.name.clone()),
+            body,
+            // The nominal time makes it the change of this occurrence, however often it is tried.
+            dedup_key: format!(
+                "{kind}/{}/{}/{}/{}",
+                self.distribution.name,
+                scope(case),
+                member.name,
+                context.nominal
+            ),
+        }
+    }
+}
+
+/// Whether it came out in this pass what is at fault, or that it cannot be told.
+fn is_found_now(case: &CaseFacts, verdict: &CaseVerdict) -> bool {
+    let known = case.blamed_before.as_ref().map(|blamed| &blamed.changes);
+    match (&verdict.culprit, &verdict.suspected) {
+        (Some(culprit), _) => known != Some(culprit),
+        (None, Some(_)) => !case.mixtures.is_empty(),
+        (None, None) => false,
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn relocated(world: &CondaWorld, engine: &LocalEngine, out: &Path, ro
             }
         }
         for (name, package) in &mut distribution.packages {
-            package.token_sha256 = digest(&token_of(name));
+            package.token_sha256 = Some(digest(&token_of(name)));
         }
     }
     for job in relocated.jobs.values_mut() {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::git::{Commit, Content, Entry, FileChanges, Git, Oid, Signature};
+use super::issues::{self, IssueEdit, NewIssue};
 use super::pulls::{self, NewPullRequest, PullEdit, PullMerge};
 use super::refused::Refused;
 use super::state::{Comment, Dispatch, GitHubState, Label, Release, Repository, Standing, WorkflowRun};
@@ -42,11 +43,15 @@ pub enum Event {
     PullEdited(PullEdit),
     /// A pull request was merged.
     PullMerged(PullMerge),
-    /// A pull request's labels were replaced.
+    /// An issue was opened.
+    IssueOpened(NewIssue),
+    /// An issue's text or state was changed.
+    IssueEdited(IssueEdit),
+    /// The labels of a pull request or an issue were replaced.
     LabelsSet {
         /// Where.
         repository: String,
-        /// The pull request.
+        /// The pull request or issue.
         number: u64,
         /// All its labels from now on; unknown ones are created, as GitHub does.
         labels: Vec<String>,
@@ -64,7 +69,7 @@ pub enum Event {
     Commented {
         /// Where.
         repository: String,
-        /// The pull request.
+        /// The pull request or issue.
         number: u64,
         /// Markdown.
         body: String,
@@ -225,6 +230,8 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
         Event::PullOpened(new) => pulls::open(state.repository_mut(&new.repository)?, new)?,
         Event::PullEdited(edit) => pulls::edit(state.repository_mut(&edit.repository)?, edit)?,
         Event::PullMerged(merge) => pulls::merge(state.repository_mut(&merge.repository)?, merge)?,
+        Event::IssueOpened(new) => issues::open(state.repository_mut(&new.repository)?, new)?,
+        Event::IssueEdited(edit) => issues::edit(state.repository_mut(&edit.repository)?, edit)?,
         Event::LabelsSet { repository, number, labels, at } => {
             pulls::set_labels(state.repository_mut(repository)?, *number, labels, *at)?
         }
@@ -233,7 +240,10 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
         }
         Event::Commented { repository, number, body, by, at } => {
             let repository = state.repository_mut(repository)?;
-            pulls::pull_mut(repository, *number)?.updated_at = *at;
+            match repository.issues.get_mut(number) {
+                Some(issue) => issue.updated_at = *at,
+                None => pulls::pull_mut(repository, *number)?.updated_at = *at,
+            }
             let id = repository.comments.len() as u64 + 1;
             let (body, user) = (body.clone(), by.clone());
             repository.comments.push(Comment { id, number: *number, body, user, created_at: *at });
@@ -276,6 +286,8 @@ impl Event {
             Self::PullOpened(new) => Some(new.at),
             Self::PullEdited(edit) => Some(edit.at),
             Self::PullMerged(merge) => Some(merge.at),
+            Self::IssueOpened(new) => Some(new.at),
+            Self::IssueEdited(edit) => Some(edit.at),
             Self::ObjectStored { .. }
             | Self::LabelCreated { .. }
             | Self::RunRecorded { .. }

@@ -13,6 +13,7 @@ pub mod faults;
 mod files;
 pub mod git;
 mod graphql;
+pub mod issues;
 pub mod limits;
 mod merge;
 mod oid;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Made;
 use super::git::{Commit, Signature};
+use super::issues::next_number;
 use super::merge::{is_mergeable, merged_tree};
 use super::refused::Refused;
 use super::state::{Label, Merge, PullRequest, Repository};
@@ -112,7 +113,7 @@ pub(super) fn open(repository: &mut Repository, new: &NewPullRequest) -> Result<
         let sentence = format!("No commits between {} and {}", new.base, new.head);
         return Err(Refused::custom("PullRequest", sentence));
     }
-    let number = repository.pulls.keys().next_back().map_or(1, |newest| newest + 1);
+    let number = next_number(repository);
     let pull = PullRequest {
         number,
         title: new.title.clone(),
@@ -254,14 +255,28 @@ pub(super) fn settle(repository: &mut Repository, branch: &str, by: &str, at: Ti
     }
 }
 
-/// Replaces a pull request's labels.
+/// Replaces the labels of a pull request or an issue.
 pub(super) fn set_labels(
     repository: &mut Repository,
     number: u64,
     labels: &[String],
     at: Timestamp,
 ) -> Result<Made, Refused> {
-    pull_mut(repository, number)?;
+    if !repository.pulls.contains_key(&number) && !repository.issues.contains_key(&number) {
+        return Err(absent(number));
+    }
+    let names = label_names(repository, labels);
+    if let Some(issue) = repository.issues.get_mut(&number) {
+        (issue.labels, issue.updated_at) = (names, at);
+    } else {
+        let pull = pull_mut(repository, number)?;
+        (pull.labels, pull.updated_at) = (names, at);
+    }
+    Ok(Made::Nothing)
+}
+
+/// The labels of these names as the repository spells them, each once; unknown ones are created.
+pub(super) fn label_names(repository: &mut Repository, labels: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for label in labels {
         let label = Label { name: label.clone(), color: "ededed".into(), description: None };
@@ -271,9 +286,7 @@ pub(super) fn set_labels(
             names.push(name);
         }
     }
-    let pull = pull_mut(repository, number)?;
-    (pull.labels, pull.updated_at) = (names, at);
-    Ok(Made::Nothing)
+    names
 }
 
 /// Makes a label.

@@ -83,6 +83,8 @@ impl Call<'_> {
             ("GET", "/pulls/{pull_number}/merge") => self.is_merged(),
             ("GET", "/pulls/{pull_number}/commits") => self.pull_commits(),
             ("GET", "/pulls/{pull_number}/files") => self.pull_files(),
+            ("GET", "/issues") => self.list_issues(),
+            ("POST", "/issues") => self.open_issue(),
             ("GET", "/issues/{issue_number}") => self.get_issue(),
             ("PATCH", "/issues/{issue_number}") => self.edit_issue(),
             ("GET", "/issues/{issue_number}/comments") => self.list_comments(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::git::{Commit, FileChanges, Git, Oid, Signature};
+use super::issues::Issue;
 use super::people::People;
 use super::refused::Refused;
 
@@ -74,9 +75,11 @@ pub struct Repository {
     pub git: Option<Git>,
     /// Pull requests by number.
     pub pulls: BTreeMap<u64, PullRequest>,
+    /// Issues by number; no pull request has the same one.
+    pub issues: BTreeMap<u64, Issue>,
     /// Labels by name in lower case: GitHub does not tell them apart by case.
     pub labels: BTreeMap<String, Label>,
-    /// Comments on pull requests.
+    /// Comments on pull requests and issues.
     pub comments: Vec<Comment>,
     /// Runs of GitHub Actions workflows.
     pub runs: Vec<WorkflowRun>,
@@ -192,12 +195,12 @@ pub struct Label {
     pub description: Option<String>,
 }
 
-/// A comment on a pull request.
+/// A comment on a pull request or an issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
     /// Unique in the repository, from 1.
     pub id: u64,
-    /// The pull request.
+    /// The pull request or issue.
     pub number: u64,
     /// Markdown.
     pub body: String,

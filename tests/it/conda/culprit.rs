@@ -78,7 +78,7 @@ async fn of_six_drifts_exactly_those_that_break_a_member_are_named() {
     let events = scene.events().await;
     let told: Vec<String> = events
         .iter()
-        .filter(|event| event.kind == "recheck")
+        .filter(|event| event.kind == "culprit")
         .map(|event| event.body["culprit"].to_string())
         .collect();
     assert_eq!(told, [r#"["dep3 1.0 → 2.0"]"#, r#"["dep2 1.0 → 2.0","dep5 1.0 → 2.0"]"#]);

@@ -24,6 +24,7 @@ mod readers;
 mod reading;
 pub mod real;
 mod recheck;
+mod reports;
 mod scene;
 mod solving;
 mod withdrawals;

@@ -178,6 +178,10 @@ async fn what_drifts_turns_exactly_its_victim_red_and_a_fix_lets_everything_pass
     });
     let log = scene.says(&["show", &drifted.id.0.to_string(), "--log", "q2-picky"]);
     assert!(log.contains("verdict: failed, test command 1 ended with 1"), "{log}");
+    let list = scene.says(&["show", &drifted.id.0.to_string(), "--environment", "q2-picky"]);
+    let last: Vec<&str> =
+        list.lines().map(|line| line.rsplit('/').next().unwrap().split('#').next().unwrap()).collect();
+    assert_eq!(last[1..], ["@EXPLICIT", "extdep-2.0-0.tar.bz2", "q2-picky-1.0-0.tar.bz2"], "{list}");
     assert!(scene.says(&["replay", &drifted.id.0.to_string()]).contains("the same plan again"));
     assert_eq!(Scene::files(&scene.passed()), passed, "what passed stays");
 

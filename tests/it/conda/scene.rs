@@ -40,6 +40,8 @@ pub struct Scene {
     /// GitHub, and what the integration's file says of a repository there.
     pub github: Option<Served>,
     pub repository: &'static str,
+    /// What the distribution's file says of who is told.
+    pub reports: &'static str,
     /// What tidegate.toml says of engines, and the one that the recheck names.
     pub engines: String,
     pub engine: &'static str,
@@ -63,6 +65,7 @@ impl Scene {
             engine: "local",
             github: None,
             repository: "",
+            reports: "",
         }
     }
 
@@ -70,9 +73,21 @@ impl Scene {
     pub async fn after_a_crash(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         let store = store_in(&folder).await;
-        let Self { members, platforms, modes, engine, repository, .. } = *self;
+        let Self { members, platforms, modes, engine, repository, reports, .. } = *self;
         let engines = self.engines.clone();
-        Self { folder, clock, store, members, platforms, modes, engines, engine, github: None, repository }
+        Self {
+            folder,
+            clock,
+            store,
+            members,
+            platforms,
+            modes,
+            engines,
+            engine,
+            github: None,
+            repository,
+            reports,
+        }
     }
 
     /// The folder that holds all channels.
@@ -130,10 +145,11 @@ impl Scene {
              platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
              [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
              [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n\
-             [[channel]]\nname = \"passed\"\npath = \"tiny/passed\"\n",
+             [[channel]]\nname = \"passed\"\npath = \"tiny/passed\"\n{}",
             self.platforms,
             self.members,
             self.forge().display(),
+            self.reports,
         );
         let integrate = format!(
             "kind = \"integrate\"\ndistribution = \"tiny\"\nschedule = \"0 3 * * *\"\n\

@@ -290,3 +290,31 @@ async fn a_repository_that_is_renamed_lives_on_under_its_new_name() {
     rename("r-multiverse/stage", STAGING).unwrap();
     assert_eq!(github.get(&format!("/repos/{STAGING}/git/ref/heads/main")).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_issue_is_opened_edited_commented_on_and_closed_beside_pull_requests() {
+    let github = GitHub::new().await;
+    github.branch("tidegate/a", "a").await;
+    assert_eq!(github.open_pull("tidegate/a", "a").await.json["number"], 1);
+    let body = json!({"title": "Look", "body": "at this", "labels": ["recheck"]});
+    let opened = github.call("POST", "/issues", body).await;
+    assert_eq!((opened.status, &opened.json["number"]), (201, &json!(2)), "one row of numbers for both");
+    assert_eq!(opened.json["labels"][0]["name"], "recheck");
+    assert_eq!(github.call("POST", "/issues/2/comments", json!({"body": "news"})).await.status, 201);
+    let closed = json!({"state": "closed", "state_reason": "completed"});
+    let closed = github.call("PATCH", "/issues/2", closed).await.json;
+    assert_eq!((&closed["state"], &closed["state_reason"]), (&json!("closed"), &json!("completed")));
+
+    let listed = |json: Value| -> Vec<String> {
+        json.as_array().unwrap().iter().map(|issue| issue["number"].to_string()).collect()
+    };
+    let path = format!("/repos/{STAGING}/issues");
+    assert_eq!(listed(github.get(&format!("{path}?state=all")).await.json), ["2", "1"], "both, newest first");
+    assert_eq!(listed(github.get(&path).await.json), ["1"], "open ones by default");
+    assert_eq!(listed(github.get(&format!("{path}?state=all&labels=recheck")).await.json), ["2"]);
+    let later = hours(1).to_string();
+    assert_eq!(listed(github.get(&format!("{path}?state=all&since={later}")).await.json).len(), 0);
+    assert_eq!(listed(github.get(&format!("{path}?state=all&creator=somebody")).await.json).len(), 0);
+    assert_eq!(github.call("POST", "/issues", json!({"title": " "})).await.status, 422);
+    github.assert_no_violations();
+}

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{id, time};
 use super::super::git::{Commit, Git, Oid, Signature};
+use super::super::issues::Issue;
 use super::super::limits::Rate;
 use super::super::pulls::mergeable;
 use super::super::state::{Artifact, Comment, Label, PullRequest, Release, Repository, WorkflowRun};
@@ -200,7 +201,7 @@ pub(super) fn pull(api: &str, repo: &Repository, pull: &PullRequest) -> Value {
         "title": pull.title,
         "user": user(api, &pull.user),
         "body": (!pull.body.is_empty()).then_some(&pull.body),
-        "labels": labels(api, repo, pull),
+        "labels": labels(api, repo, &pull.labels),
         "milestone": null,
         "created_at": time(pull.created_at),
         "updated_at": time(pull.updated_at),
@@ -304,14 +305,47 @@ pub(super) fn label(api: &str, repository: &Repository, label: &Label) -> Value 
     })
 }
 
-/// The labels of a pull request.
-pub(super) fn labels(api: &str, repository: &Repository, pull: &PullRequest) -> Value {
-    let known = pull.labels.iter().filter_map(|name| repository.labels.get(&name.to_lowercase()));
+/// The labels of these names.
+pub(super) fn labels(api: &str, repository: &Repository, names: &[String]) -> Value {
+    let known = names.iter().filter_map(|name| repository.labels.get(&name.to_lowercase()));
     known.map(|known| label(api, repository, known)).collect()
 }
 
+/// An issue that is no pull request.
+pub(super) fn issue(api: &str, repository: &Repository, issue: &Issue) -> Value {
+    let (name, number) = (&repository.name, issue.number);
+    let url = format!("{api}/repos/{name}/issues/{number}");
+    json!({
+        "id": id("issue", &format!("{name} {number}")),
+        "node_id": node_id("I", &format!("{name} {number}")),
+        "url": url,
+        "repository_url": format!("{api}/repos/{name}"),
+        "labels_url": format!("{url}/labels{{/name}}"),
+        "comments_url": format!("{url}/comments"),
+        "events_url": format!("{url}/events"),
+        "html_url": format!("https://github.com/{name}/issues/{number}"),
+        "number": number,
+        "state": if issue.closed_at.is_none() { "open" } else { "closed" },
+        "state_reason": issue.state_reason,
+        "title": issue.title,
+        "body": (!issue.body.is_empty()).then_some(&issue.body),
+        "user": user(api, &issue.user),
+        "labels": labels(api, repository, &issue.labels),
+        "assignee": null,
+        "assignees": [],
+        "milestone": null,
+        "locked": false,
+        "active_lock_reason": null,
+        "comments": repository.comments.iter().filter(|comment| comment.number == number).count(),
+        "closed_at": issue.closed_at.map(time),
+        "created_at": time(issue.created_at),
+        "updated_at": time(issue.updated_at),
+        "author_association": "CONTRIBUTOR",
+    })
+}
+
 /// A pull request as an issue, which it also is.
-pub(super) fn issue(api: &str, repository: &Repository, pull: &PullRequest) -> Value {
+pub(super) fn pull_as_issue(api: &str, repository: &Repository, pull: &PullRequest) -> Value {
     let (name, number) = (&repository.name, pull.number);
     let url = format!("{api}/repos/{name}/issues/{number}");
     let html = format!("https://github.com/{name}/pull/{number}");
@@ -330,7 +364,7 @@ pub(super) fn issue(api: &str, repository: &Repository, pull: &PullRequest) -> V
         "title": pull.title,
         "body": (!pull.body.is_empty()).then_some(&pull.body),
         "user": user(api, &pull.user),
-        "labels": labels(api, repository, pull),
+        "labels": labels(api, repository, &pull.labels),
         "assignee": null,
         "assignees": [],
         "milestone": null,
@@ -353,7 +387,8 @@ pub(super) fn issue(api: &str, repository: &Repository, pull: &PullRequest) -> V
 
 pub(super) fn comment(api: &str, repository: &Repository, comment: &Comment) -> Value {
     let name = &repository.name;
-    let html = format!("https://github.com/{name}/pull/{}#issuecomment-{}", comment.number, comment.id);
+    let kind = if repository.issues.contains_key(&comment.number) { "issues" } else { "pull" };
+    let html = format!("https://github.com/{name}/{kind}/{}#issuecomment-{}", comment.number, comment.id);
     json!({
         "id": comment.id,
         "node_id": node_id("IC", &format!("{name} {}", comment.id)),
