@@ -126,6 +126,7 @@ fn status_facts(packages: usize) -> StatusFacts {
         advisories: BTreeMap::new(),
         ledger: BTreeMap::new(),
         staged: BTreeSet::new(),
+        own_checks: BTreeMap::new(),
         r_series: "4.5".to_owned(),
         frozen_date: "2026-04-15".to_owned(),
     }

@@ -4,8 +4,10 @@ use super::CommandError;
 use super::shown::{plain, word};
 use crate::decide::conda_words;
 use crate::decide::integrate::Candidate;
+use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::RecheckPlan;
 use crate::decide::snapshot::SnapshotPlan;
+use crate::decide::words::{counted, own_check_in_words};
 use crate::domain::{Action, Move, Plan};
 
 /// A plan as it was stored.
@@ -14,6 +16,7 @@ pub(super) enum Planned {
     Snapshot(SnapshotPlan),
     Recheck(Box<RecheckPlan>),
     Candidate(Candidate),
+    OwnChecks(OwnCheckPlan),
 }
 
 impl Planned {
@@ -24,6 +27,8 @@ impl Planned {
         let has = |part: &str| value.get(part).is_some();
         Ok(if has("gate") {
             Self::Recheck(serde_json::from_value(value).map_err(unreadable)?)
+        } else if has("own_checks") {
+            Self::OwnChecks(serde_json::from_value(value).map_err(unreadable)?)
         } else if has("step") {
             Self::Candidate(serde_json::from_value(value).map_err(unreadable)?)
         } else if has("members") {
@@ -36,7 +41,7 @@ impl Planned {
     /// Why a guard holds it.
     pub(super) fn held(&self) -> Option<&str> {
         match self {
-            Self::Promotion(_) | Self::Recheck(_) | Self::Candidate(_) => None,
+            Self::Promotion(_) | Self::Recheck(_) | Self::Candidate(_) | Self::OwnChecks(_) => None,
             Self::Snapshot(plan) => plan.held.as_deref(),
         }
     }
@@ -48,6 +53,7 @@ impl Planned {
             Self::Snapshot(plan) => snapshot(plan),
             Self::Recheck(plan) => rechecked(plan),
             Self::Candidate(candidate) => chosen(candidate),
+            Self::OwnChecks(plan) => own_checks(plan),
         }
     }
 }
@@ -127,6 +133,13 @@ fn chosen(candidate: &Candidate) -> String {
         (name.as_str(), version, told.reason.as_str())
     });
     format!("{}\n\nmembers\n{}", plain(&conda_words::candidate(candidate)), table(rows.collect()))
+}
+
+fn own_checks(plan: &OwnCheckPlan) -> String {
+    let said: Vec<String> = plan.own_checks.values().map(own_check_in_words).collect();
+    let rows = plan.own_checks.iter().zip(&said);
+    let rows = rows.map(|((package, check), said)| (&**package, check.version.clone(), said.as_str()));
+    format!("would check {}\n\nown checks\n{}", counted(plan.tests.len(), "package"), table(rows.collect()))
 }
 
 /// Rows of package, a word, and a sentence.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Output, show, state};
 use crate::decide::integrate::candidate;
+use crate::decide::own_check::own_checks;
 use crate::decide::promote::promote;
 use crate::decide::recheck::recheck;
 use crate::decide::snapshot::snapshot;
@@ -73,6 +74,8 @@ fn decide_again(input: &[u8]) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(&recheck(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("settle") {
         Ok(serde_json::to_vec(&candidate(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("cran_date") {
+        Ok(serde_json::to_vec(&own_checks(&serde_json::from_slice(input).context(unreadable)?))?)
     } else {
         anyhow::bail!("its input is that of no kind of job")
     }

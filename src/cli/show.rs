@@ -1,6 +1,6 @@
 //! `show`: one run, with what it decided from and what it did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -9,9 +9,10 @@ use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
 use crate::config::listed;
+use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::{CaseState, RecheckPlan};
 use crate::decide::recheck_report::explicit_list;
-use crate::domain::TestVerdict;
+use crate::domain::{PackageName, TestVerdict};
 use crate::store::{Action, RecheckTest, Run, RunId, Store};
 
 /// Show a run: what it decided from, what it did, and how it ended
@@ -54,6 +55,9 @@ struct Shown {
     actions: Vec<Action>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tests: Vec<RecheckTest>,
+    /// By R package that was checked: a shell command that does the same.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reproduce: BTreeMap<PackageName, String>,
 }
 
 impl Show {
@@ -90,7 +94,8 @@ impl Show {
             let run = find(&store, self.run).await?;
             let actions = store.actions_of(run.id).await?;
             let tests = store.recheck_tests_of_run(run.id).await?;
-            Ok(Shown { run, actions, tests })
+            let reproduce = reproductions(&store, &run).await?;
+            Ok(Shown { run, actions, tests, reproduce })
         })?;
         match context.output {
             Output::Json => context.print_json(&shown),
@@ -135,6 +140,18 @@ async fn stored(store: &Store, run: &Run, part: Part) -> Result<Vec<u8>, Command
     store.blob(digest).await?.ok_or_else(|| {
         CommandError::failed(format!("the {name} of run {} (sha256 {digest}) is not kept any more", run.id))
     })
+}
+
+/// How to do the same as the own checks of a run; empty where its plan is not about any.
+async fn reproductions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<PackageName, String>> {
+    let plan = match &run.plan_digest {
+        Some(digest) => store.blob(digest).await?,
+        None => None,
+    };
+    // Every kind of job has plans of its own; only one is read as this.
+    let plan = plan.and_then(|plan| serde_json::from_slice::<OwnCheckPlan>(&plan).ok()).unwrap_or_default();
+    let checks = plan.own_checks.into_iter();
+    Ok(checks.filter_map(|(package, check)| Some((package, check.reproduce()?))).collect())
 }
 
 /// The test of a package in a run that says most: the last one in a red environment of the day, else in any
@@ -198,7 +215,7 @@ fn tested(test: &RecheckTest) -> String {
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown { run, actions, tests } = shown;
+    let Shown { run, actions, tests, reproduce } = shown;
     let or_none = |digest: &Option<String>| {
         digest.as_ref().map_or("none".to_owned(), |digest| format!("sha256 {digest}"))
     };
@@ -218,6 +235,12 @@ fn text(shown: &Shown) -> String {
         text += "\ntests\n";
     }
     text += &tests.iter().map(tested).collect::<String>();
+    if !reproduce.is_empty() {
+        text += "\nto reproduce\n";
+    }
+    for (package, command) in reproduce {
+        text += &format!("  {package}: {}\n", plain(command));
+    }
     if !actions.is_empty() {
         text += "\nactions\n";
     }

@@ -8,7 +8,8 @@ use super::shown::plain;
 use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
-use crate::domain::ChannelStatus;
+use crate::decide::words::own_check_in_words;
+use crate::domain::{ChannelStatus, IssueKind, OwnCheck, PackageName};
 use crate::jobs;
 use crate::jobs::sources::names;
 use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
@@ -28,6 +29,8 @@ struct Status {
     #[serde(flatten)]
     report: StatusReport,
     held: Vec<Held>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    own_checks: Vec<Checked>,
     open_pull_requests: Vec<PullRequest>,
 }
 
@@ -41,6 +44,18 @@ struct Held {
     why: String,
     /// Since when, where that is known.
     since: Option<Timestamp>,
+}
+
+/// A package with bad checks in its universe, and what tidegate's own check says of it.
+#[derive(Serialize)]
+struct Checked {
+    distribution: String,
+    channel: String,
+    package: PackageName,
+    /// True where the own check cleared bad checks.
+    cleared: bool,
+    #[serde(flatten)]
+    check: OwnCheck,
 }
 
 impl ShowStatus {
@@ -57,7 +72,9 @@ impl ShowStatus {
                 }
             };
             let held = held(&store, &configuration).await?;
-            Ok(Status { daemon_answers, report, held, open_pull_requests: store.open_pull_requests().await? })
+            let own_checks = own_checks(&store, &configuration).await?;
+            let open_pull_requests = store.open_pull_requests().await?;
+            Ok(Status { daemon_answers, report, held, own_checks, open_pull_requests })
         })?;
         match context.output {
             Output::Json => context.print_json(&status),
@@ -80,20 +97,49 @@ async fn ask(configuration: &Configuration) -> Result<Option<StatusReport>, Comm
     }
 }
 
-/// What guards hold: changes of a channel's status, and snapshots.
-async fn held(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Held>> {
-    let mut held = Vec::new();
+/// The status of every channel that has one, with its distribution, its name, and since when it is so.
+async fn channels(
+    store: &Store,
+    configuration: &Configuration,
+) -> anyhow::Result<Vec<(String, String, ChannelStatus, Timestamp)>> {
+    let mut found = Vec::new();
     for (name, distribution) in &configuration.distributions {
         for channel in &distribution.channels {
             let Some(seen) = store.latest_seen(&names::status(name, &channel.name)).await? else { continue };
-            let status: ChannelStatus = serde_json::from_slice(&seen.bytes)?;
-            held.extend(status.held.into_iter().map(|why| Held {
-                distribution: name.clone(),
-                what: channel.name.clone(),
-                why,
-                since: Some(seen.first_at),
-            }));
+            let status = serde_json::from_slice(&seen.bytes)?;
+            found.push((name.clone(), channel.name.clone(), status, seen.first_at));
         }
+    }
+    Ok(found)
+}
+
+/// Own checks beside bad checks of the universe, or instead of them.
+async fn own_checks(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Checked>> {
+    let mut checked = Vec::new();
+    for (distribution, channel, status, _) in channels(store, configuration).await? {
+        for (package, assessment) in status.packages {
+            let bad = assessment.issues.iter().any(|issue| issue.kind() == IssueKind::RCmdCheck);
+            let cleared = !assessment.cleared.is_empty();
+            let Some(check) = assessment.own_check.filter(|_| bad || cleared) else { continue };
+            let (distribution, channel) = (distribution.clone(), channel.clone());
+            checked.push(Checked { distribution, channel, package, cleared, check });
+        }
+    }
+    Ok(checked)
+}
+
+/// What guards hold: changes of a channel's status, and snapshots.
+async fn held(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Held>> {
+    let mut held = Vec::new();
+    for (distribution, channel, status, since) in channels(store, configuration).await? {
+        held.extend(status.held.into_iter().map(|why| Held {
+            distribution: distribution.clone(),
+            what: channel.clone(),
+            why,
+            since: Some(since),
+        }));
+    }
+    for name in configuration.distributions.keys() {
         let snapshots = store.snapshots(name).await?;
         held.extend(snapshots.into_iter().filter(|row| row.state == SnapshotState::Held).map(|row| Held {
             distribution: name.clone(),
@@ -124,6 +170,14 @@ fn text(status: &Status) -> String {
     for Held { distribution, what, why, since } in &status.held {
         let since = since.map(|since| format!(" (since {since})")).unwrap_or_default();
         text += &format!("  {distribution}, {what}: {}{since}\n", plain(why));
+    }
+    if !status.own_checks.is_empty() {
+        text += "\nown checks where the universe's are bad\n";
+    }
+    for Checked { distribution, channel, package, cleared, check } in &status.own_checks {
+        let effect = if *cleared { "; it cleared bad checks" } else { "" };
+        let words = format!("{package} {}: {}{effect}", check.version, own_check_in_words(check));
+        text += &format!("  {distribution}, {channel}: {}\n", plain(&words));
     }
     if !status.open_pull_requests.is_empty() {
         text += "\nopen pull requests\n";

@@ -13,7 +13,7 @@ use super::distribution::{Distribution, DistributionFile, Ecosystem, Exception, 
 use super::document::{Document, Role, SourceFile};
 use super::files;
 use super::job::{Job, JobFile};
-use super::jobs::{KINDS, Kind};
+use super::jobs::{Kind, kind_names, kind_of};
 use super::nearest::{listed, nearest};
 use super::schema::schema;
 use super::settings::Settings;
@@ -71,9 +71,10 @@ impl Configuration {
     fn assemble(files: &[SourceFile], mut mistakes: Vec<Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
         let mut documents: Vec<Document<'_>> = files.iter().map(Document::parse).collect();
         documents.sort_by(|a, b| a.role.cmp(&b.role));
-        documents.iter_mut().for_each(inspect);
+        let ecosystems = ecosystems(&documents);
+        documents.iter_mut().for_each(|document| inspect(document, &ecosystems));
         cross::check(&mut documents);
-        let resolved = resolve(&mut documents);
+        let resolved = resolve(&mut documents, &ecosystems);
         mistakes.extend(documents.into_iter().flat_map(Document::into_diagnostics));
         mistakes.sort_by_key(|mistake| {
             let start = mistake.span.as_ref().map(|span| span.start);
@@ -88,8 +89,17 @@ impl Configuration {
     }
 }
 
+/// The ecosystems of the distributions, by name: the same kind of job has other settings in another one.
+fn ecosystems(documents: &[Document<'_>]) -> BTreeMap<String, Ecosystem> {
+    let of = |document: &Document<'_>| match &document.role {
+        Role::Distribution(name) => Some((name.clone(), Ecosystem::of(document))),
+        _ => None,
+    };
+    documents.iter().filter_map(of).collect()
+}
+
 /// Holds a document against the schema of its role.
-fn inspect(document: &mut Document<'_>) {
+fn inspect(document: &mut Document<'_>, ecosystems: &BTreeMap<String, Ecosystem>) {
     let name = match &document.role {
         Role::Settings => "tidegate",
         Role::Distribution(_) => match Ecosystem::of(document) {
@@ -97,8 +107,8 @@ fn inspect(document: &mut Document<'_>) {
             Ecosystem::Conda => "conda-distribution",
         },
         Role::Exceptions(_) => "exceptions",
-        Role::Job(_) => match job_kind(document) {
-            Some(kind) => kind.name,
+        Role::Job(_) => match job_kind(document, ecosystems) {
+            Some(kind) => kind.schema_name,
             None => return,
         },
     };
@@ -106,7 +116,7 @@ fn inspect(document: &mut Document<'_>) {
     if let (Role::Job(_), Some(kind)) = (&document.role, schema.pointer_mut("/properties/kind/const")) {
         // The kind may be a guess: a misspelt one is shown all the kinds, not only the guessed one.
         *kind = Value::Null;
-        schema["properties"]["kind"]["enum"] = KINDS.iter().map(|kind| kind.name).collect();
+        schema["properties"]["kind"]["enum"] = kind_names().collect();
     }
     if let (Role::Distribution(_), Some(ecosystem)) =
         (&document.role, schema.pointer_mut("/properties/ecosystem/const"))
@@ -121,13 +131,16 @@ fn inspect(document: &mut Document<'_>) {
 /// The kind of a job's document. One that is missing or misspelt is guessed where that is possible, so that
 /// the rest of the file can be checked against its schema (and the kind is reported there); otherwise it
 /// is reported here.
-fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
+fn job_kind(document: &mut Document<'_>, ecosystems: &BTreeMap<String, Ecosystem>) -> Option<&'static Kind> {
     if !document.parsed {
         return None;
     }
-    let names = || KINDS.iter().map(|kind| kind.name);
-    let find = |name: &str| KINDS.iter().find(|kind| kind.name == name);
-    let hint = format!("the kinds are {}", listed(names()));
+    // A distribution that is misspelt is reported elsewhere; meanwhile the nearest one is meant.
+    let distribution = document.text_at("distribution");
+    let meant = distribution.and_then(|name| nearest(name, ecosystems.keys().map(String::as_str)));
+    let ecosystem = meant.and_then(|name| ecosystems.get(name)).copied();
+    let find = |name: &str| kind_of(name, ecosystem);
+    let hint = format!("the kinds are {}", listed(kind_names()));
     let by_table = document.keys().find_map(find);
     let Some(written) = document.text_at("kind").map(str::to_owned) else {
         if by_table.is_none() {
@@ -138,7 +151,7 @@ fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
     if let Some(kind) = find(&written) {
         return Some(kind);
     }
-    let meant = nearest(&written, names());
+    let meant = nearest(&written, kind_names());
     if meant.and_then(find).or(by_table).is_none() {
         document.report("kind", format!("unknown value `{written}` for `kind`"), "not a kind of job", &hint);
     }
@@ -147,7 +160,10 @@ fn job_kind(document: &mut Document<'_>) -> Option<&'static Kind> {
 
 /// Makes the typed configuration from documents of which nothing bad is known. Documents with findings
 /// are left out: the configuration as a whole is refused anyway.
-fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
+fn resolve(
+    documents: &mut [Document<'_>],
+    ecosystems: &BTreeMap<String, Ecosystem>,
+) -> Option<Configuration> {
     let mut settings = None;
     let mut distributions = BTreeMap::new();
     let mut conda = BTreeMap::new();
@@ -175,7 +191,9 @@ fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
                 exceptions.extend(file.map(|file| (name, file.exception)));
             }
             Role::Job(name) => {
-                jobs.extend(job(document, &name, &distributions, &conda).map(|job| (name, job)));
+                let kind = job_kind(document, ecosystems);
+                let job = kind.and_then(|kind| job(document, (&name, kind), &distributions, &conda));
+                jobs.extend(job.map(|job| (name, job)));
             }
         }
     }
@@ -189,11 +207,10 @@ fn resolve(documents: &mut [Document<'_>]) -> Option<Configuration> {
 
 fn job(
     document: &mut Document<'_>,
-    name: &str,
+    (name, kind): (&str, &Kind),
     distributions: &BTreeMap<String, Distribution>,
     conda: &BTreeMap<String, CondaDistribution>,
 ) -> Option<Job> {
-    let kind = job_kind(document)?;
     let distribution = document.text_at("distribution")?;
     let calendar = match kind.ecosystem {
         Ecosystem::RUniverse => Some(&distributions.get(distribution)?.calendar),

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cross_conda;
 use super::distribution::{CalendarFile, Ecosystem};
 use super::document::{Document, Role};
-use super::jobs::{KINDS, Need};
+use super::jobs::{Need, kind_names, kind_of};
 use super::nearest::{listed, nearest};
+use super::template;
 use crate::calendar::{CalendarFault, CalendarItem, RTargets};
 
 /// What the other files need to know of a distribution.
@@ -33,6 +35,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
     }
     let settings = documents.iter().find(|document| document.role == Role::Settings);
     let unpublished = settings.is_some_and(|settings| settings.parsed && !settings.has("publish"));
+    let mut rechecked = BTreeMap::new();
     let missing: Vec<_> = ENGINES_ELSEWHERE
         .into_iter()
         .filter(|(name, ..)| {
@@ -50,8 +53,8 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                         releases(document);
                     }
                     Ecosystem::Conda => {
-                        conda_channels(document);
-                        conda_members(document);
+                        cross_conda::channels(document);
+                        cross_conda::members(document);
                     }
                 }
                 if unpublished {
@@ -61,6 +64,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
             Role::Exceptions(name) => exceptions(document, &name, &known),
             Role::Job(_) => {
                 job(document, &known);
+                rechecked_twice(document, &mut rechecked);
                 engine(document, &missing);
             }
         }
@@ -117,78 +121,6 @@ fn channels(document: &mut Document<'_>) {
             let message = format!("two channels have the name `{name}`");
             document.report(&at("name"), message, "the second of them", "rename one of them");
         }
-    }
-}
-
-/// Every conda channel has a name and a folder of its own, and no folder lies in another's.
-fn conda_channels(document: &mut Document<'_>) {
-    let mut names = BTreeSet::new();
-    let mut paths: Vec<String> = Vec::new();
-    for index in 0..document.length("channel") {
-        let read = |key: &str| document.text_at(&format!("channel.{index}.{key}")).unwrap_or("?").to_owned();
-        let (name, path) = (read("name"), read("path"));
-        if !names.insert(name.clone()) {
-            let message = format!("two channels have the name `{name}`");
-            let at = format!("channel.{index}.name");
-            document.report(&at, message, "the second of them", "rename one of them");
-        }
-        let within = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
-        if let Some(other) = paths.iter().find(|other| within(&path, other) || within(other, &path)) {
-            let message = format!("`{path}` and `{other}` are one folder, or one lies in the other");
-            let hint = "a channel is switched as a whole, so it needs a folder to itself";
-            document.report(&format!("channel.{index}.path"), message, "the second of them", hint);
-        }
-        paths.push(path);
-    }
-}
-
-/// No member is named twice, and every list of exceptions names members.
-fn conda_members(document: &mut Document<'_>) {
-    let names = |document: &Document<'_>, list: &str| -> Vec<String> {
-        let at = |index| document.text_at(&format!("{list}.{index}")).unwrap_or_default().to_owned();
-        (0..document.length(list)).map(at).collect()
-    };
-    let members: BTreeSet<String> = names(document, "members").into_iter().collect();
-    for list in ["members", "ignore", "without_tests", "platforms", "external"] {
-        let mut seen = BTreeSet::new();
-        for (index, name) in names(document, list).into_iter().enumerate() {
-            if !seen.insert(name.clone()) {
-                let message = format!("`{name}` is listed twice in `{list}`");
-                document.report(&format!("{list}.{index}"), message, "the second of them", "remove one");
-            }
-        }
-    }
-    for list in ["ignore", "without_tests"] {
-        for (index, name) in names(document, list).into_iter().enumerate() {
-            if !members.contains(&name) {
-                let path = format!("{list}.{index}");
-                unknown(document, &path, ("member", &name), members.iter().map(String::as_str));
-            }
-        }
-    }
-    let mut registered = BTreeSet::new();
-    for index in 0..document.length("package") {
-        let path = format!("package.{index}.name");
-        let Some(name) = document.text_at(&path).map(str::to_owned) else { continue };
-        if !members.contains(&name) {
-            unknown(document, &path, ("member", &name), members.iter().map(String::as_str));
-        }
-        let reports = format!("package.{index}.reports");
-        if document.has(&reports) && !document.has("reports") {
-            let hint = "add `[reports]` with the `repository` of the distribution's own issue, or remove it";
-            document.report(&reports, "nobody is told of anything", "without effect", hint);
-        }
-        let message = format!("two `[[package]]` tables are about `{name}`");
-        if !registered.insert(name) {
-            document.report(&path, message, "the second of them", "remove one");
-        }
-    }
-    if let Some(name) = document.text_at("metapackage").map(str::to_owned)
-        && members.contains(&name)
-    {
-        let hint = "name the metapackage only under `metapackage`";
-        let message = format!("the metapackage `{name}` cannot be a member of itself");
-        document.report("metapackage", message, "listed in `members`", hint);
     }
 }
 
@@ -326,7 +258,7 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
             distribution.milestones.iter().map(String::as_str),
         );
     }
-    let kind = document.text_at("kind").and_then(|name| KINDS.iter().find(|kind| kind.name == name));
+    let kind = document.text_at("kind").and_then(|name| kind_of(name, Some(distribution.ecosystem)));
     if let Some(kind) = kind {
         if kind.ecosystem != distribution.ecosystem {
             let message = format!("a job of the kind `{}` cannot work for `{name}`", kind.name);
@@ -341,7 +273,53 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
             channel(document, &format!("{}.{key}", kind.name), *need, distribution);
         }
         order(document, kind.name, distribution);
+        if kind.schema_name == "r-recheck" {
+            checked_source(document);
+            handed_over(document);
+        }
     }
+}
+
+/// A command that checks a package has to be given its archive.
+fn checked_source(document: &mut Document<'_>) {
+    let path = "recheck.command";
+    let word = |index| document.text_at(&format!("{path}.{index}")).unwrap_or_default();
+    // A field that is misspelt is reported as such.
+    let meant = |text: &str| template::fields_in(text).any(|(_, field)| nearest(field, ["source"]).is_some());
+    if document.has(path) && !(0..document.length(path)).any(|index| meant(word(index))) {
+        let hint = "put `{source}` where the command takes the name of the source archive";
+        document.report(path, "this command is not given the package", "`{source}` is missing", hint);
+    }
+}
+
+/// A check needs the archive that was fetched and compared, and runs of a workflow are handed no files.
+fn handed_over(document: &mut Document<'_>) {
+    let path = "recheck.engine";
+    if document.text_at(path) == Some("github-actions") {
+        let message = "runs of GitHub Actions cannot be handed the archive that is checked";
+        document.report(path, message, "not for R packages", "name `local` or `slurm`");
+    }
+}
+
+/// What one job says of a channel's own checks, another one would take back.
+fn rechecked_twice(document: &mut Document<'_>, rechecked: &mut BTreeMap<(String, String), String>) {
+    let Role::Job(name) = document.role.clone() else { return };
+    let (Some(distribution), Some(channel)) =
+        (document.text_at("distribution"), document.text_at("recheck.channel"))
+    else {
+        return;
+    };
+    if document.flag_at("enabled") == Some(false) {
+        return;
+    }
+    let place = (distribution.to_owned(), channel.to_owned());
+    if let Some(other) = rechecked.get(&place) {
+        let message = format!("the job `{other}` rechecks this channel already");
+        let hint = "switch one of them off with `enabled = false`, or make them one job";
+        document.report("recheck.channel", message, "a second time", hint);
+        return;
+    }
+    rechecked.insert(place, name);
 }
 
 /// An engine that lies elsewhere, with what is said where tidegate.toml does not set it up.
@@ -356,8 +334,8 @@ const ENGINES_ELSEWHERE: [(&str, &str, &str); 2] = [
 
 /// A job that wants an engine elsewhere needs one of the `missing` ones set up.
 fn engine(document: &mut Document<'_>, missing: &[(&str, &str, &str)]) {
-    for kind in &KINDS {
-        let path = format!("{}.engine", kind.name);
+    for kind in kind_names() {
+        let path = format!("{kind}.engine");
         let wanted = document.text_at(&path).map(str::to_owned);
         for (name, message, hint) in missing {
             if wanted.as_deref() == Some(name) {
@@ -448,7 +426,8 @@ fn order(document: &mut Document<'_>, kind: &str, distribution: &Known) {
     }
 }
 
-fn unknown<'k>(
+/// Notes a name that leads nowhere, with the one that was most likely meant.
+pub(super) fn unknown<'k>(
     document: &mut Document<'_>,
     path: &str,
     (what, name): (&str, &str),

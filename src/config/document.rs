@@ -111,6 +111,11 @@ impl<'t> Document<'t> {
         self.lookup(path).and_then(|value| value.get_ref().as_str())
     }
 
+    /// The truth value at `path`, where there is one.
+    pub(crate) fn flag_at(&self, path: &str) -> Option<bool> {
+        self.lookup(path).and_then(|value| value.get_ref().as_bool())
+    }
+
     /// True where anything is written at `path`.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.lookup(path).is_some()

@@ -8,7 +8,8 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SpanRelativeTo, Timestamp};
 
-use super::nearest::nearest;
+use super::nearest::{listed, nearest};
+use super::template;
 use crate::calendar::{Schedule, ScheduleError};
 use crate::domain::{RVersion, is_epoch};
 use crate::github::{BranchName, WorkflowFile};
@@ -67,8 +68,26 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "sha256" => sha256(text),
         "socket-address" => socket_address(text),
         "absolute-path" => absolute_path(text),
+        "command-word" => command_word(text),
         _ => Ok(()),
     }
+}
+
+/// A word of a command names only fields that there are.
+fn command_word(text: &str) -> Result<(), Complaint> {
+    let Some((place, name)) = template::fields_in(text).find(|(_, name)| !template::FIELDS.contains(name))
+    else {
+        return Ok(());
+    };
+    let label = match nearest(name, template::FIELDS) {
+        Some(meant) => format!("did you mean `{{{meant}}}`?"),
+        None => "no such field".to_owned(),
+    };
+    let fields = listed(template::FIELDS);
+    let hint = format!("the fields are {fields}; braces of another meaning take a space: `{{ {name} }}`");
+    let mut complaint = Complaint::new(&format!("names the unknown field `{{{name}}}`"), label, &hint);
+    complaint.within = Some(place);
+    Err(complaint)
 }
 
 /// Parses a length of time such as `90s`, `20m`, `6h` or `7d`; a day is 24 hours. Zero is allowed.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::Ecosystem;
 use super::document::Document;
+use super::recheck_r::RecheckR;
 use super::text_duration::TextDuration;
 use crate::domain::{RecheckMode, Via};
 use crate::github::RepositoryName;
@@ -32,6 +33,9 @@ pub enum JobKind {
     Integrate(Integrate),
     /// Tests the members of a metapackage again.
     Recheck(Recheck),
+    /// Checks R packages again.
+    #[serde(rename = "recheck")]
+    RecheckR(RecheckR),
     /// Takes in new conda builds.
     Intake(Intake),
 }
@@ -229,6 +233,7 @@ impl JobKind {
             Self::Snapshot(_) => Snapshot::KIND,
             Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
+            Self::RecheckR(_) => RecheckR::KIND,
             Self::Intake(_) => Intake::KIND,
         }
     }
@@ -249,8 +254,10 @@ pub(crate) enum Need {
 
 /// A kind of job as the loader sees it.
 pub(crate) struct Kind {
-    /// The kind's name; also that of its table.
+    /// The kind's name; also that of its table. A kind that works for two ecosystems is here twice.
     pub name: &'static str,
+    /// The name of its schema.
+    pub schema_name: &'static str,
     /// The ecosystem whose distributions it works for.
     pub ecosystem: Ecosystem,
     /// The keys of its table that name channels, with what is needed of them.
@@ -262,18 +269,36 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 7] = [
+pub(crate) static KINDS: [Kind; 8] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<Snapshot>(),
     entry::<Integrate>(),
     entry::<Recheck>(),
+    entry::<RecheckR>(),
     entry::<Intake>(),
 ];
 
+/// The names of all kinds, each once.
+pub(crate) fn kind_names() -> impl Iterator<Item = &'static str> + Clone {
+    // Both entries of a kind stand together.
+    KINDS.iter().enumerate().filter_map(|(at, kind)| {
+        let again = at > 0 && KINDS[at - 1].name == kind.name;
+        (!again).then_some(kind.name)
+    })
+}
+
+/// The kind of that name for an ecosystem; where it does not work for that one, for the one that it works for.
+pub(crate) fn kind_of(name: &str, ecosystem: Option<Ecosystem>) -> Option<&'static Kind> {
+    let mut named = KINDS.iter().filter(|kind| kind.name == name);
+    let first = named.clone().next();
+    named.find(|kind| Some(kind.ecosystem) == ecosystem).or(first)
+}
+
 trait KindSettings: DeserializeOwned + JsonSchema {
     const KIND: &'static str;
+    const SCHEMA: &'static str = Self::KIND;
     const ECOSYSTEM: Ecosystem = Ecosystem::RUniverse;
     const CHANNELS: &'static [(&'static str, Need)];
     fn into_kind(self) -> JobKind;
@@ -282,6 +307,7 @@ trait KindSettings: DeserializeOwned + JsonSchema {
 const fn entry<T: KindSettings>() -> Kind {
     Kind {
         name: T::KIND,
+        schema_name: T::SCHEMA,
         ecosystem: T::ECOSYSTEM,
         channels: T::CHANNELS,
         schema: |generator| generator.subschema_for::<T>(),
@@ -345,6 +371,16 @@ impl KindSettings for Recheck {
     }
 }
 
+impl KindSettings for RecheckR {
+    const KIND: &'static str = Recheck::KIND;
+    const SCHEMA: &'static str = "r-recheck";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::RecheckR(self)
+    }
+}
+
 impl KindSettings for Intake {
     const KIND: &'static str = "intake";
     const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
@@ -387,14 +423,14 @@ fn default_culprit_tests() -> u32 {
     20
 }
 
-fn default_parallel() -> u32 {
+pub(super) fn default_parallel() -> u32 {
     2
 }
 
-fn default_test_memory() -> u32 {
+pub(super) fn default_test_memory() -> u32 {
     8192
 }
 
-fn default_test_time() -> TextDuration {
+pub(super) fn default_test_time() -> TextDuration {
     TextDuration::from_secs(30 * 60)
 }

@@ -8,6 +8,7 @@
 mod conda;
 mod configuration;
 mod cross;
+mod cross_conda;
 mod diagnostic;
 mod distribution;
 mod document;
@@ -18,10 +19,12 @@ mod job;
 mod jobs;
 mod nearest;
 mod policy;
+mod recheck_r;
 mod schema;
 mod secret;
 mod settings;
 mod shipped;
+mod template;
 mod text_duration;
 
 pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
@@ -34,6 +37,7 @@ pub use jobs::{
     Promote, Recheck, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
+pub use recheck_r::{Only, RecheckR};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
 pub use settings::{
@@ -41,6 +45,7 @@ pub use settings::{
     Settings, SlurmCluster, Web,
 };
 pub use shipped::{shipped, shipped_texts};
+pub use template::{CommandFields, CommandWord};
 pub use text_duration::TextDuration;
 
 pub(crate) use nearest::{listed, nearest};

@@ -10,9 +10,15 @@ use super::job::JobFile;
 use super::jobs::{KINDS, Kind};
 use super::settings::Settings;
 
-/// The names that [`schema`] knows: each kind of job, and the other files.
+/// The names that [`schema`] knows: each kind of job, and the other files. `recheck` is that of conda
+/// distributions, `r-recheck` that of R packages.
 pub fn schema_names() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|kind| kind.name).chain(["tidegate", "distribution", "conda-distribution", "exceptions"])
+    KINDS.iter().map(|kind| kind.schema_name).chain([
+        "tidegate",
+        "distribution",
+        "conda-distribution",
+        "exceptions",
+    ])
 }
 
 /// The JSON Schema (2020-12) of the file that `name` names: a kind of job, `tidegate`, `distribution` (of
@@ -25,7 +31,7 @@ pub fn schema(name: &str) -> Option<Value> {
             Some(of::<CondaDistributionFile>("distributions/<name>.toml, ecosystem conda"))
         }
         "exceptions" => Some(of::<ExceptionsFile>("distributions/<name>.exceptions.toml")),
-        name => KINDS.iter().find(|kind| kind.name == name).map(job),
+        name => KINDS.iter().find(|kind| kind.schema_name == name).map(job),
     }
 }
 
@@ -44,8 +50,9 @@ fn job(kind: &Kind) -> Value {
     let mut generator = generator();
     let settings = (kind.schema)(&mut generator).to_value();
     let mut schema = generator.into_root_schema_for::<JobFile>().to_value();
-    schema["title"] = format!("jobs/<name>.toml, kind {}", kind.name).into();
-    schema["description"] = format!("A job of the kind `{}`.", kind.name).into();
+    let of = if kind.schema_name == kind.name { "" } else { " of R packages" };
+    schema["title"] = format!("jobs/<name>.toml, kind {}{of}", kind.name).into();
+    schema["description"] = format!("A job of the kind `{}`{of}.", kind.name).into();
     let mut properties = Map::new();
     let kind_schema = json!({ "description": "What the job does.", "type": "string", "const": kind.name });
     properties.insert("kind".into(), kind_schema);

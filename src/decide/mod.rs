@@ -9,6 +9,7 @@
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
+//! | `own_check` | which R packages are checked once more, and what does that clear? |
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
@@ -26,6 +27,7 @@ pub mod culprit;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;
+pub mod own_check;
 pub mod promote;
 pub mod recheck;
 pub mod recheck_report;

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::standing::Standing;
-use super::words::{issues_in_words, sentence};
+use super::words::{cleared_in_words, issues_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
     Assessment, ChannelStatus, DependencyGraph, Evidence, Fact, Issue, Listing, PackageName, StagingModel,
@@ -56,6 +57,24 @@ pub struct Member {
     /// What speaks against it all the same, in words; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
+    /// The own check that let it in, where bad checks of the universe spoke against it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_in_by: Option<LetInBy>,
+}
+
+/// An own check without which a package would have failed on the day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetInBy {
+    /// What it cleared, and how it came out: one clause.
+    pub cleared: String,
+    /// The full version of R that it ran in.
+    pub r: String,
+    /// When it ended.
+    pub checked_at: Timestamp,
+    /// The SHA-256 of the archive that was checked.
+    pub sha256: String,
+    /// A shell command that does the same.
+    pub reproduce: String,
 }
 
 /// A package that is not part of the snapshot.
@@ -129,6 +148,19 @@ fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
         url: listing.url.clone(),
         evidence: assessment.settled_evidence(),
         caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
+        let_in_by: let_in_by(assessment),
+    })
+}
+
+fn let_in_by(assessment: &Assessment) -> Option<LetInBy> {
+    let cleared = cleared_in_words(assessment)?;
+    let check = assessment.own_check.as_ref()?;
+    Some(LetInBy {
+        cleared,
+        r: check.r.clone()?,
+        checked_at: check.at?,
+        sha256: check.source.as_ref()?.sha256.clone(),
+        reproduce: check.reproduce()?,
     })
 }
 

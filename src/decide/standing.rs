@@ -36,6 +36,14 @@ impl<'a> Standing<'a> {
         Self::Assessed(assessment)
     }
 
+    /// What its universe says of it, where that is about this revision.
+    pub fn assessment(self) -> Option<&'a Assessment> {
+        match self {
+            Self::Assessed(assessment) => Some(assessment),
+            _ => None,
+        }
+    }
+
     /// The four states.
     pub fn evidence(self) -> Evidence {
         match self {

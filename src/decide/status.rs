@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger;
+use super::{ledger, own_check};
 use crate::domain::{
     Assessment, ChannelStatus, Check, Checks, DependencyGraph, Evidence, EvidencePolicy, Fact, Issue,
     IssueKind, LedgerRow, PackageFacts, PackageName, RVersion, StatusFacts,
@@ -88,20 +88,29 @@ fn package_findings(
     found
 }
 
-/// Checks against the targeted R. Upstream looks for exactly `WARNING` and `ERROR`; `guarded` also
-/// counts `FAIL`, which R-universe knows too, and wants at least one check to have been made.
-fn check_findings(package: &PackageFacts, r_series: &str, policy: EvidencePolicy, found: &mut OwnFindings) {
+/// The checks of a build that speak against it: those of the targeted R. Upstream looks for exactly `WARNING`
+/// and `ERROR`; `guarded` also counts `FAIL`, which R-universe knows too.
+pub fn bad_checks(package: &PackageFacts, r_series: &str, policy: EvidencePolicy) -> Vec<Check> {
     let counts = |check: &&Check| match check.check.as_str() {
         "WARNING" | "ERROR" => true,
         "FAIL" => policy == EvidencePolicy::Guarded,
         _ => false,
     };
-    let (bad, checked): (Vec<Check>, bool) = match &package.checks {
-        Checks::Bad(bad) => (bad.clone(), true),
+    match &package.checks {
+        Checks::Bad(bad) => bad.clone(),
         Checks::All(all) => {
-            let targeted = || all.iter().filter(|check| is_of_series(&check.r, r_series));
-            (targeted().filter(counts).cloned().collect(), targeted().next().is_some())
+            let targeted = all.iter().filter(|check| is_of_series(&check.r, r_series));
+            targeted.filter(counts).cloned().collect()
         }
+    }
+}
+
+/// Bad checks are an issue; where no check was made at all, nobody can tell.
+fn check_findings(package: &PackageFacts, r_series: &str, policy: EvidencePolicy, found: &mut OwnFindings) {
+    let bad = bad_checks(package, r_series, policy);
+    let checked = match &package.checks {
+        Checks::Bad(_) => true,
+        Checks::All(all) => all.iter().any(|check| is_of_series(&check.r, r_series)),
     };
     if !bad.is_empty() {
         found.issues.push(Issue::RCmdCheck(bad));
@@ -111,7 +120,7 @@ fn check_findings(package: &PackageFacts, r_series: &str, policy: EvidencePolicy
 }
 
 /// True for a version of R that begins with these numbers: `4.5.3` and `4.5` are of `4.5`, `4.50` is not.
-fn is_of_series(r: &str, series: &str) -> bool {
+pub(super) fn is_of_series(r: &str, series: &str) -> bool {
     r.strip_prefix(series).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
@@ -124,12 +133,15 @@ fn cran_conflict(version: &str, cran: Option<&String>) -> Option<Issue> {
 }
 
 /// The status of a channel from the findings on each package: issues passed on to dependents, and
-/// evidence drawn from both. What was known of each commit before is for the caller to add.
+/// evidence drawn from both. What own checks clear is taken out first. What was known of each commit
+/// before is for the caller to add.
 pub fn channel_status(
     facts: &StatusFacts,
     findings: &BTreeMap<PackageName, OwnFindings>,
     policy: EvidencePolicy,
 ) -> ChannelStatus {
+    let mut cleared = own_check::clear(facts, findings, policy);
+    let findings = cleared.findings.as_ref();
     let graph =
         DependencyGraph::new(facts.packages.iter().map(|(name, package)| (name, &package.dependencies[..])));
     let passed_on = dependency_issues(&graph, findings, &facts.staged, policy);
@@ -146,6 +158,8 @@ pub fn channel_status(
             failed_build: package.and_then(|package| package.newer_failure.clone()),
             issues: found.issues.clone(),
             unknown: found.unknown.clone(),
+            own_check: own_check::current(facts, name).cloned(),
+            cleared: cleared.checks.remove(name).unwrap_or_default(),
         };
         assessment.unknown.extend(uncertain.get(name).cloned());
         if let Some(causes) = passed_on.get(name.as_str()) {

@@ -1,7 +1,7 @@
 //! How findings read: clauses and sentences for people, shared by verdicts, pull requests and
 //! manifests. Plain text without markup; whoever puts it into a page or a message escapes it.
 
-use crate::domain::{Assessment, Check, Issue};
+use crate::domain::{Assessment, Check, Issue, IssueKind, OwnCheck, OwnResult};
 
 /// More names than this in one clause are counted instead.
 const NAMED: usize = 5;
@@ -34,10 +34,50 @@ pub fn listed(names: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// One clause about what speaks against a package, in the words of its issues.
+/// One clause about what speaks against a package, in the words of its issues. Beside bad checks stands what
+/// came of tidegate's own one.
 pub fn issues_in_words(assessment: &Assessment) -> String {
-    let clauses: Vec<String> = assessment.issues.iter().map(issue_in_words).collect();
+    let mut clauses: Vec<String> = assessment.issues.iter().map(issue_in_words).collect();
+    let checked = assessment.issues.iter().any(|issue| issue.kind() == IssueKind::RCmdCheck);
+    clauses.extend(assessment.own_check.as_ref().filter(|_| checked).map(|check| match check.result {
+        OwnResult::Passed => format!("{}, which does not change that", own_check_in_words(check)),
+        _ => own_check_in_words(check),
+    }));
     clauses.join("; ")
+}
+
+/// One clause about a package that passes: that nothing speaks against it, or what an own check cleared.
+pub fn nothing_against(assessment: Option<&Assessment>) -> String {
+    match assessment.and_then(cleared_in_words) {
+        Some(cleared) => format!("nothing speaks against it any more: {cleared}"),
+        None => "nothing speaks against it".to_owned(),
+    }
+}
+
+/// One clause about the bad checks that an own check cleared; none where it cleared none.
+pub fn cleared_in_words(assessment: &Assessment) -> Option<String> {
+    let check = assessment.own_check.as_ref().filter(|_| !assessment.cleared.is_empty())?;
+    let (bad, end) = (checks_in_words(&assessment.cleared), end_in_words(check));
+    Some(format!("{bad}, which tidegate's own R CMD check cleared: it {end}"))
+}
+
+/// One clause about an own check: how it came out, when, and in which R.
+pub fn own_check_in_words(check: &OwnCheck) -> String {
+    format!("tidegate's own R CMD check {}", end_in_words(check))
+}
+
+fn end_in_words(check: &OwnCheck) -> String {
+    let OwnCheck { result, said, platform, tries, .. } = check;
+    match (result, check.at) {
+        (OwnResult::Passed | OwnResult::Failed, Some(at)) => {
+            let r = check.r.as_deref().map(|r| format!(" in R {r}")).unwrap_or_default();
+            let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+            let tries = if *tries > 1 { format!(", {tries} tries") } else { String::new() };
+            format!("{result} at {at}{r} on {platform} (status {said}{tries})")
+        }
+        (OwnResult::Unknown, _) => format!("{result}: {said}"),
+        _ => result.to_string(),
+    }
 }
 
 /// One clause about one issue.

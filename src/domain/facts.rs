@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, PackageName};
+use super::{Check, OwnCheck, PackageName};
 
 /// A fact, or the admission that nobody could tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +115,9 @@ pub struct StatusFacts {
     /// Packages that the channel holds for the coming snapshot and whose issues, under the
     /// `follow` model, do not reach their dependents.
     pub staged: BTreeSet<PackageName>,
+    /// tidegate's own checks that are still known to stand.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_checks: BTreeMap<PackageName, OwnCheck>,
     /// The targeted R as `major.minor`.
     pub r_series: String,
     /// The date at which CRAN is frozen, `YYYY-MM-DD`.

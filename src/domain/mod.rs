@@ -9,6 +9,7 @@ mod epoch;
 mod evidence;
 mod facts;
 mod listing;
+mod own_check;
 mod policy;
 mod promotion;
 mod r_version;
@@ -24,6 +25,7 @@ pub use epoch::is_epoch;
 pub use evidence::{Check, Evidence, HeldChange, Issue, IssueKind};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
+pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
 pub use policy::{EvidencePolicy, StagingModel, Via};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,

@@ -65,6 +65,8 @@ pub enum FailedStep {
     Install,
     /// A module cannot be imported.
     Import(String),
+    /// `R CMD check` ended with this status, such as `1 ERROR`.
+    Check(String),
     /// The n-th test command, counted from 1, ended otherwise than with 0.
     Command {
         /// Which one.
@@ -110,6 +112,7 @@ impl fmt::Display for FailedStep {
             Self::Solve => formatter.write_str("no environment can be found"),
             Self::Install => formatter.write_str("the environment cannot be installed"),
             Self::Import(module) => write!(formatter, "`{module}` cannot be imported"),
+            Self::Check(status) => write!(formatter, "R CMD check ended with {status}"),
             Self::Command { number, exit: Some(exit), .. } => {
                 write!(formatter, "test command {number} ended with {exit}")
             }

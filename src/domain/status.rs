@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Issue, PackageName};
+use super::{Check, Evidence, Issue, OwnCheck, PackageName};
 
 /// What is known of one package in one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ pub struct Assessment {
     /// Why the evidence is unknown: one clause for each missing source or guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
+    /// tidegate's own check of exactly this version and commit, with what it depends on as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_check: Option<OwnCheck>,
+    /// The bad checks of the universe that the own check cleared. They are no issue any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<Check>,
 }
 
 impl Assessment {

@@ -38,8 +38,10 @@ const PROGRAMS: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Folders that are links into `/usr` on most systems, and folders on the others.
 const SYSTEM_FOLDERS: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// What programs expect of `/etc`. Nothing in it is secret.
-const MACHINE_SETTINGS: [&str; 6] = [
+const MACHINE_SETTINGS: [&str; 7] = [
     "/etc/alternatives",
+    // Where some systems keep the settings of R itself.
+    "/etc/R",
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",

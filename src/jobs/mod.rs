@@ -8,12 +8,15 @@ mod channel_files;
 pub mod channel_wishes;
 pub mod check_status;
 mod conda_channels;
+mod engine_tests;
 pub mod engines;
 pub mod intake;
 pub mod integrate;
 pub mod poll_releases;
 pub mod promote;
+mod r_archives;
 pub mod recheck;
+pub mod recheck_r;
 mod reports;
 #[cfg(test)]
 mod reports_tests;
@@ -110,6 +113,9 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
+        JobKind::RecheckR(settings) => {
+            Arc::new(recheck_r::RecheckR { services, distribution, settings: settings.clone(), pass })
+        }
         JobKind::Integrate(_) | JobKind::Intake(_) | JobKind::Recheck(_) => return None,
     })
 }
@@ -132,9 +138,11 @@ fn conda_work_of(
         JobKind::Intake(settings) => {
             Some(Arc::new(intake::Intake { services, distribution, settings: settings.clone(), pass }))
         }
-        JobKind::PollReleases(_) | JobKind::CheckStatus(_) | JobKind::Promote(_) | JobKind::Snapshot(_) => {
-            None
-        }
+        JobKind::PollReleases(_)
+        | JobKind::CheckStatus(_)
+        | JobKind::Promote(_)
+        | JobKind::Snapshot(_)
+        | JobKind::RecheckR(_) => None,
     }
 }
 

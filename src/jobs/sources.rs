@@ -81,6 +81,11 @@ pub mod names {
         format!("status:{distribution}/{channel}")
     }
 
+    /// tidegate's own checks of a channel's packages.
+    pub fn own_checks(distribution: &str, channel: &str) -> String {
+        format!("own-checks:{distribution}/{channel}")
+    }
+
     /// What the guard remembers of a channel.
     pub fn guard(distribution: &str, channel: &str) -> String {
         format!("guard:{distribution}/{channel}")

@@ -56,7 +56,7 @@ pub use occurrences::{
 };
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
-pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId};
+pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId, TestSubject};
 pub use registry::{
     Artifact, Ecosystem, PackageId, PackageKind, Replacement, ReplacementKind, RevisionId, StateEvent,
     Subject,

@@ -1,4 +1,4 @@
-//! Tests of conda builds: which build in which environment, with which result. A row is written before
+//! Tests of packages on engines: which file in which environment, with which result. A row is written before
 //! the test is handed to an engine, so that no crash forgets a test that runs.
 
 use anyhow::{Context as _, ensure};
@@ -22,16 +22,37 @@ pub struct RecheckTestId(pub i64);
 pub struct NewRecheckTest<'a> {
     /// The job that wants it.
     pub job: &'a str,
-    /// The exact build that is tested.
-    pub member: &'a Build,
+    /// What is tested.
+    pub subject: TestSubject<'a>,
     /// The platform, such as `linux-64`.
     pub platform: &'a str,
-    /// The exact environment.
-    pub environment: &'a Environment,
+    /// The environment's fingerprint: 64 hexadecimal digits.
+    pub fingerprint: &'a str,
+    /// The exact environment, as JSON.
+    pub environment: &'a [u8],
     /// Which try in this environment it is, counted from 1.
     pub attempt: u32,
     /// The run that wants it.
     pub run: RunId,
+}
+
+/// One exact file that is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestSubject<'a> {
+    /// Its package.
+    pub name: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// What tells builds of a version apart: a conda build string, or the commit of an R package.
+    pub build: &'a str,
+    /// The SHA-256 of the file.
+    pub sha256: &'a str,
+}
+
+impl<'a> From<&'a Build> for TestSubject<'a> {
+    fn from(build: &'a Build) -> Self {
+        Self { name: &build.name, version: &build.version, build: &build.build, sha256: &build.sha256 }
+    }
 }
 
 /// A test as it was kept.
@@ -41,13 +62,13 @@ pub struct RecheckTest {
     pub id: RecheckTestId,
     /// The job that wanted it first.
     pub job: String,
-    /// The member's name.
+    /// The package's name.
     pub name: String,
-    /// The member's version.
+    /// Its version.
     pub version: String,
-    /// The member's build string.
+    /// Its build string, or its commit.
     pub build: String,
-    /// SHA-256 of the member's file.
+    /// SHA-256 of the file that was tested.
     pub sha256: String,
     /// The platform.
     pub platform: String,
@@ -109,11 +130,10 @@ impl Store {
         test: &NewRecheckTest<'_>,
         at: Timestamp,
     ) -> anyhow::Result<RecheckTest> {
-        let environment = serde_json::to_vec(test.environment)?;
-        let digest = digest_of(&environment);
-        let fingerprint = test.environment.fingerprint();
+        let digest = digest_of(test.environment);
+        let TestSubject { name, version, build, sha256 } = test.subject;
         let mut write = self.write().await?;
-        insert_blob(&mut write, &digest, &environment, at).await?;
+        insert_blob(&mut write, &digest, test.environment, at).await?;
         sqlx::query(
             "INSERT INTO recheck_test (job, name, version, build, sha256, platform, fingerprint, \
              environment_digest, attempt, run_id, began_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -121,24 +141,24 @@ impl Store {
              WHERE ended_at IS NULL",
         )
         .bind(test.job)
-        .bind(&test.member.name)
-        .bind(&test.member.version)
-        .bind(&test.member.build)
-        .bind(&test.member.sha256)
+        .bind(name)
+        .bind(version)
+        .bind(build)
+        .bind(sha256)
         .bind(test.platform)
-        .bind(&fingerprint)
+        .bind(test.fingerprint)
         .bind(&digest)
         .bind(test.attempt)
         .bind(test.run)
         .bind(Micros(at))
         .execute(&mut *write)
         .await
-        .with_context(|| format!("cannot record the test of {} on {}", test.member, test.platform))?;
+        .with_context(|| format!("cannot record the test of {name} {version} on {}", test.platform))?;
         let row: Row =
             sqlx::query_as(select!("WHERE sha256 = ? AND platform = ? AND fingerprint = ? AND attempt = ?"))
-                .bind(&test.member.sha256)
+                .bind(sha256)
                 .bind(test.platform)
-                .bind(&fingerprint)
+                .bind(test.fingerprint)
                 .bind(test.attempt)
                 .fetch_one(&mut *write)
                 .await?;
@@ -185,7 +205,7 @@ impl Store {
         Ok(write.commit().await?)
     }
 
-    /// The tests of a build on a platform in exactly one environment, oldest first.
+    /// The tests of a file on a platform in exactly one environment, oldest first.
     pub async fn recheck_tests(
         &self,
         sha256: &str,

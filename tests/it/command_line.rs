@@ -40,7 +40,7 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 8 jobs (3 switched off)");
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 9 jobs (4 switched off)");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
@@ -53,6 +53,7 @@ fn check_says_what_it_found() {
         "qiime2-tiny-integrate",
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",
+        "r-multiverse-recheck",
         "r-multiverse-releases",
         "r-multiverse-snapshot",
         "r-multiverse-staging",

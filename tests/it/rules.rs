@@ -7,6 +7,7 @@ mod facts;
 mod follow;
 mod guard;
 mod ledger;
+mod own_checks;
 mod pinned;
 mod properties;
 mod proposals;

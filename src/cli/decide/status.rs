@@ -102,6 +102,7 @@ impl Status {
             advisories: self.advisories()?,
             ledger: ledger.into_ledger(),
             staged: self.staged()?,
+            own_checks: BTreeMap::new(),
             r_series: targets.r.clone(),
             frozen_date: targets.dependency_freeze.to_string(),
             packages,

@@ -9,10 +9,12 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::super::shown::word;
+use super::own_checks::{self, ShownCheck};
 use crate::decide::conda_words::{self, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
+use crate::decide::words::sentence;
 use crate::domain::{Actor, Evidence, PackageName, Verdict, VerdictKind};
 use crate::store::{self, RunId, SnapshotState, Store};
 
@@ -48,6 +50,9 @@ pub(super) struct Explanation {
     pub at: Option<Timestamp>,
     /// One for each channel and for the snapshot.
     pub verdicts: Vec<Explained>,
+    /// tidegate's own checks of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_checks: Vec<ShownCheck>,
     /// When anything was decided on it for the first time.
     pub first_decided: Option<Timestamp>,
     /// Every decision that was ever in force, oldest first.
@@ -141,6 +146,7 @@ pub(super) async fn answer(store: &Store, question: &Question<'_>) -> anyhow::Re
     Ok(Explanation {
         package: question.package.to_owned(),
         at: question.at,
+        own_checks: own_checks::of(store, question.package, &verdicts, question.at).await?,
         verdicts,
         first_decided: of_distribution.first().map(|verdict| verdict.since),
         history,
@@ -255,13 +261,16 @@ fn next_of(snapshot: &store::Snapshot) -> Option<String> {
 
 /// A member of a snapshot in the words of a channel's verdict.
 fn included(member: Member) -> Verdict {
-    let reason = match (member.caveat, member.evidence) {
+    let mut reason = match (member.caveat, member.evidence) {
         (Some(caveat), _) => {
             format!("It was staged, though this speaks against it: {}.", caveat.trim_end_matches('.'))
         }
         (None, Evidence::Passing) => "It passed on the day.".to_owned(),
         (None, evidence) => format!("It was staged; its evidence on the day was {}.", word(evidence)),
     };
+    if let Some(own) = member.let_in_by {
+        reason += &format!(" {}", sentence(&own.cleared));
+    }
     Verdict {
         kind: VerdictKind::Included,
         version: Some(member.version),

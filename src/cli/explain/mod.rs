@@ -2,6 +2,7 @@
 
 mod explanation;
 mod markdown;
+mod own_checks;
 mod text;
 
 use clap::Args;

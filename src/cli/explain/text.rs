@@ -2,6 +2,7 @@
 
 use super::super::shown::{plain, rows};
 use super::explanation::{Explained, Explanation, Interval, RootCause};
+use super::own_checks;
 use crate::domain::Actor;
 
 /// The whole explanation.
@@ -16,6 +17,11 @@ pub(super) fn page(explanation: &Explanation) -> String {
         }
         page += &one(&explanation.package, verdict);
     }
+    page += &explanation
+        .own_checks
+        .iter()
+        .map(|shown| own_checks::text(&explanation.package, shown))
+        .collect::<String>();
     if let Some(history) = &explanation.history {
         page += "\nhistory\n";
         page += &history.iter().map(interval).collect::<String>();

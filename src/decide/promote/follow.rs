@@ -10,6 +10,7 @@ use super::verdicts::{Ruling, cannot_determine, hands_off, staying};
 use super::{text, verdicts};
 use crate::calendar::{Promote, Targets};
 use crate::decide::stage;
+use crate::decide::words::nothing_against;
 use crate::domain::{
     Action, Actor, Change, Evidence, Fact, Listing, Move, NewContents, PackageName, Plan, PromotionFacts,
     Verdict, VerdictKind, Via,
@@ -141,7 +142,7 @@ fn moves(facts: &PromotionFacts, set: &[Listing]) -> Vec<Move> {
             to_version: assessment.version.clone().unwrap_or_default(),
             to_commit,
             url: listing.url.clone(),
-            why: "nothing speaks against it".to_owned(),
+            why: nothing_against(Some(assessment)),
         })
     };
     set.iter().filter_map(moved).collect()

@@ -12,6 +12,7 @@ use super::index::Index;
 use super::verdicts::{Ruling, cannot_determine, staying};
 use crate::calendar::Promote;
 use crate::decide::ledger;
+use crate::decide::words::cleared_in_words;
 use crate::domain::{
     Actor, Evidence, Fact, Move, PackageName, Plan, PromotionFacts, Release, Verdict, VerdictKind,
 };
@@ -143,8 +144,11 @@ fn may_move(index: &Index<'_>, package: &str, release: &Release) -> Result<Strin
             }
             Evidence::Failing => Ok(standing.in_words()),
             Evidence::Passing => {
-                let reason = "it is healthy, and the candidate freeze keeps healthy packages still";
-                Err(frozen(index, package, release, reason))
+                let cleared = standing.assessment().and_then(cleared_in_words);
+                let cleared = cleared.map(|cleared| format!(": {cleared}")).unwrap_or_default();
+                let reason =
+                    format!("it is healthy, and the candidate freeze keeps healthy packages still{cleared}");
+                Err(frozen(index, package, release, &reason))
             }
             Evidence::Pending | Evidence::Unknown => {
                 Err(Box::new(staying(index, package, VerdictKind::Current)))

@@ -3,7 +3,7 @@
 use super::index::Index;
 use crate::calendar::Promote;
 use crate::decide::standing::Standing;
-use crate::decide::words::{counted, listed, sentence};
+use crate::decide::words::{counted, listed, nothing_against, sentence};
 use crate::domain::{Actor, Evidence, Move, PackageName, Release, Verdict, VerdictKind};
 
 /// A decision with its words, still without the version it is about.
@@ -64,7 +64,8 @@ pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdic
     let words = standing.in_words();
     let ruling = match standing.evidence() {
         Evidence::Passing => {
-            Ruling::new(healthy, Actor::Nobody, "nothing speaks against it", &fate_of_healthy(index))
+            let why = nothing_against(standing.assessment());
+            Ruling::new(healthy, Actor::Nobody, &why, &fate_of_healthy(index))
         }
         Evidence::Pending => {
             Ruling::new(VerdictKind::Pending, Actor::Nobody, &words, "it is looked at again in the next pass")

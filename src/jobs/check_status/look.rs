@@ -10,11 +10,11 @@ use super::CheckStatus;
 use super::seen::read_universe;
 use crate::calendar::Targets;
 use crate::daemon::RunError;
-use crate::domain::{PackageName, StagingModel};
+use crate::domain::{Fact, OwnCheck, PackageName, StagingModel};
 use crate::ecosystem::cran::cran_index::read_index;
 use crate::failure::Failure;
 use crate::github::WorkflowRun;
-use crate::jobs::sources::names;
+use crate::jobs::sources::{fresh_fact, names};
 use crate::jobs::universes::{cran_client, universe_client, universe_of};
 
 /// A run that waits for longer than this will never start (upstream's rule).
@@ -29,6 +29,8 @@ pub(super) struct Look {
     builds: Result<BTreeMap<PackageName, String>, Failure>,
     /// Packages that the channel holds and whose issues stay with them.
     pub(super) staged: BTreeSet<PackageName>,
+    /// tidegate's own checks, where they are fresh enough to count.
+    pub(super) own_checks: BTreeMap<PackageName, OwnCheck>,
 }
 
 impl CheckStatus {
@@ -41,6 +43,7 @@ impl CheckStatus {
             cran: cran_client(&self.services, universe, targets)?.index().await,
             builds: runs.map(|runs| alive(runs, now)),
             staged: self.staged(now).await?,
+            own_checks: self.own_checks(now).await?,
         })
     }
 
@@ -52,6 +55,16 @@ impl CheckStatus {
         let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
         let held = self.services.store.channel_at(distribution, channel, now).await?;
         Ok(held.into_keys().collect())
+    }
+
+    /// The own checks that a recheck of this channel stored last. Where none does so any more, they end with
+    /// their age, and the universe's checks count as they are.
+    async fn own_checks(&self, now: Timestamp) -> anyhow::Result<BTreeMap<PackageName, OwnCheck>> {
+        let source = names::own_checks(&self.distribution.name, &self.settings.channel);
+        let max_age = self.distribution.policy.max_age.get();
+        let seen: Fact<BTreeMap<PackageName, OwnCheck>> =
+            fresh_fact(&self.services.store, &source, now, max_age).await?;
+        Ok(seen.known().cloned().unwrap_or_default())
     }
 
     /// The sources of this job, by the names under which they are stored.
@@ -111,7 +124,7 @@ impl Look {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let rest = serde_json::json!([self.builds.as_ref().ok()?, self.staged, targets]);
+        let rest = serde_json::json!([self.builds.as_ref().ok()?, self.staged, self.own_checks, targets]);
         digest.update(rest.to_string());
         Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }

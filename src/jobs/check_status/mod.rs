@@ -123,6 +123,7 @@ impl CheckStatus {
             advisories: BTreeMap::new(),
             ledger: self.ledger(&packages).await?,
             staged: look.staged,
+            own_checks: look.own_checks,
             r_series: targets.r.clone(),
             frozen_date: targets.dependency_freeze.to_string(),
             packages,

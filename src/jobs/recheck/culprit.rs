@@ -84,8 +84,7 @@ impl Recheck {
             let attempt = u32::try_from(tests.len()).unwrap_or(u32::MAX - 1) + 1;
             let environment = &mixture.environment;
             let trial = Trial { member, platform, environment, solution, attempt };
-            let engine = self.services.engines.get(self.settings.engine)?;
-            self.carry_out(&engine, &trial, context).await?;
+            self.carry_out(&trial, context).await?;
         }
     }
 

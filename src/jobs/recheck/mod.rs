@@ -89,7 +89,7 @@ impl Recheck {
         let settled = self.find_culprits(settled, &channels, context).await?;
         let (facts, plan) = &settled;
         if self.pass == Pass::Full {
-            self.abandon_tests(context).await?;
+            self.engine_tests().abandon(context).await?;
         }
         let now = self.services.clock.now();
         let store = &self.services.store;

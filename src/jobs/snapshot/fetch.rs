@@ -1,14 +1,10 @@
-//! Fetches the files of a snapshot's members: each within a limit on size, verified by its SHA-256,
-//! looked into, and kept by its digest, so that what is there already is never fetched again.
+//! Fetches the files of a snapshot's members: which those are, and where they belong.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use sha2::{Digest as _, Sha256};
 
 use super::Snapshot;
 use crate::calendar::Targets;
@@ -16,13 +12,10 @@ use crate::config::Binaries;
 use crate::daemon::RunError;
 use crate::decide::snapshot::{Member, SnapshotPlan};
 use crate::domain::{PackageName, RVersion};
-use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
-use crate::ecosystem::cran::fetch::FetchLimits;
 use crate::ecosystem::cran::layout::{BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
-use crate::failure::Failure;
-use crate::jobs::artifacts::kept_path;
 use crate::jobs::check_status::{SeenPackage, SeenUniverse};
+use crate::jobs::r_archives::PromisedArchive;
 use crate::jobs::universes::{universe_client, universe_of};
 
 /// How many files are fetched at once.
@@ -154,61 +147,16 @@ impl Snapshot {
     }
 
     async fn fetch_one(&self, client: &UniverseClient, wanted: Wanted) -> Result<FetchedFile, RunError> {
-        let kept = self.kept_path(&wanted.sha256)?;
-        if !is_intact(&kept, &wanted.sha256)? {
-            let folder = kept.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            let mut file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
-            let limits = FetchLimits { bytes: ArchiveLimits::default().compressed, ..FetchLimits::default() };
-            client.download(&wanted.path, Some(&wanted.sha256), &limits, &mut file).await?;
-            file.flush().and_then(|()| file.as_file().sync_all()).context("cannot write a fetched file")?;
-            look_into(file.path(), &wanted)?;
-            // A temporary file is for its owner only; what is published is for everybody to read.
-            file.as_file()
-                .set_permissions(fs::Permissions::from_mode(0o644))
-                .context("cannot open a fetched file to readers")?;
-            file.persist(&kept).with_context(|| format!("cannot keep {}", kept.display()))?;
-        }
+        let Wanted { package, version, path, folder, sha256 } = wanted;
+        let promised = PromisedArchive {
+            package: &package,
+            version: &version,
+            path: &path,
+            kind: folder.kind(),
+            sha256: &sha256,
+        };
+        let kept = promised.keep(&self.services.artifacts, client).await?;
         let size = fs::metadata(&kept).with_context(|| format!("cannot read {}", kept.display()))?.len();
-        let Wanted { package, path, folder, sha256, .. } = wanted;
         Ok(FetchedFile { package, path, folder, sha256, size, kept })
     }
-
-    /// Where a file is kept that the universe gives this digest.
-    fn kept_path(&self, sha256: &str) -> Result<PathBuf, Failure> {
-        let digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !digest {
-            return Err(Failure::permanent(format!("the universe gives `{sha256}` as a SHA-256")));
-        }
-        Ok(kept_path(&self.services.artifacts, sha256))
-    }
-}
-
-/// True where the file is there with the right content; one that is damaged is fetched again.
-fn is_intact(path: &Path, sha256: &str) -> anyhow::Result<bool> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>() == sha256)
-}
-
-/// An archive is never trusted: its DESCRIPTION has to be of the package and version that was asked for.
-fn look_into(path: &Path, wanted: &Wanted) -> Result<(), RunError> {
-    let facts = inspect_file(path, wanted.folder.kind(), &ArchiveLimits::default())
-        .map_err(|problem| Failure::permanent(format!("{} is refused: {problem}", wanted.path.as_str())))?;
-    let description = &facts.description;
-    if description.package.as_ref() == Some(&wanted.package)
-        && description.version.as_ref() == Some(&wanted.version)
-    {
-        return Ok(());
-    }
-    Err(Failure::permanent(format!(
-        "{} holds {} {}, which is not what its name says",
-        wanted.path.as_str(),
-        description.package.as_deref().unwrap_or("no package"),
-        description.version.as_deref().unwrap_or("without a version")
-    ))
-    .into())
 }

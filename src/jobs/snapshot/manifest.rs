@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::snapshot::{LeftOut, Member, SnapshotPlan};
+use crate::decide::snapshot::{LeftOut, LetInBy, Member, SnapshotPlan};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
@@ -49,6 +49,9 @@ pub struct ManifestPackage {
     /// What speaks against it all the same; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
+    /// The own check without which it would have failed on the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_in_by: Option<LetInBy>,
 }
 
 /// A package that is not in the snapshot.
@@ -110,6 +113,7 @@ fn package(member: &Member) -> ManifestPackage {
         url: member.url.clone(),
         evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
         caveat: member.caveat.clone(),
+        let_in_by: member.let_in_by.clone(),
     }
 }
 

@@ -220,3 +220,48 @@ fn a_folder_without_state_is_told_as_such() {
     ");
     assert_eq!(ran.code, 1);
 }
+
+#[test]
+fn an_own_check_is_shown_with_the_command_that_reproduces_it() {
+    let state = SampleState::new();
+    let command = ["R", "CMD", "check", "--no-manual", "middle_1.0.tar.gz"];
+    let check = serde_json::json!({
+        "version": "1.0", "commit": "00000000000000000000006d6964646c65312e30",
+        "source": {
+            "url": "https://staging.r-multiverse.org/src/contrib/middle_1.0.tar.gz",
+            "file": "middle_1.0.tar.gz", "sha256": "5".repeat(64),
+        },
+        "dependencies": {}, "platform": "linux-64", "result": "failed", "said": "1 ERROR", "r": "4.6.0",
+        "at": "2026-08-20T10:30:00Z", "tries": 2, "counts": "clears",
+        "recipe": {"command": command, "network": false},
+    });
+    let checks = serde_json::json!({ "middle": check, "apart": check }).to_string();
+    state.change(async |store| {
+        let at = "2026-08-20T10:30:00Z".parse().unwrap();
+        store.record_seen("own-checks:r-multiverse/staging", checks.as_bytes(), at).await.unwrap();
+    });
+    let own = |said: String| said[said.find("own check").or(said.find("### Own")).unwrap()..].to_owned();
+    insta::assert_snapshot!(own(state.run("explain middle").printed()), @r"
+    own check of middle in r-multiverse, staging
+      result       tidegate's own R CMD check failed at 2026-08-20T10:30:00Z in R 4.6.0 on linux-64 (status 1 ERROR, 2 tries)
+      version      1.0 at 00000000000000000000006d6964646c65312e30
+      counts       where it passes in the targeted R, it clears bad checks on Linux
+      reproduce    curl -fsSL -o middle_1.0.tar.gz https://staging.r-multiverse.org/src/contrib/middle_1.0.tar.gz && echo 'DIGEST  middle_1.0.tar.gz' | sha256sum -c && R CMD check --no-manual middle_1.0.tar.gz
+    ");
+    insta::assert_snapshot!(own(state.run("explain middle --markdown").printed()), @r"
+    ### Own check of `middle` in r-multiverse, staging
+
+    - Result: tidegate's own R CMD check failed at 2026-08-20T10:30:00Z in R 4.6.0 on linux-64 (status 1 ERROR, 2 tries)
+    - Version: `1.0 at 00000000000000000000006d6964646c65312e30`
+    - Counts: where it passes in the targeted R, it clears bad checks on Linux
+    - To reproduce it: `curl -fsSL -o middle_1.0.tar.gz https://staging.r-multiverse.org/src/contrib/middle_1.0.tar.gz && echo 'DIGEST  middle_1.0.tar.gz' | sha256sum -c && R CMD check --no-manual middle_1.0.tar.gz`
+    ");
+    let json: serde_json::Value =
+        serde_json::from_str(&state.run("explain middle --json").printed()).unwrap();
+    let shown = &json["own_checks"][0];
+    assert_eq!((shown["channel"].as_str(), shown["result"].as_str()), (Some("staging"), Some("failed")));
+    assert!(shown["reproduce"].as_str().unwrap().ends_with("R CMD check --no-manual middle_1.0.tar.gz"));
+    assert!(!state.run("explain base").printed().contains("own check"));
+    let before = state.run("explain middle --at 2026-08-20T10:20:00Z").printed();
+    assert!(!before.contains("own check"), "{before}");
+}

@@ -74,6 +74,8 @@ fn status(fails: &[&str]) -> ChannelStatus {
             issues,
             failed_build: None,
             unknown: Vec::new(),
+            own_check: None,
+            cleared: Vec::new(),
         }
     };
     ChannelStatus {

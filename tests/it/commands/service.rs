@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate::clock::ManualClock;
+use tidegate::domain::{Check, Checks, PackageFacts};
+use tidegate::jobs::check_status::{SeenFile, SeenPackage, SeenUniverse};
 use tidegate::rehearse::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use tidegate::store::{Durability, Store};
 
@@ -207,6 +209,48 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     let json: Value =
         serde_json::from_str(&place.run_at(NOW, ["once", PROMOTION, "--dry-run", "--json"]).out).unwrap();
     assert_eq!(json["plan"]["verdicts"]["apart"]["version"], "1.1");
+}
+
+#[test]
+fn a_dry_run_of_a_recheck_says_what_would_be_checked_and_checks_nothing() {
+    let place = Place::apart();
+    let failed = Check {
+        check: "ERROR".to_owned(),
+        config: "linux-release-x86_64".to_owned(),
+        r: "4.6.0".to_owned(),
+        url: String::new(),
+    };
+    let package = |source: Option<SeenFile>| SeenPackage {
+        facts: PackageFacts {
+            version: Some("1.1".to_owned()),
+            commit: Some("b".repeat(40)),
+            checks: Checks::All(vec![failed.clone()]),
+            ..PackageFacts::default()
+        },
+        source,
+        binaries: Vec::new(),
+    };
+    let archive = SeenFile { sha256: "5".repeat(64), size: None };
+    let universe: SeenUniverse =
+        [("apart".to_owned(), package(Some(archive))), ("bare".to_owned(), package(None))].into();
+    keep(&place, async |store| {
+        let bytes = serde_json::to_vec(&universe).unwrap();
+        store.record_seen("universe:r-multiverse/staging", &bytes, at("2026-07-16T09:59:00Z")).await.unwrap();
+    });
+    let ran = place.run_at(NOW, ["once", "r-multiverse-recheck", "--dry-run"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    insta::assert_snapshot!(ran.out, @r"
+    run 1 of r-multiverse-recheck: done: planned only: own checks of 2 packages: 0 passed, 1 still to be checked, 1 of which nobody can tell
+
+    would check 1 package
+
+    own checks
+      apart  1.1  tidegate's own R CMD check is still to run
+      bare   1.1  tidegate's own R CMD check came to no result: the universe offers no source of this version
+    ");
+    assert!(place.run(["replay", "1"]).printed().contains("the same plan again"));
+    let blind = Place::apart().run_at(NOW, ["once", "r-multiverse-recheck"]);
+    insta::assert_snapshot!(blind.out, @"run 1 of r-multiverse-recheck: skipped: the universe of r-multiverse/staging was never read");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod archives;
 mod files;
 mod indexes;
+mod own_checks;
+mod own_scene;
 mod real_r;
 mod serve;
 mod universe;

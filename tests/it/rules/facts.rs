@@ -386,6 +386,8 @@ pub fn assessment(package: &str, version: &str) -> Assessment {
         failed_build: None,
         issues: Vec::new(),
         unknown: Vec::new(),
+        own_check: None,
+        cleared: Vec::new(),
     }
 }
 

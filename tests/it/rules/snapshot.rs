@@ -25,6 +25,11 @@ fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
     }
 }
 
+/// The snapshot of a scene whose packages do not depend on each other.
+pub fn plan_of(scene: &Scene) -> SnapshotPlan {
+    snapshot(&facts(scene, &[]))
+}
+
 fn members(plan: &SnapshotPlan) -> Vec<&str> {
     plan.members.iter().map(|member| member.package.as_str()).collect()
 }

@@ -34,6 +34,7 @@ pub fn universe(packages: &[(&str, &[&str])]) -> StatusFacts {
         advisories: BTreeMap::new(),
         ledger: BTreeMap::new(),
         staged: Default::default(),
+        own_checks: BTreeMap::new(),
         r_series: "4.5".to_owned(),
         frozen_date: "2026-04-15".to_owned(),
     }

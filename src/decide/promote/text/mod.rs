@@ -237,6 +237,10 @@ pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     if !change.moves.is_empty() {
         let _ = write!(body, "\n### What is staged\n\n{}", pieces::pins(&change.moves));
     }
+    let cleared = pieces::cleared(index, &change.moves);
+    if !cleared.is_empty() {
+        let _ = write!(body, "\n### What tidegate's own checks cleared\n\n{cleared}");
+    }
     body.push_str(
         "\n### What happens next\n\n\
          - A staged package stays at its commit, even when a check of it fails later.\n\

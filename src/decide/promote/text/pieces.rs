@@ -11,8 +11,8 @@ use url::Url;
 use super::short;
 use crate::decide::promote::index::Index;
 use crate::decide::standing::Standing;
-use crate::decide::words::{counted, issue_in_words};
-use crate::domain::{Evidence, Issue, Move, PackageName, is_commit};
+use crate::decide::words::{cleared_in_words, counted, issue_in_words, own_check_in_words};
+use crate::domain::{Assessment, Evidence, Issue, Move, PackageName, is_commit};
 use crate::github::RepositoryName;
 use crate::github::markdown::{code, code_in_table, escape};
 
@@ -25,6 +25,8 @@ const LOGS: usize = 10;
 /// The longest name or version that is shown whole, and the longest sentence.
 const NAME: usize = 60;
 const SENTENCE: usize = 600;
+/// The longest command that is shown whole.
+const COMMAND: usize = 1_500;
 
 /// A name or version.
 pub fn name(text: &str) -> String {
@@ -146,7 +148,9 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
     let held = held.map_or_else(|| "what is there".to_owned(), name);
     let words = || quoted(&standing.in_words());
     match (standing.evidence(), standing) {
-        (Evidence::Passing, _) => format!("- {shown}: {held} passes in {to}.\n"),
+        (Evidence::Passing, _) => {
+            format!("- {shown}: {held} passes in {to}.\n{}", own_check_lines(standing.assessment()))
+        }
         (Evidence::Pending, _) => {
             format!("- {shown}: nothing is decided yet on {held} in {to}: {}.\n", words())
         }
@@ -155,10 +159,37 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
         }
         (Evidence::Failing, Standing::Assessed(assessment)) => {
             let issues = assessment.issues.iter().map(issue_lines);
-            format!("- {shown}: {held} fails in {to}:\n{}", issues.collect::<String>())
+            let own = own_check_lines(Some(assessment));
+            format!("- {shown}: {held} fails in {to}:\n{}{own}", issues.collect::<String>())
         }
         (Evidence::Failing, _) => format!("- {shown}: {held} fails in {to}: {}.\n", words()),
     }
+}
+
+/// What tidegate's own check says of a package whose checks in the universe are bad, and how to do the same.
+fn own_check_lines(assessment: Option<&Assessment>) -> String {
+    let Some(assessment) = assessment else { return String::new() };
+    let Some(check) = &assessment.own_check else { return String::new() };
+    let bad = assessment.issues.iter().any(|issue| matches!(issue, Issue::RCmdCheck(_)));
+    let words = match cleared_in_words(assessment) {
+        Some(cleared) => cleared,
+        None if bad => own_check_in_words(check),
+        None => return String::new(),
+    };
+    let mut lines = format!("  - {}\n", quoted(&words));
+    if let Some(command) = check.reproduce() {
+        let _ = writeln!(lines, "  - to reproduce that: {}", code(&clipped(&command, COMMAND)));
+    }
+    lines
+}
+
+/// The packages among those that move that an own check cleared, each with what it cleared.
+pub fn cleared(index: &Index<'_>, moves: &[Move]) -> String {
+    list(moves.iter().filter_map(|moved| {
+        let assessment = index.standing(&moved.package).assessment()?;
+        let lines = own_check_lines(Some(assessment));
+        (!assessment.cleared.is_empty()).then(|| format!("- {}:\n{lines}", name(&moved.package)))
+    }))
 }
 
 /// A line for an issue; or one for each of its checks or advisories, with its address where that can

@@ -59,6 +59,11 @@ impl UniverseClient {
         }
     }
 
+    /// The address of one file of the universe's repository.
+    pub fn file_url(&self, path: &RepositoryPath) -> Result<Url, Failure> {
+        fetch::join(&self.base, path.as_str())
+    }
+
     /// Copies one file of the universe's repository to `to`, within `limits`, and gives back its
     /// checksums. A checksum other than `expected_sha256` is permanent; what was
     /// written by then must be thrown away, as after every failure.
@@ -69,7 +74,7 @@ impl UniverseClient {
         limits: &FetchLimits,
         to: &mut (dyn Write + Send),
     ) -> Result<Downloaded, Failure> {
-        let url = fetch::join(&self.base, path.as_str())?;
+        let url = self.file_url(path)?;
         let downloaded = fetch::copy(&self.http, &url, limits, to).await?;
         match expected_sha256 {
             Some(expected) if !expected.eq_ignore_ascii_case(&downloaded.sha256) => {
