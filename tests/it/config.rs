@@ -154,8 +154,10 @@ fn the_shipped_files_are_sound() {
             "integrate",
             "recheck",
             "check-status",
+            "forecast",
             "recheck",
             "poll-releases",
+            "report",
             "snapshot",
             "promote",
             "check-status"
