@@ -132,7 +132,7 @@ fn one(view: &View<'_>, packages: &[&Listing], before: Option<&Troubles>, now: T
 
 /// The title: the same whatever is wrong, so that who was told finds it again.
 fn title(view: &View<'_>) -> String {
-    format!("{}: status in {}", in_title(&view.facts.title), in_title(&view.facts.snapshot.from))
+    format!("Status in {} of {}", in_title(&view.facts.snapshot.from), in_title(&view.facts.title))
 }
 
 fn body(view: &View<'_>, packages: &[&Listing], now: &Troubles) -> String {

@@ -8,7 +8,6 @@ use super::{Entry, Fall, Forecast, ForecastFacts};
 use crate::decide::pieces::{clause, in_title, lines, name};
 use crate::decide::words::counted;
 use crate::domain::{Evidence, PackageName};
-use crate::github::markdown::escape;
 
 /// The most bytes of one list; there are eight.
 const LIST: usize = 6_500;
@@ -78,9 +77,10 @@ fn headline(facts: &ForecastFacts, forecast: &Forecast) -> String {
 
 fn comparison(facts: &ForecastFacts, forecast: &Forecast) -> String {
     let (now, then) = (&facts.now, &facts.then);
+    // Versions of R come from our own configuration, and are numbers.
     let new = |now: &str, then: &str| match now == then {
-        true => escape(then),
-        false => format!("**{}**", escape(then)),
+        true => then.to_owned(),
+        false => format!("**{then}**"),
     };
     let number = |is_known: bool, number: usize| match is_known {
         true => number.to_string(),
@@ -88,7 +88,7 @@ fn comparison(facts: &ForecastFacts, forecast: &Forecast) -> String {
     };
     let (before, after) = (now.status.known().is_some(), then.status.known().is_some());
     let mut table = "| | now | if it began today |\n| --- | --- | --- |\n".to_owned();
-    let _ = writeln!(table, "| R | {} | {} |", escape(&now.r), new(&now.r, &then.r));
+    let _ = writeln!(table, "| R | {} | {} |", now.r, new(&now.r, &then.r));
     let _ = writeln!(table, "| CRAN as of | {} | {} |", now.cran, then.cran);
     let rows = [
         ("packages", forecast.now.packages, forecast.then.packages),
@@ -184,7 +184,7 @@ fn names(packages: &[PackageName]) -> String {
 
 fn what_next(facts: &ForecastFacts) -> String {
     let ForecastFacts { freeze, snapshot, .. } = facts;
-    let (r, from) = (escape(&facts.then.r), name(&facts.from));
+    let (r, from) = (&facts.then.r, name(&facts.from));
     format!(
         "\n### What happens next\n\n\
          - The freeze takes up what {from} offers on {freeze}. A release before that day, whose version is not below \

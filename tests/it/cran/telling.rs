@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::json;
 use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::Configuration;
-use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
+use tidegate::daemon::{Job, Jobs, RunContext, RunLimits, Runner, new_boot_id};
 use tidegate::domain::{Assessment, ChannelStatus, Check, Checks, Evidence, Issue as Against, PackageFacts};
 use tidegate::github::{GitHub, GitHubSettings, Pace};
 use tidegate::jobs::check_status::SeenPackage;
@@ -170,7 +171,8 @@ impl Scene {
         self.clock.set(self.clock.now() + SignedDuration::from_hours(hours));
     }
 
-    async fn pass(&self, job: &str) -> Run {
+    /// The jobs as a new process has them.
+    async fn jobs(&self) -> Vec<Job> {
         let configuration = self.configuration();
         let address = self.served.base_url().parse().unwrap();
         let settings = GitHubSettings::new(address, "a-token-of-a-test".to_owned().into());
@@ -186,7 +188,11 @@ impl Scene {
             artifacts: folder.join("artifacts"),
             engines,
         };
-        let jobs = Jobs::new(jobs::runnable(&configuration, &Arc::new(services), Pass::Full)).unwrap();
+        jobs::runnable(&configuration, &Arc::new(services), Pass::Full)
+    }
+
+    async fn pass(&self, job: &str) -> Run {
+        let jobs = Jobs::new(self.jobs().await).unwrap();
         let boot = new_boot_id();
         self.store.recover(&boot, self.clock.now()).await.unwrap();
         let limits = RunLimits { concurrent: NonZeroUsize::MIN, grace: Duration::from_secs(1) };
@@ -195,6 +201,39 @@ impl Scene {
         let run = runner.run_once(job, now, "a test", CancellationToken::new()).await.unwrap();
         self.clock.set(now + SignedDuration::from_secs(120));
         run
+    }
+
+    /// One pass that is killed after so many steps of its own. False where it came to its end before.
+    async fn pass_killed(&self, job: &str, after: usize) -> bool {
+        let now = self.clock.now();
+        let boot = new_boot_id();
+        self.store.recover(&boot, now).await.unwrap();
+        let occurrence = self.store.request_run(job, now, "a test", now).await.unwrap();
+        let claim = self.store.claim_occurrence(occurrence, &boot, now).await.unwrap();
+        let context = RunContext {
+            run_id: claim.run,
+            job: job.to_owned(),
+            nominal: now,
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            cancel: CancellationToken::new(),
+        };
+        let jobs = self.jobs().await;
+        let job = jobs.iter().find(|one| one.definition.name == job).unwrap();
+        let mut run = job.work.run(context);
+        let mut steps = 0;
+        let ended = std::future::poll_fn(|waker| {
+            steps += 1;
+            match steps > after {
+                true => Poll::Ready(None),
+                false => run.as_mut().poll(waker).map(Some),
+            }
+        })
+        .await;
+        // What was on its way to GitHub arrives.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        self.clock.set(now + SignedDuration::from_secs(120));
+        ended.is_none()
     }
 
     /// A look that shows these packages failing, and a report on it.
@@ -293,6 +332,31 @@ async fn whatever_github_does_with_it_everything_is_told_once() {
         assert_eq!(scene.told(), (2, 0), "{fault}");
         assert!(scene.store.open_actions().await.unwrap().is_empty(), "{fault}");
     }
+}
+
+#[tokio::test]
+async fn wherever_the_power_fails_everything_is_told_once() {
+    let mut was_killed = true;
+    for after in (1..).step_by(3).take_while(|after| *after < 400) {
+        if !was_killed {
+            break;
+        }
+        let scene = Scene::on("2026-05-20").await;
+        scene.reported(&[]).await;
+        scene.later(1);
+        scene.reported(&["wk"]).await;
+        scene.later(25);
+        scene.looked(&["wk"]).await;
+        was_killed = scene.pass_killed("report", after).await;
+        for _ in 0..3 {
+            scene.later(1);
+            scene.reported(&["wk"]).await;
+        }
+        assert_eq!(scene.told(), (2, 0), "killed after {after} steps");
+        assert_eq!(scene.issues("upstream/wk").len(), 1, "killed after {after} steps");
+        assert!(scene.store.open_actions().await.unwrap().is_empty(), "killed after {after} steps");
+    }
+    assert!(!was_killed, "the last pass came to its end");
 }
 
 #[tokio::test]
