@@ -20,6 +20,7 @@ use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::digest::hex;
 use crate::domain::{PackageName, RVersion};
+use crate::ecosystem::parallel::in_parallel;
 
 /// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.
 const FIELDS_BEFORE_SUM: [&str; 13] = [
@@ -86,8 +87,9 @@ impl Index {
     pub fn of_folder(folder: &Path, kind: ArchiveKind, limits: &ArchiveLimits) -> Result<Self, IndexError> {
         let names = archive_names(folder, kind)?;
         let (mut packages, mut problems) = (Vec::new(), Vec::new());
-        for name in names {
-            match indexed(folder, &name, kind, limits) {
+        let looks = in_parallel(&names, |name| indexed(folder, name, kind, limits));
+        for (name, look) in names.into_iter().zip(looks) {
+            match look {
                 Ok(package) => packages.push(package),
                 Err(problem) => problems.push((name, problem)),
             }
