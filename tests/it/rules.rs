@@ -15,6 +15,7 @@ mod properties;
 mod proposals;
 mod recheck;
 mod recheck_report;
+mod recorded;
 mod report;
 mod snapshot;
 mod status;
