@@ -53,8 +53,10 @@ fn check_says_what_it_found() {
         "qiime2-tiny-integrate",
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",
+        "r-multiverse-forecast",
         "r-multiverse-recheck",
         "r-multiverse-releases",
+        "r-multiverse-report",
         "r-multiverse-snapshot",
         "r-multiverse-staging",
         "r-multiverse-staging-status"

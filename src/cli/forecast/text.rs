@@ -48,8 +48,12 @@ fn said(facts: &ForecastFacts, forecast: &Forecast) -> String {
         return "What it would change cannot be told: see what is missing.".to_owned();
     }
     let fallen = forecast.falls.iter().filter(|fall| fall.before == Evidence::Passing).count();
+    let (is_known, open) = match forecast.then.unknown {
+        0 => ("would", String::new()),
+        unknown => ("are known to", format!(" Of {unknown} nobody can tell yet.")),
+    };
     format!(
-        "{fallen} of {} that pass in {} would fall out; {} would recover, {} enter and {} leave.",
+        "{fallen} of {} that pass in {} {is_known} fall out; {} would recover, {} enter and {} leave.{open}",
         counted(forecast.now.passing, "package"),
         facts.to,
         forecast.recovers.len(),

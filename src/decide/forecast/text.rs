@@ -52,26 +52,27 @@ fn headline(facts: &ForecastFacts, forecast: &Forecast) -> String {
     }
     let passing: Vec<&Fall> = forecast.falls.iter().filter(|fall| fall.before == Evidence::Passing).collect();
     let own = passing.iter().filter(|fall| fall.through.is_empty()).count();
-    let fallen = match passing.len() {
-        0 => format!(
-            "none of the {} that pass in {} would fall out",
-            counted(forecast.now.passing, "package"),
-            name(&facts.to)
-        ),
-        fallen => format!(
-            "{fallen} of the {} that pass in {} would fall out, {own} by themselves and {} through them",
-            counted(forecast.now.passing, "package"),
+    let (of, unknown) = (counted(forecast.now.passing, "package"), forecast.then.unknown);
+    let fallen = match (passing.len(), unknown) {
+        (0, 0) => format!("none of the {of} that pass in {} would fall out", name(&facts.to)),
+        // Nobody should read "would not" where nobody can tell.
+        (0, _) => format!("none of the {of} that pass in {} is known to fall out", name(&facts.to)),
+        (fallen, _) => format!(
+            "{fallen} of the {of} that pass in {} would fall out, {own} by themselves and {} through them",
             name(&facts.to),
             fallen - own
         ),
     };
+    let open = match unknown {
+        0 => String::new(),
+        unknown => format!("; of {unknown} nobody can tell yet"),
+    };
     format!(
-        "If the dependency freeze of {freeze} began today, **{fallen}**. {} would recover, {} would enter and {} would \
-         leave; of {} nobody can tell yet.",
+        "If the dependency freeze of {freeze} began today, **{fallen}{open}**. {} would recover, {} would enter and {} \
+         would leave.",
         forecast.recovers.len(),
         forecast.enters.len(),
         forecast.leaves.len(),
-        forecast.then.unknown,
     )
 }
 

@@ -403,3 +403,20 @@ async fn a_forecast_without_facts_says_what_is_missing() {
     assert!(issue.body.contains("cannot be told now"), "{}", issue.body);
     assert!(issue.body.contains("- the universe of demo/staging was not read by"), "{}", issue.body);
 }
+
+#[tokio::test]
+async fn each_job_tells_its_own_and_leaves_what_is_another_ones() {
+    let scene = Scene::on("2026-06-20").await;
+    scene.github.set_faults(vec!["POST /repos/demo/staging/issues nth 1 status 502".parse().unwrap()]);
+    scene.reported(&[]).await;
+    scene.github.set_faults(Vec::new());
+    assert_eq!(scene.told(), (0, 0), "GitHub did not take the dashboard");
+    assert_eq!(scene.pass("forecast").await.state, RunState::Done);
+    let titles = |scene: &Scene| -> Vec<String> {
+        scene.issues("demo/staging").into_iter().map(|issue| issue.title).collect()
+    };
+    let forecast = "Demo: what the dependency freeze of 2026-07-15 would change";
+    assert_eq!(titles(&scene), [forecast]);
+    scene.reported(&[]).await;
+    assert_eq!(titles(&scene), [forecast, "Demo: how staging stands"]);
+}
