@@ -20,7 +20,7 @@ use crate::domain::{
     StatusFacts,
 };
 
-pub use text::{ForecastFrame, begun_body, body, title};
+pub use text::{Ended, ForecastFrame, body, ended_body, title};
 
 /// Everything that a forecast looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

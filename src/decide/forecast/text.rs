@@ -37,9 +37,22 @@ pub fn body(facts: &ForecastFacts, forecast: &Forecast) -> String {
     text + &what_next(facts)
 }
 
-/// The text once the freeze has begun: the last forecast stays to be compared with what happened.
-pub fn begun_body(freeze: Date, last: &str) -> String {
-    format!("**The dependency freeze of {freeze} has begun. This was the last forecast of it:**\n\n{last}")
+/// Why a freeze is forecast no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It has begun.
+    Begun,
+    /// The calendar has another day for it, or none.
+    Moved,
+}
+
+/// The last text of the issue: the last forecast stays to be compared with what happened.
+pub fn ended_body(freeze: Date, ended: Ended, last: &str) -> String {
+    let how = match ended {
+        Ended::Begun => format!("The dependency freeze of {freeze} has begun."),
+        Ended::Moved => format!("The calendar has no dependency freeze on {freeze} any more."),
+    };
+    format!("**{how} This was the last forecast of it:**\n\n{last}")
 }
 
 fn headline(facts: &ForecastFacts, forecast: &Forecast) -> String {

@@ -21,7 +21,7 @@ use super::reports::Delivery;
 use super::{Pass, Services, planned_only};
 use crate::config::{Distribution, Forecast as Settings, ReportsR};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
-use crate::decide::forecast::{self, Forecast as Plan, ForecastFacts, ForecastFrame};
+use crate::decide::forecast::{self, Ended, Forecast as Plan, ForecastFacts, ForecastFrame};
 use crate::store::Telling;
 
 /// The job.
@@ -45,7 +45,7 @@ impl Forecast {
         let store = &self.services.store;
         let freeze = coming(&self.distribution, now)?.dependency_freeze;
         if self.pass == Pass::Full {
-            self.close_begun(now).await?;
+            self.close_others(freeze, now).await?;
         }
         let opens = self.opens(freeze)?;
         if now < opens {
@@ -92,16 +92,17 @@ impl Forecast {
         format!("forecast/{}/", self.settings.to)
     }
 
-    /// Ends the reports on freezes that have begun.
-    async fn close_begun(&self, now: Timestamp) -> Result<(), RunError> {
+    /// Ends the reports on freezes other than the coming one: they have begun, or were moved.
+    async fn close_others(&self, coming: Date, now: Timestamp) -> Result<(), RunError> {
         let store = &self.services.store;
         let today = now.to_zoned(self.distribution.calendar.timezone().clone()).date();
         let subjects = self.subjects();
         for report in store.reports(&self.distribution.name).await? {
             let freeze = report.subject.strip_prefix(&subjects).and_then(|day| day.parse::<Date>().ok());
-            let Some(freeze) = freeze.filter(|freeze| *freeze <= today) else { continue };
+            let Some(freeze) = freeze.filter(|freeze| *freeze != coming) else { continue };
+            let ended = if freeze <= today { Ended::Begun } else { Ended::Moved };
             let telling = Telling {
-                body: forecast::begun_body(freeze, &report.body),
+                body: forecast::ended_body(freeze, ended, &report.body),
                 labels: serde_json::from_value(report.labels).unwrap_or_default(),
                 distribution: report.distribution,
                 subject: report.subject,

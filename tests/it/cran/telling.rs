@@ -36,6 +36,8 @@ struct Scene {
     served: Served,
     cran: String,
     maintainers: bool,
+    /// The day of the month on which freezes begin.
+    day: u8,
 }
 
 fn commit(package: &str) -> String {
@@ -70,7 +72,7 @@ impl Scene {
         let cran = serve::always(serve::answer("200 OK", index.as_bytes())).await;
         let store = Store::open(&folder.path().join("tidegate.db"), Durability::ProcessCrash).await.unwrap();
         let cran = format!("{cran}{{date}}");
-        Self { folder, clock, store, github, served, cran, maintainers: true }
+        Self { folder, clock, store, github, served, cran, maintainers: true, day: 15 }
     }
 
     fn configuration(&self) -> Configuration {
@@ -82,8 +84,8 @@ impl Scene {
         };
         let distribution = format!(
             "title = \"Demo\"\necosystem = \"r-universe\"\n{}{}\
-             [calendar]\nmonths = [1, 4, 7, 10]\nday = 15\n\
-             [[calendar.phase]]\nname = \"dependency-freeze\"\nstarts = {{ month = 0, day = 15 }}\npromote = \"all\"\n\
+             [calendar]\nmonths = [1, 4, 7, 10]\nday = {}\n\
+             [[calendar.phase]]\nname = \"dependency-freeze\"\nstarts = {{ month = 0, day = {} }}\npromote = \"all\"\n\
              [[calendar.phase]]\nname = \"candidate-freeze\"\nstarts = {{ month = 1, day = 15 }}\npromote = \"failing-only\"\n\
              [[calendar.milestone]]\nname = \"snapshot\"\non = {{ month = 2, day = 15 }}\n\
              [r]\ncran = \"{}\"\nproduction = \"https://production.example.org/{{date}}\"\n\
@@ -91,6 +93,8 @@ impl Scene {
              [reports]\nrepository = \"demo/staging\"\nlabels = [\"tidegate\"]\nmaintainers = {}\n",
             channel("community"),
             channel("staging"),
+            self.day,
+            self.day,
             self.cran,
             self.maintainers
         );
@@ -419,4 +423,18 @@ async fn each_job_tells_its_own_and_leaves_what_is_another_ones() {
     assert_eq!(titles(&scene), [forecast]);
     scene.reported(&[]).await;
     assert_eq!(titles(&scene), [forecast, "Demo: how staging stands"]);
+}
+
+#[tokio::test]
+async fn the_forecast_of_a_freeze_that_was_moved_ends() {
+    let mut scene = Scene::on("2026-06-20").await;
+    scene.looked(&[]).await;
+    scene.pass("forecast").await;
+    scene.day = 8;
+    scene.looked(&[]).await;
+    scene.pass("forecast").await;
+    let [old, new] = <[Issue; 2]>::try_from(scene.issues("demo/staging")).unwrap();
+    let ended = "**The calendar has no dependency freeze on 2026-07-15 any more.";
+    assert!(old.closed_at.is_some() && old.body.starts_with(ended), "{}", old.body);
+    assert!(new.closed_at.is_none() && new.title.contains("2026-07-08"), "{}", new.title);
 }

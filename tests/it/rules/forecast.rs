@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 use tidegate::decide::forecast::{
-    Conflict, Entry, Fall, Forecast, ForecastFacts, ForecastFrame, Scenario, begun_body, body, forecast,
-    title,
+    Conflict, Ended, Entry, Fall, Forecast, ForecastFacts, ForecastFrame, Scenario, begun_body, body,
+    forecast, title,
 };
 use tidegate::domain::{Checks, Evidence, Fact, StatusFacts};
 
@@ -253,7 +253,7 @@ fn the_issue_says_what_would_fall_and_through_whom() {
     insta::assert_snapshot!(title(&frame, scene.0.freeze), @"Demo: what the dependency freeze of 2026-07-15 would change");
     let text = body(&scene.0, &scene.forecast());
     insta::assert_snapshot!(text);
-    insta::assert_snapshot!(begun_body(scene.0.freeze, &text).lines().next().unwrap(), @"**The dependency freeze of 2026-07-15 has begun. This was the last forecast of it:**");
+    insta::assert_snapshot!(ended_body(scene.0.freeze, Ended::Begun, &text).lines().next().unwrap(), @"**The dependency freeze of 2026-07-15 has begun. This was the last forecast of it:**");
 }
 
 #[test]
