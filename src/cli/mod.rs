@@ -10,6 +10,7 @@ mod completions;
 mod decide;
 mod destructure;
 mod error;
+mod events;
 mod exception;
 mod explain;
 mod given_file;
@@ -86,6 +87,7 @@ enum Command {
     Runs(runs::Runs),
     Show(show::Show),
     Explain(explain::Explain),
+    Events(events::Events),
     Replay(replay::Replay),
     Pause(steer::Pause),
     Resume(steer::Resume),
@@ -120,6 +122,7 @@ impl Command {
             Self::Runs(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Explain(command) => command.run(context),
+            Self::Events(command) => command.run(context),
             Self::Replay(command) => command.run(context),
             Self::Pause(command) => command.run(context),
             Self::Resume(command) => command.run(context),

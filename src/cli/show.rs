@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -9,10 +10,12 @@ use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
 use crate::config::listed;
+use crate::decide::integrate::version_of;
 use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::{CaseState, RecheckPlan};
 use crate::decide::recheck_report::explicit_list;
 use crate::domain::{PackageName, TestVerdict};
+use crate::ecosystem::conda::solution::Solution;
 use crate::store::{Action, RecheckTest, Run, RunId, Store};
 
 /// Show a run: what it decided from, what it did, and how it ended
@@ -25,7 +28,9 @@ use crate::store::{Action, RecheckTest, Run, RunId, Store};
   tidegate show 42 --log q2-types
       What the tests of q2-types said in that run
   tidegate show 42 --environment q2-types > recheck.txt
-      What they were tested in, for `conda create --name recheck --file recheck.txt`")]
+      What they were tested in, for `conda create --name recheck --file recheck.txt`
+  tidegate show 57 --solution linux-64 > whole.txt
+      The exact files that the metapackage of that run was solved to, in the same form")]
 pub(super) struct Show {
     /// The run's number, as `runs` lists it
     run: i64,
@@ -38,6 +43,10 @@ pub(super) struct Show {
     /// Print the exact files among which this package was tested in the run, as a list that conda installs
     #[arg(long, value_name = "PACKAGE", conflicts_with_all = ["part", "log"])]
     environment: Option<String>,
+    /// Print the exact files that the metapackage made by the run was solved to on this platform, as a list
+    /// that conda installs
+    #[arg(long, value_name = "PLATFORM", conflicts_with_all = ["part", "log", "environment"])]
+    solution: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,6 +67,9 @@ struct Shown {
     /// By R package that was checked: a shell command that does the same.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     reproduce: BTreeMap<PackageName, String>,
+    /// By platform: the digest of the exact solution of the metapackage that was made.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    solutions: BTreeMap<String, String>,
 }
 
 impl Show {
@@ -89,13 +101,22 @@ impl Show {
             })?;
             return Ok(context.out.write_all(list.as_bytes())?);
         }
+        if let Some(platform) = &self.solution {
+            let list = state::block_on(async {
+                let store = context.read_state().await?;
+                let run = find(&store, self.run).await?;
+                solution(&store, &run, platform).await
+            })?;
+            return Ok(context.out.write_all(list.as_bytes())?);
+        }
         let shown = state::block_on(async {
             let store = context.read_state().await?;
             let run = find(&store, self.run).await?;
             let actions = store.actions_of(run.id).await?;
             let tests = store.recheck_tests_of_run(run.id).await?;
             let reproduce = reproductions(&store, &run).await?;
-            Ok(Shown { run, actions, tests, reproduce })
+            let solutions = solutions(&store, &run).await?;
+            Ok(Shown { run, actions, tests, reproduce, solutions })
         })?;
         match context.output {
             Output::Json => context.print_json(&shown),
@@ -152,6 +173,33 @@ async fn reproductions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<Pack
     let plan = plan.and_then(|plan| serde_json::from_slice::<OwnCheckPlan>(&plan).ok()).unwrap_or_default();
     let checks = plan.own_checks.into_iter();
     Ok(checks.filter_map(|(package, check)| Some((package, check.reproduce()?))).collect())
+}
+
+/// The digests of the exact solutions of the metapackage that was made for the time of a run, by platform; the
+/// occurrence counts, not the attempt. None where none was made.
+async fn solutions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, String>> {
+    let version = version_of(run.scheduled_for);
+    let told = store.event_of_version(&run.job, "metapackage", &version).await?;
+    let digests = told.map(|event| event.body["solutions"].clone());
+    Ok(digests.and_then(|digests| serde_json::from_value(digests).ok()).unwrap_or_default())
+}
+
+/// The exact solution of a run's metapackage on a platform, as a list that conda installs.
+async fn solution(store: &Store, run: &Run, platform: &str) -> Result<String, CommandError> {
+    let solutions = solutions(store, run).await?;
+    let Some(digest) = solutions.get(platform) else {
+        let message = format!("run {} of {} solved no metapackage for `{platform}`", run.id, run.job);
+        let hint = match solutions.is_empty() {
+            true => "`tidegate events --kind metapackage` lists those that were made".to_owned(),
+            false => format!("it did for {}", listed(solutions.keys().map(String::as_str))),
+        };
+        return Err(CommandError::invalid(message).hint(hint));
+    };
+    let kept = store.blob(digest).await?;
+    let kept = kept.ok_or_else(|| CommandError::failed(format!("the solution {digest} was not kept")))?;
+    let solution: Solution =
+        serde_json::from_slice(&kept).with_context(|| format!("the solution {digest} cannot be read"))?;
+    Ok(solution.to_explicit())
 }
 
 /// The test of a package in a run that says most: the last one in a red environment of the day, else in any
@@ -215,7 +263,7 @@ fn tested(test: &RecheckTest) -> String {
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown { run, actions, tests, reproduce } = shown;
+    let Shown { run, actions, tests, reproduce, solutions } = shown;
     let or_none = |digest: &Option<String>| {
         digest.as_ref().map_or("none".to_owned(), |digest| format!("sha256 {digest}"))
     };
@@ -235,6 +283,12 @@ fn text(shown: &Shown) -> String {
         text += "\ntests\n";
     }
     text += &tests.iter().map(tested).collect::<String>();
+    if !solutions.is_empty() {
+        text += "\nsolved to\n";
+    }
+    for (platform, digest) in solutions {
+        text += &format!("  {platform}: sha256 {digest}\n");
+    }
     if !reproduce.is_empty() {
         text += "\nto reproduce\n";
     }

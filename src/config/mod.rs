@@ -19,6 +19,7 @@ mod job;
 mod jobs;
 mod nearest;
 mod policy;
+mod recheck;
 mod recheck_r;
 mod schema;
 mod secret;
@@ -34,9 +35,10 @@ pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception,
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Recheck, Snapshot,
+    Promote, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
+pub use recheck::Recheck;
 pub use recheck_r::{Only, RecheckR};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;

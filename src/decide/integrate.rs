@@ -94,6 +94,11 @@ pub fn candidate(facts: &IntegrateFacts) -> Candidate {
     Candidate { members, step }
 }
 
+/// The version of a metapackage: the UTC time that it is made for, as QIIME 2 has it.
+pub fn version_of(nominal: Timestamp) -> String {
+    nominal.strftime("%Y.%m.%d.%H.%M.%S").to_string()
+}
+
 /// When a candidate that has been the same since `since` has settled; absent where it has by `at`.
 pub fn settles_at(facts: &IntegrateFacts, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
     // A time beyond the calendar never comes, so it never settles.

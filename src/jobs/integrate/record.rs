@@ -32,10 +32,14 @@ impl Integrate {
         let now = self.services.clock.now();
         self.services.store.publish_suite(suite, &members, now).await?;
         let version = metapackages.first().map(|build| build.version.as_str()).unwrap_or_default();
-        let body = json!({
+        let mut body = json!({
             "distribution": self.distribution.name, "channel": self.settings.to, "version": version,
             "members": held.members.len(), "platforms": self.distribution.platforms,
         });
+        // Not known of a metapackage that another state made.
+        if let Some(solutions) = self.services.store.latest_seen(&self.solution_source(version)).await? {
+            body["solutions"] = serde_json::from_slice(&solutions.bytes).map_err(anyhow::Error::from)?;
+        }
         self.add_event("metapackage", version, body, context).await?;
         Ok(())
     }

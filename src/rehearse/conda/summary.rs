@@ -100,7 +100,8 @@ pub(super) async fn collect(
             *count += 1;
         }
     }
-    let mut changes: Vec<StateChange> = events.iter().filter_map(change).collect();
+    let mut changes: Vec<StateChange> =
+        events.iter().filter(|event| event.kind == "recheck").map(|event| change(event, &events)).collect();
     changes.sort_by(|a, b| (a.at, &a.member, &a.platform).cmp(&(b.at, &b.member, &b.platform)));
     Ok(CondaSummary {
         metapackages: metapackages(out, distribution, &events).await?,
@@ -124,13 +125,19 @@ pub(super) async fn events(store: &Store) -> anyhow::Result<Vec<Event>> {
     }
 }
 
-fn change(event: &Event) -> Option<StateChange> {
+/// A change of state, with what was found to be at fault in the same pass: world time stands still meanwhile.
+fn change(event: &Event, all: &[Event]) -> StateChange {
     let texts = |list: &Value| {
         let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
         list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let text = |key: &str| event.body[key].as_str().unwrap_or_default().to_owned();
-    (event.kind == "recheck").then(|| StateChange {
+    let same_case = |other: &&Event| {
+        (other.at, &other.package) == (event.at, &event.package)
+            && ["platform", "mode"].iter().all(|key| other.body[*key] == event.body[*key])
+    };
+    let found = all.iter().filter(|other| other.kind == "culprit").find(same_case);
+    StateChange {
         at: event.at,
         member: event.package.clone().unwrap_or_default(),
         version: text("version"),
@@ -138,8 +145,8 @@ fn change(event: &Event) -> Option<StateChange> {
         from: event.body["from"].as_str().map(str::to_owned),
         to: text("to"),
         changed: texts(&event.body["changed"]),
-        culprit: texts(&event.body["culprit"]),
-    })
+        culprit: found.map(|found| texts(&found.body["culprit"])).unwrap_or_default(),
+    }
 }
 
 /// The metapackages that were told of, each with what its channel says that it holds.
