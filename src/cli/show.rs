@@ -10,7 +10,7 @@ use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
 use crate::config::listed;
-use crate::decide::integrate::version_of;
+use crate::decide::integrate::{KeptSolution, solution_source, version_of};
 use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::{CaseState, RecheckPlan};
 use crate::decide::recheck_report::explicit_list;
@@ -67,61 +67,53 @@ struct Shown {
     /// By R package that was checked: a shell command that does the same.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     reproduce: BTreeMap<PackageName, String>,
-    /// By platform: the digest of the exact solution of the metapackage that was made.
+    /// By platform: the exact solution of the metapackage that was made.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    solutions: BTreeMap<String, String>,
+    solutions: BTreeMap<String, KeptSolution>,
+}
+
+/// What is printed: the run, or something of it as it was kept.
+enum Printed {
+    Run(Box<Shown>),
+    Kept(Vec<u8>),
 }
 
 impl Show {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
-        if let Some(part) = self.part {
-            let bytes = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                stored(&store, &run, part).await
-            })?;
-            context.out.write_all(&bytes)?;
-            return Ok(writeln!(context.out)?);
-        }
-        if let Some(package) = &self.log {
-            let log = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                log(&store, &run, package).await
-            })?;
-            return Ok(context.out.write_all(&log)?);
-        }
-        if let Some(package) = &self.environment {
-            let list = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                let test = telling_test(&store, &run, package).await?;
-                let environment = store.recheck_environment(test.id).await?;
-                Ok(explicit_list(&environment, &test.platform, &[]))
-            })?;
-            return Ok(context.out.write_all(list.as_bytes())?);
-        }
-        if let Some(platform) = &self.solution {
-            let list = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                solution(&store, &run, platform).await
-            })?;
-            return Ok(context.out.write_all(list.as_bytes())?);
-        }
-        let shown = state::block_on(async {
+        let printed = state::block_on(async {
             let store = context.read_state().await?;
             let run = find(&store, self.run).await?;
-            let actions = store.actions_of(run.id).await?;
-            let tests = store.recheck_tests_of_run(run.id).await?;
-            let reproduce = reproductions(&store, &run).await?;
-            let solutions = solutions(&store, &run).await?;
-            Ok(Shown { run, actions, tests, reproduce, solutions })
+            self.printed(&store, run).await
         })?;
-        match context.output {
-            Output::Json => context.print_json(&shown),
-            Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
+        match (printed, context.output) {
+            (Printed::Kept(bytes), _) => Ok(context.out.write_all(&bytes)?),
+            (Printed::Run(shown), Output::Json) => context.print_json(&shown),
+            (Printed::Run(shown), Output::Text) => Ok(context.out.write_all(text(&shown).as_bytes())?),
         }
+    }
+
+    async fn printed(&self, store: &Store, run: Run) -> Result<Printed, CommandError> {
+        if let Some(part) = self.part {
+            let mut bytes = stored(store, &run, part).await?;
+            bytes.push(b'\n');
+            return Ok(Printed::Kept(bytes));
+        }
+        if let Some(package) = &self.log {
+            return Ok(Printed::Kept(log(store, &run, package).await?));
+        }
+        if let Some(package) = &self.environment {
+            let test = telling_test(store, &run, package).await?;
+            let environment = store.recheck_environment(test.id).await?;
+            return Ok(Printed::Kept(explicit_list(&environment, &test.platform, &[]).into_bytes()));
+        }
+        if let Some(platform) = &self.solution {
+            return Ok(Printed::Kept(solution(store, &run, platform).await?.into_bytes()));
+        }
+        let actions = store.actions_of(run.id).await?;
+        let tests = store.recheck_tests_of_run(run.id).await?;
+        let reproduce = reproductions(store, &run).await?;
+        let solutions = solutions(store, &run).await?;
+        Ok(Printed::Run(Box::new(Shown { run, actions, tests, reproduce, solutions })))
     }
 }
 
@@ -175,19 +167,25 @@ async fn reproductions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<Pack
     Ok(checks.filter_map(|(package, check)| Some((package, check.reproduce()?))).collect())
 }
 
-/// The digests of the exact solutions of the metapackage that was made for the time of a run, by platform; the
-/// occurrence counts, not the attempt. None where none was made.
-async fn solutions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, String>> {
+/// The exact solutions of the metapackage that was made for the time of a run, by platform; the occurrence counts,
+/// not the attempt. None where none was made.
+async fn solutions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, KeptSolution>> {
     let version = version_of(run.scheduled_for);
-    let told = store.event_of_version(&run.job, "metapackage", &version).await?;
-    let digests = told.map(|event| event.body["solutions"].clone());
-    Ok(digests.and_then(|digests| serde_json::from_value(digests).ok()).unwrap_or_default())
+    let Some(told) = store.event_of_version(&run.job, "metapackage", &version).await? else {
+        return Ok(BTreeMap::new());
+    };
+    let text = |key: &str| told.body[key].as_str().unwrap_or_default();
+    let source = solution_source(text("distribution"), text("channel"), &version);
+    match store.latest_seen(&source).await? {
+        Some(kept) => serde_json::from_slice(&kept.bytes).context("the exact solutions cannot be read"),
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 /// The exact solution of a run's metapackage on a platform, as a list that conda installs.
 async fn solution(store: &Store, run: &Run, platform: &str) -> Result<String, CommandError> {
     let solutions = solutions(store, run).await?;
-    let Some(digest) = solutions.get(platform) else {
+    let Some(KeptSolution { digest, .. }) = solutions.get(platform) else {
         let message = format!("run {} of {} solved no metapackage for `{platform}`", run.id, run.job);
         let hint = match solutions.is_empty() {
             true => "`tidegate events --kind metapackage` lists those that were made".to_owned(),
@@ -286,7 +284,7 @@ fn text(shown: &Shown) -> String {
     if !solutions.is_empty() {
         text += "\nsolved to\n";
     }
-    for (platform, digest) in solutions {
+    for (platform, KeptSolution { digest, .. }) in solutions {
         text += &format!("  {platform}: sha256 {digest}\n");
     }
     if !reproduce.is_empty() {

@@ -27,7 +27,9 @@ use super::{Pass, Services, channel_patches, planned_only};
 use crate::config::{CondaDistribution, Integrate as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words::{self, Against};
-use crate::decide::integrate::{Candidate, IntegrateFacts, Step, candidate, settles_at, version_of};
+use crate::decide::integrate::{
+    Candidate, IntegrateFacts, Step, candidate, settles_at, solution_source, version_of,
+};
 use crate::digest::sha256_hex;
 use crate::store::{NewEvent, VerdictRow};
 use release::Answer;
@@ -212,9 +214,8 @@ impl Integrate {
         format!("conflict:{}/{}", self.distribution.name, self.settings.to)
     }
 
-    /// Under which name the digests of a metapackage's exact solutions are kept, by platform.
     fn solution_source(&self, version: &str) -> String {
-        format!("solution:{}/{}/{version}", self.distribution.name, self.settings.to)
+        solution_source(&self.distribution.name, &self.settings.to, version)
     }
 
     fn folder(&self, channel: &str) -> Result<PathBuf, RunError> {

@@ -15,7 +15,7 @@ use super::observe::Held;
 use super::{Integrate, bytes};
 use crate::daemon::{RunContext, RunError};
 use crate::decide::conda_words::{self, Against, Joint};
-use crate::decide::integrate::{ByPlatform, Candidate, version_of};
+use crate::decide::integrate::{ByPlatform, Candidate, KeptSolution, version_of};
 use crate::domain::Build;
 use crate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTask, integrate};
 use crate::ecosystem::conda::layout::{ArchiveFormat, NOARCH};
@@ -154,11 +154,13 @@ impl Integrate {
         solutions: &BTreeMap<String, Solution>,
     ) -> anyhow::Result<()> {
         let (store, now) = (&self.services.store, self.services.clock.now());
-        let mut digests = BTreeMap::new();
+        let mut kept = BTreeMap::new();
         for (platform, solution) in solutions {
-            digests.insert(platform, store.put_blob(&bytes(solution)?, now).await?);
+            let digest = store.put_blob(&bytes(solution)?, now).await?;
+            let fingerprint = solution.environment().fingerprint();
+            kept.insert(platform, KeptSolution { digest, fingerprint });
         }
-        store.record_seen(&self.solution_source(version), &bytes(&digests)?, now).await.map(drop)
+        store.record_seen(&self.solution_source(version), &bytes(&kept)?, now).await.map(drop)
     }
 
     /// The metapackage's archive for a platform; one for all of them where every member is `noarch`.

@@ -2,10 +2,10 @@
 //! publisher, and ends it with SIGKILL somewhere in the middle.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -54,17 +54,28 @@ fn publishes_once() {
     channel.publish(&packages, &Patches::new()).unwrap();
 }
 
+/// A publisher that has begun, and what it says from then on: it would fail where nobody took that.
+struct Publisher {
+    process: Child,
+    _says: Lines<BufReader<ChildStdout>>,
+}
+
 /// Starts a publisher, and waits until it begins.
-fn publisher(place: &Path, number: usize) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn publisher(place: &Path, number: usize) -> Publisher {
+    let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["conda::killed::publishes_once", "--exact", "--ignored", "--nocapture"])
         .env(PUBLISHER, format!("{number} {}", place.display()))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains(BEGINS)), "it ended before it began");
-    child
+    let mut says = BufReader::new(process.stdout.take().unwrap()).lines();
+    assert!(says.any(|line| line.unwrap().contains(BEGINS)), "it ended before it began");
+    Publisher { process, _says: says }
+}
+
+/// Lets a publisher come to its end.
+fn publish(place: &Path, number: usize) {
+    assert!(publisher(place, number).process.wait().unwrap().success());
 }
 
 /// Whether a publication was cut off in the middle: what it prepared lies there.
@@ -90,9 +101,9 @@ fn readers_never_see_a_broken_channel_whenever_its_publisher_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path();
     let root = place.join("staged");
-    assert!(publisher(place, 0).wait().unwrap().success());
+    publish(place, 0);
     let begun = Instant::now();
-    assert!(publisher(place, 1).wait().unwrap().success());
+    publish(place, 1);
     // With the start of the process, so that it is more than a publication takes.
     let longest = begun.elapsed();
     let (stop, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -110,8 +121,8 @@ fn readers_never_see_a_broken_channel_whenever_its_publisher_is_killed() {
         for number in 2..KILLS + 2 {
             let mut child = publisher(place, number);
             std::thread::sleep(wait.mul_f64(dice.between(0, 1000) as f64 / 1000.0));
-            child.kill().unwrap();
-            let ended = child.wait().unwrap();
+            child.process.kill().unwrap();
+            let ended = child.process.wait().unwrap();
             match ended.signal() {
                 Some(9) => killed += 1,
                 // It was quicker than that: the next ones are killed sooner.
@@ -133,8 +144,7 @@ fn readers_never_see_a_broken_channel_whenever_its_publisher_is_killed() {
         "{killed} killed, {cut_off} in the middle, {seen:?}"
     );
 
-    let last = publisher(place, KILLS + 2).wait().unwrap();
-    assert!(last.success());
+    publish(place, KILLS + 2);
     assert_eq!(version(&root), format!("1.{}", (KILLS + 2) % 5));
     assert!(!is_cut_off(place), "what was cut off is cleared");
     let names = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name());
