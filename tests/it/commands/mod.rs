@@ -9,6 +9,7 @@ mod history;
 mod place;
 mod sample_state;
 mod service;
+mod snapshot;
 mod token;
 mod upkeep;
 
