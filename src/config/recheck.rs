@@ -47,7 +47,7 @@ pub struct Recheck {
     #[serde(default = "default_test_memory")]
     #[schemars(range(min = 64, max = 4_194_304))]
     pub test_memory: u32,
-    /// How much the tests of one member may print, in MiB. Default: 8.
+    /// How much of what the tests of one member print is taken, in MiB; the rest is dropped. Default: 8.
     #[serde(default = "default_test_output")]
     #[schemars(range(min = 1, max = 1024))]
     pub test_output: u32,
