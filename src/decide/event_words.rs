@@ -55,7 +55,7 @@ impl<'e> Event<'e> {
         let package = self.package.unwrap_or("an archive");
         let version = self.text("version");
         match self.kind {
-            "admitted" => format!("{package} {version} came in{}", self.into_channel()),
+            "admitted" => format!("{package} {version} came in{}", self.channel_it_is_in()),
             "commit" => format!("committed to {}: {}", self.text("repository"), self.text("title")),
             "conflict" => self.conflict(package),
             "culprit" => format!("{package} {version}: {}", self.fault()),
@@ -125,7 +125,7 @@ impl<'e> Event<'e> {
         }
     }
 
-    fn into_channel(&self) -> String {
+    fn channel_it_is_in(&self) -> String {
         match self.text("channel") {
             "" => String::new(),
             channel => format!(" and is in {channel}"),
@@ -289,9 +289,7 @@ fn name_of(spec: &str) -> &str {
 
 /// The package of a conda archive, from the name of its file.
 fn package_of(file_name: &str) -> Option<&str> {
-    let mut parts = file_name.rsplitn(3, '-');
-    (parts.next(), parts.next());
-    parts.next()
+    file_name.rsplitn(3, '-').nth(2)
 }
 
 fn short(commit: &str) -> &str {
