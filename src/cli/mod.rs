@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod exception;
 mod explain;
+mod forecast;
 mod given_file;
 mod guard;
 mod index;
@@ -88,6 +89,7 @@ enum Command {
     Show(show::Show),
     Explain(explain::Explain),
     Events(events::Events),
+    Forecast(forecast::ShowForecast),
     Replay(replay::Replay),
     Pause(steer::Pause),
     Resume(steer::Resume),
@@ -123,6 +125,7 @@ impl Command {
             Self::Show(command) => command.run(context),
             Self::Explain(command) => command.run(context),
             Self::Events(command) => command.run(context),
+            Self::Forecast(command) => command.run(context),
             Self::Replay(command) => command.run(context),
             Self::Pause(command) => command.run(context),
             Self::Resume(command) => command.run(context),

@@ -5,6 +5,7 @@ mod decide_status;
 mod events;
 mod exception;
 mod explain;
+mod forecast;
 mod history;
 mod place;
 mod sample_state;
