@@ -20,13 +20,14 @@
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
-//! | `words`, `conda_words`, `pieces` | how does what was found read? |
+//! | `words`, `conda_words`, `event_words`, `pieces` | how does what was found and done read? |
 
 pub mod admission;
 pub mod build_config;
 pub mod channel_report;
 pub mod conda_words;
 pub mod culprit;
+pub mod event_words;
 pub mod forecast;
 pub mod guard;
 pub mod integrate;
