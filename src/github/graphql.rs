@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ledger::Quota;
 use super::limits::{GraphqlVerdict, Limiter, says_rate_limit};
-use super::transport::{Answer, Unanswered};
+use super::transport::{Answer, PERMISSIONS, Unanswered};
 use crate::failure::Failure;
 
 /// Added to every query, so that each answer says what it cost. It costs nothing itself.
@@ -64,6 +64,7 @@ impl GraphQlError {
     pub(super) fn failure(&self, about: &str) -> Failure {
         let message = format!("{about}: {self}");
         match self.kind.as_deref() {
+            Some("FORBIDDEN") => Failure::Configuration { message, hint: Some(PERMISSIONS.to_owned()) },
             Some(_) if !self.is_too_much() => Failure::permanent(message),
             _ => Failure::transient(message),
         }

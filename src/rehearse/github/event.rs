@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::git::{Commit, Content, Entry, FileChanges, Git, Oid, Signature};
 use super::issues::{self, IssueEdit, NewIssue};
-use super::pulls::{self, NewPullRequest, PullEdit, PullMerge};
+use super::pulls::{self, NewPullRequest, PullEdit, PullGift, PullMerge};
 use super::refused::Refused;
 use super::state::{Comment, Dispatch, GitHubState, Label, Release, Repository, Standing, WorkflowRun};
 
@@ -41,6 +41,17 @@ pub enum Event {
     PullOpened(NewPullRequest),
     /// A pull request's text, state or base was changed.
     PullEdited(PullEdit),
+    /// A pull request was given something.
+    PullGiven {
+        /// Where.
+        repository: String,
+        /// The pull request.
+        number: u64,
+        /// What.
+        gift: PullGift,
+        /// When.
+        at: Timestamp,
+    },
     /// A pull request was merged.
     PullMerged(PullMerge),
     /// An issue was opened.
@@ -229,6 +240,9 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
         }
         Event::PullOpened(new) => pulls::open(state.repository_mut(&new.repository)?, new)?,
         Event::PullEdited(edit) => pulls::edit(state.repository_mut(&edit.repository)?, edit)?,
+        Event::PullGiven { repository, number, gift, at } => {
+            pulls::give(state.repository_mut(repository)?, *number, gift, *at)?
+        }
         Event::PullMerged(merge) => pulls::merge(state.repository_mut(&merge.repository)?, merge)?,
         Event::IssueOpened(new) => issues::open(state.repository_mut(&new.repository)?, new)?,
         Event::IssueEdited(edit) => issues::edit(state.repository_mut(&edit.repository)?, edit)?,
@@ -280,6 +294,7 @@ impl Event {
             Self::Clock(at)
             | Self::RefsChanged { at, .. }
             | Self::LabelsSet { at, .. }
+            | Self::PullGiven { at, .. }
             | Self::Commented { at, .. }
             | Self::WorkflowDispatched { at, .. } => Some(*at),
             Self::Committed(new) => Some(new.at),
