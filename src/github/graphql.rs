@@ -64,9 +64,21 @@ impl GraphQlError {
     pub(super) fn failure(&self, about: &str) -> Failure {
         let message = format!("{about}: {self}");
         match self.kind.as_deref() {
-            Some("FORBIDDEN") => Failure::Configuration { message, hint: Some(PERMISSIONS.to_owned()) },
             Some(_) if !self.is_too_much() => Failure::permanent(message),
             _ => Failure::transient(message),
+        }
+    }
+}
+
+impl GraphQlError {
+    /// The same for whoever wanted to write: what is forbidden there is the operator's to grant.
+    pub(super) fn write_failure(&self, about: &str) -> Failure {
+        match self.kind.as_deref() {
+            Some("FORBIDDEN") => {
+                let hint = Some(PERMISSIONS.to_owned());
+                Failure::Configuration { message: format!("{about}: {self}"), hint }
+            }
+            _ => self.failure(about),
         }
     }
 }

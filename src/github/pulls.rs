@@ -215,7 +215,7 @@ impl GitHub {
         };
         let input = json!({ "pullRequestId": id, "mergeMethod": method });
         let answer = self.mutate(MUTATION, input).await?;
-        answer.errors.first().map_or(Ok(()), |error| Err(error.failure(&about)))
+        answer.errors.first().map_or(Ok(()), |error| Err(error.write_failure(&about)))
     }
 
     async fn all_pages<T: DeserializeOwned>(

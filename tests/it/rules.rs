@@ -3,14 +3,17 @@
 
 mod conda_builds;
 mod culprit;
-mod facts;
+pub mod facts;
 mod follow;
 mod guard;
 mod ledger;
 mod own_checks;
+mod monorepos;
+mod people;
 mod pinned;
 mod properties;
 mod proposals;
+mod queue;
 mod recheck;
 mod recheck_report;
 mod report;

@@ -131,6 +131,18 @@ impl Scene {
         self
     }
 
+    /// One commit of their repository released all of these.
+    pub fn released_together(mut self, packages: &[(&str, &str)]) -> Self {
+        let whole: String = packages.iter().map(|(package, version)| format!("{package}{version}")).collect();
+        for (package, version) in packages {
+            self = self.releases(package, version);
+            if let Some(Fact::Known(Some(release))) = self.facts.releases.get_mut(*package) {
+                release.commit = commit(&whole, "together");
+            }
+        }
+        self
+    }
+
     /// What is known of the newest release instead.
     pub fn release_fact(mut self, package: &str, fact: Fact<Option<Release>>) -> Self {
         self.facts.releases.insert(package.to_owned(), fact);
