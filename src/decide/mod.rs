@@ -24,6 +24,7 @@ pub mod admission;
 pub mod build_config;
 pub mod conda_words;
 pub mod culprit;
+pub mod exceptions;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;

@@ -1,6 +1,8 @@
 //! Everything that can happen on the simulated GitHub, as data. The state is the initial state with
 //! all events applied, so a journal of them survives a crash.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +53,15 @@ pub enum Event {
         gift: PullGift,
         /// When.
         at: Timestamp,
+    },
+    /// An owner set what a repository allows.
+    Allowed {
+        /// Where.
+        repository: String,
+        /// Whether pull requests may be merged by themselves.
+        auto_merge: bool,
+        /// Logins and teams that may be asked for a review.
+        collaborators: BTreeSet<String>,
     },
     /// A pull request was merged.
     PullMerged(PullMerge),
@@ -243,6 +254,12 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
         Event::PullGiven { repository, number, gift, at } => {
             pulls::give(state.repository_mut(repository)?, *number, gift, *at)?
         }
+        Event::Allowed { repository, auto_merge, collaborators } => {
+            let repository = state.repository_mut(repository)?;
+            repository.allows_auto_merge = *auto_merge;
+            repository.collaborators = collaborators.clone();
+            Made::Nothing
+        }
         Event::PullMerged(merge) => pulls::merge(state.repository_mut(&merge.repository)?, merge)?,
         Event::IssueOpened(new) => issues::open(state.repository_mut(&new.repository)?, new)?,
         Event::IssueEdited(edit) => issues::edit(state.repository_mut(&edit.repository)?, edit)?,
@@ -305,6 +322,7 @@ impl Event {
             Self::IssueEdited(edit) => Some(edit.at),
             Self::ObjectStored { .. }
             | Self::LabelCreated { .. }
+            | Self::Allowed { .. }
             | Self::RunRecorded { .. }
             | Self::ReleasePublished { .. }
             | Self::StandingChanged { .. } => None,

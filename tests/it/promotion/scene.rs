@@ -13,6 +13,7 @@ use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::domain::{ChannelStatus, Evidence, Issue};
+use tidegate::ecosystem::cran::files::{ConfigFile, SnapshotRecord, write_snapshot};
 use tidegate::github::{GitHub, GitHubSettings, Pace};
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::sources::names;
@@ -62,11 +63,14 @@ impl Scene {
         let mut state = GitHubState::default();
         let community = packages.iter().map(|package| row(package, "*release", &Value::Null)).collect();
         let staging = packages.iter().map(|package| row(package, &commit(package, "1.0"), extra)).collect();
-        let config = json!({ "cran_version": "2026-04-15" });
-        let record = json!({
-            "dependency_freeze": "2026-04-15", "candidate_freeze": "2026-05-15", "snapshot": "2026-06-15",
-            "r": "4.5", "cran": "https://packagemanager.posit.co/cran/2026-04-15",
-            "r_multiverse": "https://production.example.org/2026-06-15",
+        let config = ConfigFile { cran_version: "2026-04-15".parse().unwrap() };
+        let record = write_snapshot(&SnapshotRecord {
+            dependency_freeze: "2026-04-15".parse().unwrap(),
+            candidate_freeze: "2026-05-15".parse().unwrap(),
+            snapshot: "2026-06-15".parse().unwrap(),
+            r: "4.5".to_owned(),
+            cran: "https://packagemanager.posit.co/cran/2026-04-15".to_owned(),
+            r_multiverse: "https://production.example.org/2026-06-15".to_owned(),
         });
         let files = |list: Value| [("packages.json", pretty(&list))];
         let add = |state: &mut GitHubState, name: &str, files: Vec<(&str, String)>| {
@@ -75,8 +79,8 @@ impl Scene {
         };
         add(&mut state, COMMUNITY, files(community).into());
         let mut files: Vec<(&str, String)> = files(staging).into();
-        files.push(("config.json", pretty(&config)));
-        files.push(("snapshot.json", pretty(&record)));
+        files.push(("config.json", config.write()));
+        files.push(("snapshot.json", record));
         add(&mut state, STAGING, files);
         let journal = folder.path().join("github.jsonl");
         let github = Arc::new(SimulatedGitHub::open(state, &journal, clock.clone()).unwrap());
@@ -146,7 +150,8 @@ impl Scene {
     pub async fn pass(&self) -> Run {
         self.observe().await;
         let files = self.files().into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect();
-        let configuration = Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let configuration =
+            Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let address = self.served.base_url().parse().unwrap();
         let settings = GitHubSettings::new(address, "a-token-of-a-test".to_owned().into());
         let github = GitHub::new(settings, self.store.clone(), self.clock.clone(), Pace::None).await.unwrap();
@@ -217,7 +222,11 @@ impl Scene {
     /// How many requests could have written.
     fn writes(&self) -> u64 {
         let requests = self.github.requests();
-        requests.iter().filter(|(call, _)| !call.starts_with("GET ") && *call != "POST /graphql").map(|(_, n)| n).sum()
+        requests
+            .iter()
+            .filter(|(call, _)| !call.starts_with("GET ") && *call != "POST /graphql")
+            .map(|(_, n)| n)
+            .sum()
     }
 
     pub fn faults(&self, faults: &[&str]) {
@@ -318,9 +327,9 @@ impl Scene {
 
     /// A person makes a branch at the head of `main`, or deletes one.
     pub fn branch(&self, name: &str, made: bool) {
-        let head = self.github.read(|state| {
-            state.repository(STAGING).unwrap().git.as_ref().unwrap().branch("main").unwrap()
-        });
+        let head = self
+            .github
+            .read(|state| state.repository(STAGING).unwrap().git.as_ref().unwrap().branch("main").unwrap());
         let change = RefChange {
             name: format!("refs/heads/{name}"),
             expect: Expect::Anything,

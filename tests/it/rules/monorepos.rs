@@ -23,8 +23,7 @@ fn names(scene: &Scene) -> Vec<String> {
 
 #[test]
 fn the_packages_of_one_commit_move_together_and_others_by_themselves() {
-    let scene =
-        mono(DEPENDENCY_FREEZE).released_together(&[("a", "1.1"), ("b", "2.0")]).releases("c", "1.1");
+    let scene = mono(DEPENDENCY_FREEZE).released_together(&[("a", "1.1"), ("b", "2.0")]).releases("c", "1.1");
     assert_eq!(
         actions(&scene),
         [
@@ -68,10 +67,8 @@ fn a_package_that_is_listed_later_joins_the_pull_request_that_is_open() {
         .at_url("a", MONO)
         .released_together(&[("a", "1.1"), ("b", "1.1")])
         .acted();
-    let listed = alone
-        .new_package("b", "1.1")
-        .at_url("b", MONO)
-        .released_together(&[("a", "1.1"), ("b", "1.1")]);
+    let listed =
+        alone.new_package("b", "1.1").at_url("b", MONO).released_together(&[("a", "1.1"), ("b", "1.1")]);
     assert_eq!(actions(&listed), ["update #2 staging/a: Promote a 1.1 and b 1.1 to staging"]);
     let joined = listed.acted();
     assert!(actions(&joined).is_empty());
@@ -97,12 +94,12 @@ fn two_commits_of_one_repository_never_share_a_pull_request() {
 fn in_the_candidate_freeze_healthy_siblings_of_the_very_commit_come_along() {
     let scene = mono(CANDIDATE_FREEZE).fails("a");
     let together = scene.clone().released_together(&[("a", "1.1"), ("b", "1.1")]);
-    assert_eq!(
-        actions(&together),
-        ["open staging/owner--mono.repo: Promote a 1.1 and b 1.1 to staging"]
-    );
+    assert_eq!(actions(&together), ["open staging/owner--mono.repo: Promote a 1.1 and b 1.1 to staging"]);
     insta::assert_snapshot!(words(&together, "b"), @"");
-    assert!(text(&together).contains("`b` moves from `1.0` to `1.1` in staging, because the same commit releases a"));
+    assert!(
+        text(&together)
+            .contains("`b` moves from `1.0` to `1.1` in staging, because the same commit releases a")
+    );
     let apart = scene.releases("a", "1.1").releases("b", "1.1");
     assert_eq!(names(&apart), ["a"]);
     assert_eq!(kind(&apart, "b"), VerdictKind::Frozen);

@@ -47,7 +47,11 @@ fn under_pinned_a_removed_row_is_not_proposed_again() {
     assert!(actions(&scene).is_empty());
     insta::assert_snapshot!(words(&scene, "b"), @"");
     let excepted = scene.clone().exception("b", "1.0");
-    assert_eq!(actions(&excepted), ["open staging/b: Promote b 1.0 to staging"], "leave is a person's word too");
+    assert_eq!(
+        actions(&excepted),
+        ["open staging/b: Promote b 1.0 to staging"],
+        "leave is a person's word too"
+    );
     let mut back = scene;
     back.facts.people.removed.clear();
     assert_eq!(actions(&back), ["open staging/b: Promote b 1.0 to staging"]);

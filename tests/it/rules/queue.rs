@@ -50,5 +50,9 @@ fn no_more_are_opened_within_an_hour_than_may_be() {
     let open = waiting(&["a"]).acted().releases("a", "1.2");
     let mut open = open;
     open.facts.queue.hourly = Some(HourlyRoom { most: 2, left: 0 });
-    assert_eq!(actions(&open), ["update #2 staging/a: Promote a 1.2 to staging"], "what is open is no new one");
+    assert_eq!(
+        actions(&open),
+        ["update #2 staging/a: Promote a 1.2 to staging"],
+        "what is open is no new one"
+    );
 }
