@@ -10,6 +10,7 @@
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
+//! | `exceptions` | does an exception still count? |
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |

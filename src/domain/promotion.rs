@@ -139,8 +139,8 @@ pub struct HourlyRoom {
 /// What is known of the queue of moves that wait to be proposed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueFacts {
-    /// There only where it leaves less room than [`PromotionFacts::max_open`]: facts that time alone changes
-    /// would make every pass a new one.
+    /// There only where it leaves less room than is needed: facts that time alone changes would make every pass
+    /// a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hourly: Option<HourlyRoom>,
     /// Since when packages wait.

@@ -88,7 +88,7 @@ impl Promote {
             Channels { repository, view: &view, head: &head.listings, source: &source, releases: &releases };
         let mut people = self.people(&channels, &proposals, &point, now).await?;
         people.past_exceptions = self.past_exceptions(&entries, now);
-        let queue = self.queue(&view, &proposals, now).await?;
+        let queue = self.queue(&channels, &proposals, now).await?;
         let facts = PromotionFacts {
             distribution: self.distribution.name.clone(),
             from: self.settings.from.clone(),

@@ -76,8 +76,12 @@ impl Promote {
     ) -> Result<(Vec<PersonsProposal>, Option<String>), RunError> {
         let Channels { repository, view, .. } = channels;
         let wanted = wanted(channels);
+        let prefix = self.distribution.policy.pull_request.branch_prefix.as_str();
         let is_other = |pull: &&PullRequestSeen| {
-            pull.state == PullRequestState::Open
+            // One of ours that lost its text is ours all the same: it is found by its branch.
+            let ours = view.is_ours(pull) && pull.head_ref.starts_with(prefix);
+            !ours
+                && pull.state == PullRequestState::Open
                 && pull.base_ref == view.default_branch
                 && !known.iter().any(|ours| ours.number == pull.number)
         };
@@ -117,10 +121,11 @@ impl Promote {
     /// How much room there is within the hour, counted on what people see, and since when packages wait.
     pub(super) async fn queue(
         &self,
-        view: &RepositoryView,
+        channels: &Channels<'_>,
         known: &[ProposalSeen],
         now: Timestamp,
     ) -> anyhow::Result<QueueFacts> {
+        let view = channels.view;
         let policy = &self.distribution.policy.pull_request;
         let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
         let lately = |pull: &&PullRequestSeen| {
@@ -129,7 +134,8 @@ impl Promote {
         let most = policy.max_per_hour as usize;
         let left = most.saturating_sub(view.pulls.iter().filter(lately).count());
         let open = known.iter().filter(|seen| seen.state == ProposalState::Open).count();
-        let narrower = left < (policy.max_open as usize).saturating_sub(open);
+        let room = (policy.max_open as usize).saturating_sub(open).min(wanted(channels).len());
+        let narrower = left < room;
         let queued = serde_json::to_value(VerdictKind::Queued)?;
         let (distribution, channel) = (&self.distribution.name, &self.settings.to);
         let queued = queued.as_str().unwrap_or_default();

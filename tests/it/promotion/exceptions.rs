@@ -2,15 +2,15 @@
 
 use super::scene::Scene;
 
-const EXCEPTIONS: &str = "[[exception]]\npackage = \"a\"\nversion = \"1.1\"\nby = \"Ada\"\nreason = \"mends a leak\"\nuntil = \"2026-06-30\"\n\
-    [[exception]]\npackage = \"a\"\nversion = \"1.0\"\nby = \"Ada\"\nreason = \"earlier\"\nuntil = \"2026-06-30\"\n\
-    [[exception]]\npackage = \"b\"\nversion = \"1.0\"\nby = \"Bob\"\nreason = \"was urgent\"\nuntil = \"2026-05-01\"\n";
+const EXCEPTIONS: &str = "[[exception]]\npackage = \"alpha\"\nversion = \"1.1\"\nby = \"Ada\"\nreason = \"mends a leak\"\nuntil = \"2099-12-31\"\n\
+    [[exception]]\npackage = \"alpha\"\nversion = \"1.0\"\nby = \"Ada\"\nreason = \"earlier\"\nuntil = \"2099-12-31\"\n\
+    [[exception]]\npackage = \"beta\"\nversion = \"1.0\"\nby = \"Bob\"\nreason = \"was urgent\"\nuntil = \"2026-05-01\"\n";
 
 #[tokio::test]
 async fn they_are_listed_with_how_they_stand() {
-    let mut scene = Scene::of(&["a", "b"]).await;
+    let mut scene = Scene::of(&["alpha", "beta"]).await;
     scene.exceptions = EXCEPTIONS.to_owned();
-    scene.release("a", "1.1");
+    scene.release("alpha", "1.1");
     scene.settle().await;
     insta::assert_snapshot!(scene.says(&["exception", "list"]));
     let json: serde_json::Value =

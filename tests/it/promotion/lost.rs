@@ -29,7 +29,7 @@ async fn whatever_answer_is_lost_there_is_one_pull_request_for_each_package() {
     ] {
         for how in ["drop-before", "drop-after"] {
             let fault = format!("{call} nth 1 {how}");
-            let scene = wanted(&["a", "b"]).await;
+            let scene = wanted(&["alpha", "beta"]).await;
             scene.faults(&[&fault]);
             scene.pass().await;
             scene.settle().await;
@@ -38,7 +38,7 @@ async fn whatever_answer_is_lost_there_is_one_pull_request_for_each_package() {
             pulls.sort();
             assert_eq!(
                 pulls,
-                ["open: Promote a 1.1 to staging", "open: Promote b 1.1 to staging"],
+                ["open: Promote alpha 1.1 to staging", "open: Promote beta 1.1 to staging"],
                 "{fault}"
             );
             assert!((1..=2).all(|number| scene.pull(number).labels == ["freeze"]), "{fault}");
@@ -50,26 +50,26 @@ async fn whatever_answer_is_lost_there_is_one_pull_request_for_each_package() {
 
 #[tokio::test]
 async fn one_action_that_fails_holds_up_no_other() {
-    let scene = wanted(&["a", "b"]).await;
+    let scene = wanted(&["alpha", "beta"]).await;
     scene.faults(&["POST /repos/demo/staging/pulls nth 1 status 404"]);
     let run = scene.pass().await;
     assert_eq!(run.state, RunState::Failed);
     let error = run.error.unwrap();
-    assert!(error.contains("the pull request staging/a: POST"), "{error}");
+    assert!(error.contains("the pull request staging/alpha: POST"), "{error}");
     assert!(error.contains("the token may not write there"), "{error}");
-    assert_eq!(scene.pulls(), ["#1 open: Promote b 1.1 to staging"]);
+    assert_eq!(scene.pulls(), ["#1 open: Promote beta 1.1 to staging"]);
     scene.settle().await;
-    assert_eq!(scene.pulls()[1], "#2 open: Promote a 1.1 to staging");
+    assert_eq!(scene.pulls()[1], "#2 open: Promote alpha 1.1 to staging");
 }
 
 #[tokio::test]
 async fn a_permission_that_was_lost_is_told_with_what_to_do_and_not_tried_again() {
-    let scene = wanted(&["a", "b"]).await;
+    let scene = wanted(&["alpha", "beta"]).await;
     scene.faults(&["POST /repos/demo/staging/pulls every 1 status 403"]);
     let run = scene.pass().await;
     assert_eq!(run.state, RunState::Failed);
     let error = run.error.unwrap();
-    assert!(error.contains("the pull request staging/a, the pull request staging/b: POST"), "{error}");
+    assert!(error.contains("the pull request staging/alpha, the pull request staging/beta: POST"), "{error}");
     assert!(error.contains("the token lacks a permission"), "{error}");
     let occurrences = scene.store.open_actions().await.unwrap();
     assert!(occurrences.is_empty(), "what failed for good is ended in the journal");
@@ -80,7 +80,7 @@ async fn a_permission_that_was_lost_is_told_with_what_to_do_and_not_tried_again(
 
 #[tokio::test]
 async fn a_label_that_is_refused_is_a_warning_and_blocks_nothing() {
-    let scene = wanted(&["a", "b"]).await;
+    let scene = wanted(&["alpha", "beta"]).await;
     scene.faults(&["POST /repos/demo/staging/issues every 1 status 422"]);
     assert_eq!(scene.pass().await.state, RunState::Done);
     scene.settle().await;
@@ -92,7 +92,7 @@ async fn a_label_that_is_refused_is_a_warning_and_blocks_nothing() {
 
 #[tokio::test]
 async fn a_label_that_fails_for_now_is_set_later() {
-    let scene = wanted(&["a"]).await;
+    let scene = wanted(&["alpha"]).await;
     scene.faults(&["POST /repos/demo/staging/issues nth 1 status 502"]);
     assert_eq!(scene.pass().await.state, RunState::Failed);
     scene.settle().await;
@@ -102,11 +102,11 @@ async fn a_label_that_fails_for_now_is_set_later() {
 
 #[tokio::test]
 async fn one_that_exists_already_is_adopted() {
-    let scene = wanted(&["a"]).await;
+    let scene = wanted(&["alpha"]).await;
     scene.faults(&["POST /repos/demo/staging/pulls nth 1 status 502"]);
     assert_eq!(scene.pass().await.state, RunState::Failed);
-    // The branch stands; somebody opens the pull request by hand.
-    scene.open("tidegate/staging/a", "", None);
+    // The branch stands, and the pull request is there after all, without the text it was meant to have.
+    scene.open_as("tidegate-bot", "tidegate/staging/alpha", "", None);
     scene.settle().await;
-    assert_eq!(scene.pulls(), ["#1 open: Promote a 1.1 to staging"]);
+    assert_eq!(scene.pulls(), ["#1 open: Promote alpha 1.1 to staging"]);
 }

@@ -22,55 +22,57 @@ fn fork(branch: &str) -> Option<Fork> {
 
 #[tokio::test]
 async fn a_strangers_marker_makes_no_pull_request_ours() {
-    for from in [fork("tidegate/staging/a"), None] {
-        let mut scene = Scene::of(&["a"]).await;
-        let head = if from.is_some() { "of-a-fork" } else { "tidegate/staging/a-other" };
+    for from in [fork("tidegate/staging/alpha"), None] {
+        let mut scene = Scene::of(&["alpha"]).await;
+        let head = if from.is_some() { "of-a-fork" } else { "tidegate/staging/alpha-other" };
         scene.branch(head, true);
         scene.commit(head, "NOTES.md", "theirs\n");
-        scene.open(head, &forged("a"), from.clone());
+        scene.open(head, &forged("alpha"), from.clone());
         scene.settle().await;
         assert!(scene.rows().await.is_empty(), "it is not adopted");
         scene.close(1);
-        scene.release("a", "1.1");
+        scene.release("alpha", "1.1");
         scene.settle().await;
-        assert_eq!(scene.pulls()[1], "#2 open: Promote a 1.1 to staging", "{from:?}");
-        assert_eq!(scene.pull(1).body, forged("a"), "it is not edited");
+        assert_eq!(scene.pulls()[1], "#2 open: Promote alpha 1.1 to staging", "{from:?}");
+        assert_eq!(scene.pull(1).body, forged("alpha"), "it is not edited");
     }
 }
 
 #[tokio::test]
 async fn what_a_person_proposes_is_not_proposed_beside_it() {
     for from in [None, fork("pin-a")] {
-        let mut scene = Scene::of(&["a", "b"]).await;
-        scene.branch_that_pins("pin-a", "a", "1.1");
+        let mut scene = Scene::of(&["alpha", "beta"]).await;
+        scene.branch_that_pins("pin-a", "alpha", "1.1");
         scene.open("pin-a", "Please", from);
         let before = scene.pull(1);
-        scene.release("a", "1.1");
-        scene.release("b", "1.1");
+        scene.release("alpha", "1.1");
+        scene.release("beta", "1.1");
         scene.settle().await;
-        assert_eq!(scene.pulls(), ["#1 open: By hand", "#2 open: Promote b 1.1 to staging"]);
+        assert_eq!(scene.pulls(), ["#1 open: By hand", "#2 open: Promote beta 1.1 to staging"]);
         assert_eq!(
-            scene.verdict("a").await,
+            scene.verdict("alpha").await,
             "proposed: Pull request #1, which somebody else opened, pins this very version."
         );
         assert_eq!(scene.pull(1), before, "it is never touched");
         scene.close(1);
         scene.settle().await;
-        assert_eq!(scene.pulls()[2], "#3 open: Promote a 1.1 to staging");
+        assert_eq!(scene.pulls()[2], "#3 open: Promote alpha 1.1 to staging");
     }
 }
 
 #[tokio::test]
 async fn while_that_of_a_person_cannot_be_read_nothing_is_opened() {
-    let mut scene = Scene::of(&["a"]).await;
-    scene.branch_that_pins("pin-a", "a", "1.1");
+    let mut scene = Scene::of(&["alpha"]).await;
+    scene.branch_that_pins("pin-a", "alpha", "1.1");
     scene.open("pin-a", "Please", None);
-    scene.release("a", "1.1");
+    scene.release("alpha", "1.1");
     scene.faults(&["graphql Files every 1 status 502"]);
     assert_eq!(scene.pass().await.state, RunState::Done);
     assert_eq!(scene.pulls(), ["#1 open: By hand"]);
-    assert!(scene.verdict("a").await.starts_with("cannot-determine: Whether somebody proposes it already"));
+    assert!(
+        scene.verdict("alpha").await.starts_with("cannot-determine: Whether somebody proposes it already")
+    );
     scene.faults(&[]);
     scene.settle().await;
-    assert!(scene.verdict("a").await.starts_with("proposed: Pull request #1"));
+    assert!(scene.verdict("alpha").await.starts_with("proposed: Pull request #1"));
 }

@@ -342,6 +342,10 @@ impl Scene {
 
     /// A person opens a pull request from a branch of the repository, or of a fork.
     pub fn open(&self, head: &str, body: &str, fork: Option<Fork>) {
+        self.open_as("someone", head, body, fork);
+    }
+
+    pub fn open_as(&self, by: &str, head: &str, body: &str, fork: Option<Fork>) {
         let new = NewPullRequest {
             repository: STAGING.to_owned(),
             title: "By hand".to_owned(),
@@ -350,7 +354,7 @@ impl Scene {
             fork,
             base: "main".to_owned(),
             draft: false,
-            by: "someone".to_owned(),
+            by: by.to_owned(),
             at: self.clock.now(),
         };
         self.github.perform(Event::PullOpened(new)).unwrap();

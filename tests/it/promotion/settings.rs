@@ -17,19 +17,19 @@ async fn wanted(packages: &[&str], pull_request: &str) -> Scene {
 
 #[tokio::test]
 async fn no_more_are_opened_within_an_hour_than_may_be() {
-    let scene = wanted(&["a", "b", "c"], "max_per_hour = 2").await;
+    let scene = wanted(&["alpha", "beta", "gamma"], "max_per_hour = 2").await;
     scene.pass().await;
     assert_eq!(scene.pulls().len(), 2);
     assert_eq!(
-        scene.verdict("c").await,
+        scene.verdict("gamma").await,
         "queued: At most 2 pull requests may be opened within an hour; its place in the queue is 1."
     );
     scene.settle().await;
     assert_eq!(scene.pulls().len(), 2);
     let status = scene.says(&["status"]);
-    assert!(status.contains("queue\n  demo, staging, 1: c 1.1"), "{status}");
+    assert!(status.contains("queue\n  demo, staging, 1: gamma 1.1"), "{status}");
     let json: serde_json::Value = serde_json::from_str(&scene.says(&["status", "--json"])).unwrap();
-    assert_eq!((&json["queue"][0]["package"], &json["queue"][0]["place"]), (&"c".into(), &1.into()));
+    assert_eq!((&json["queue"][0]["package"], &json["queue"][0]["place"]), (&"gamma".into(), &1.into()));
     scene.later(60);
     scene.settle().await;
     assert_eq!(scene.pulls().len(), 3);
@@ -38,24 +38,24 @@ async fn no_more_are_opened_within_an_hour_than_may_be() {
 
 #[tokio::test]
 async fn the_one_that_waits_longest_is_next() {
-    let mut scene = wanted(&["b", "c"], "max_open = 1").await;
+    let mut scene = wanted(&["beta", "gamma"], "max_open = 1").await;
     scene.settle().await;
-    assert_eq!(scene.pulls(), ["#1 open: Promote b 1.1 to staging"]);
+    assert_eq!(scene.pulls(), ["#1 open: Promote beta 1.1 to staging"]);
     // A newcomer with an earlier name does not overtake.
-    scene.release("b", "1.1");
+    scene.release("beta", "1.1");
     scene.merge(1);
-    scene.builds("b", "1.1");
-    scene.release("b", "1.2");
+    scene.builds("beta", "1.1");
+    scene.release("beta", "1.2");
     scene.settle().await;
-    assert_eq!(scene.pulls()[1], "#2 open: Promote c 1.1 to staging");
-    assert!(scene.verdict("b").await.starts_with("queued: "));
+    assert_eq!(scene.pulls()[1], "#2 open: Promote gamma 1.1 to staging");
+    assert!(scene.verdict("beta").await.starts_with("queued: "));
 }
 
 #[tokio::test]
 async fn drafts_reviewers_and_auto_merge_are_asked_for() {
     let settings =
         "draft = true\nauto_merge = \"squash\"\nreviewers = [\"ada\"]\nteam_reviewers = [\"board\"]";
-    let scene = wanted(&["a"], settings).await;
+    let scene = wanted(&["alpha"], settings).await;
     scene.pass().await;
     assert!(scene.pull(1).draft);
     // The world knows neither of them, and allows no auto-merge: three warnings, and no failure.
@@ -73,7 +73,7 @@ async fn drafts_reviewers_and_auto_merge_are_asked_for() {
 #[tokio::test]
 async fn what_the_repository_allows_is_given() {
     let settings = "auto_merge = \"merge\"\nreviewers = [\"ada\", \"gone\"]\nteam_reviewers = [\"board\"]";
-    let scene = wanted(&["a"], settings).await;
+    let scene = wanted(&["alpha"], settings).await;
     scene
         .github
         .perform(Event::Allowed {

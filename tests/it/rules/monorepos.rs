@@ -95,7 +95,7 @@ fn in_the_candidate_freeze_healthy_siblings_of_the_very_commit_come_along() {
     let scene = mono(CANDIDATE_FREEZE).fails("a");
     let together = scene.clone().released_together(&[("a", "1.1"), ("b", "1.1")]);
     assert_eq!(actions(&together), ["open staging/owner--mono.repo: Promote a 1.1 and b 1.1 to staging"]);
-    insta::assert_snapshot!(words(&together, "b"), @"");
+    insta::assert_snapshot!(words(&together, "b"), @"Proposed: The same commit releases a, which may move, and they belong together. It moves once the pull request is merged.");
     assert!(
         text(&together)
             .contains("`b` moves from `1.0` to `1.1` in staging, because the same commit releases a")
@@ -132,7 +132,10 @@ fn the_group_comes_first_and_is_not_queued() {
     let begun = scene.later("2026-07-15").package("b", "1.0").releases("b", "1.1");
     assert_eq!(
         actions(&begun),
-        ["open staging/freeze-2026-07-15: Begin the dependency freeze of 2026-07-15: pin 1 package"]
+        [
+            "open staging/freeze-2026-07-15: Begin the dependency freeze of 2026-07-15: pin 1 package",
+            "retext #2 staging/a: Promote a 1.1 to staging"
+        ]
     );
     assert_eq!(kind(&begun, "b"), VerdictKind::Proposed);
 }
@@ -143,5 +146,5 @@ fn what_a_group_still_proposes_is_not_proposed_beside_it() {
     assert_eq!(group.facts.proposals[0].state, ProposalState::Open);
     let failing = group.later(CANDIDATE_FREEZE).fails("a");
     assert!(actions(&failing).is_empty());
-    insta::assert_snapshot!(words(&failing, "a"), @"");
+    insta::assert_snapshot!(words(&failing, "a"), @"Proposed: Pull request #1 proposes it with others. It moves once that pull request is merged.");
 }

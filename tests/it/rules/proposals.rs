@@ -121,10 +121,10 @@ fn no_more_pull_requests_are_opened_than_may_be_open() {
     }
     scene.facts.max_open = 2;
     assert_eq!(names(&scene), ["a", "b"]);
-    insta::assert_snapshot!(words(&scene, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are. It is proposed as soon as one of the open pull requests is merged or closed.");
+    insta::assert_snapshot!(words(&scene, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are; its place in the queue is 1. It is proposed as soon as one of the open pull requests is merged or closed.");
     let full = scene.acted();
     assert!(actions(&full).is_empty());
-    insta::assert_snapshot!(words(&full, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are. It is proposed as soon as one of the open pull requests is merged or closed.");
+    insta::assert_snapshot!(words(&full, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are; its place in the queue is 1. It is proposed as soon as one of the open pull requests is merged or closed.");
     let newer = full.clone().releases("a", "1.2");
     assert_eq!(names(&newer), ["a"], "an open one is still brought up to date");
     assert_eq!(names(&full.closed(2)), ["c"]);

@@ -36,7 +36,7 @@ fn each_that_waits_has_its_place() {
     let plan = scene.plan();
     let places: Vec<_> = ["a", "b", "c"].map(|package| verdict(&plan, package).place).into();
     assert_eq!(places, [Some(1), Some(2), None], "c is proposed");
-    insta::assert_snapshot!(words(&scene, "b"), @"");
+    insta::assert_snapshot!(words(&scene, "b"), @"Queued: At most 1 pull request may be open at once, and that many are; its place in the queue is 2. It is proposed as soon as one of the open pull requests is merged or closed.");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn no_more_are_opened_within_an_hour_than_may_be() {
     let mut scene = waiting(&["a", "b", "c"]);
     scene.facts.queue.hourly = Some(HourlyRoom { most: 2, left: 1 });
     assert_eq!(actions(&scene), ["open staging/a: Promote a 1.1 to staging"]);
-    insta::assert_snapshot!(words(&scene, "c"), @"");
+    insta::assert_snapshot!(words(&scene, "c"), @"Queued: At most 2 pull requests may be opened within an hour; its place in the queue is 2. It is proposed once the last ones are an hour old.");
     scene.facts.queue.hourly = Some(HourlyRoom { most: 2, left: 0 });
     assert!(actions(&scene).is_empty());
     let open = waiting(&["a"]).acted().releases("a", "1.2");

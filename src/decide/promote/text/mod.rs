@@ -229,8 +229,10 @@ fn names<'a>(listings: impl Iterator<Item = &'a Listing>) -> Vec<&'a str> {
 pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     let facts = index.facts;
     let snapshot = facts.targets.snapshot;
+    let excepted = pieces::excepted(index, &change.moves);
+    let or = if excepted.is_empty() { "" } else { ", or an exception lets it pass" };
     let mut body = format!(
-        "Stages {} in {} for the snapshot of {snapshot}, since nothing speaks against what is built now.\n\n\
+        "Stages {} in {} for the snapshot of {snapshot}, since nothing speaks against what is built now{or}.\n\n\
          **Moderators:** please merge this before {snapshot}; what is not staged by then is not in the snapshot. \
          Maintainers have nothing to do.\n",
         counted(change.moves.len(), "package"),
@@ -239,7 +241,6 @@ pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     if !change.moves.is_empty() {
         let _ = write!(body, "\n### What is staged\n\n{}", pieces::pins(&change.moves));
     }
-    let excepted = pieces::excepted(index, &change.moves);
     if !excepted.is_empty() {
         let _ = write!(body, "\n### What is staged by exception\n\n{excepted}");
     }
