@@ -12,6 +12,7 @@
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
+//! | `exceptions` | does an exception still count? |
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
@@ -28,6 +29,7 @@ pub mod channel_report;
 pub mod conda_words;
 pub mod culprit;
 pub mod event_words;
+pub mod exceptions;
 pub mod forecast;
 pub mod guard;
 pub mod integrate;

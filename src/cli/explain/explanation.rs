@@ -290,6 +290,7 @@ fn included(member: Member) -> Verdict {
         root_causes: Vec::new(),
         next: "Published snapshots never change.".to_owned(),
         actor: Actor::Nobody,
+        place: None,
     }
 }
 
@@ -307,6 +308,7 @@ fn not_included(left_out: LeftOut) -> Verdict {
         root_causes: left_out.root_causes,
         next: "Published snapshots never change; the next one decides anew.".to_owned(),
         actor,
+        place: None,
     }
 }
 
