@@ -6,7 +6,7 @@ mod folder;
 mod reading;
 mod repodata;
 
-pub use self::cache::CACHE_FILE;
+pub use self::cache::IndexMemory;
 pub use self::folder::{FolderIndex, IndexError, IndexedSubdir};
 pub(crate) use self::reading::in_parallel;
 pub use self::repodata::{INDEX_FILES, SubdirIndex};
