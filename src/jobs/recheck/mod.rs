@@ -129,7 +129,7 @@ impl Recheck {
         let before = self.verdicts_before(context.nominal).await?;
         let withdrawn = self.withdrawn(seen).await?;
         let not_whole: BTreeMap<String, String> =
-            seen.not_whole.iter().map(|(platform, why)| (platform.clone(), why.to_string())).collect();
+            seen.not_whole.iter().map(|(platform, why)| (platform.clone(), why.in_short())).collect();
         loop {
             let mut cases = Vec::with_capacity(seen.cases.len());
             for case in &seen.cases {

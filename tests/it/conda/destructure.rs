@@ -309,9 +309,13 @@ fn a_build_config_is_compared_with_what_the_metapackage_holds() {
     let config = |text: &str| Declared::from_yaml(text, "meta").unwrap();
     let found = taken_apart_with(&staged, &forge, "meta", config(text)).unwrap();
     assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (meta)", "qiime2 2023.7.0 py38_0 (meta)"]);
-    insta::assert_snapshot!(found.notes.join("\n"), @"");
+    insta::assert_snapshot!(found.notes.join("\n"), @"conda_build_config.yaml names what no channel has, so nothing was compared for: q2_gone, qiime2_epoch");
     let wrong = text.replace("qiime2: [2023.7.0]", "qiime2: [2023.7.0.dev0]\nq2templates: [2023.7.0]");
-    insta::assert_snapshot!(refused(taken_apart_with(&staged, &forge, "meta", config(&wrong))), @"");
+    insta::assert_snapshot!(refused(taken_apart_with(&staged, &forge, "meta", config(&wrong))), @r"
+    meta 1 0 does not hold what it should:
+      q2templates is declared as a member, but the metapackage does not depend on it
+      qiime2 is 2023.7.0 where the distribution says 2023.7.0.dev0
+    ");
 }
 
 #[test]
@@ -398,7 +402,7 @@ fn of_a_metapackage_that_cannot_be_installed_the_newest_builds_are_listed_and_it
     ];
     let found = taken_apart(&records, "meta", Declared::default()).unwrap();
     assert_eq!(told(&found), ["q2-new 1.0 0 (meta)", "q2-old 1.0 b_1 (meta)"]);
-    insta::assert_snapshot!(found.notes.join("\n"), @"");
+    insta::assert_snapshot!(found.notes.join("\n"), @"meta 1 0 cannot be installed as a whole on linux-64 from the channels given. Which builds are meant is not known, so the newest that fits is listed: q2-old. The reason: `q2-old 1.0.*` and `q2-new 1.0.*` exclude each other.");
     records.push(record("q2-old 1.0 c_2", &["numpy >=2"]));
     let whole = taken_apart(&records, "meta", Declared::default()).unwrap();
     assert_eq!(told(&whole), ["q2-new 1.0 0 (meta)", "q2-old 1.0 c_2 (meta)"]);
@@ -418,7 +422,7 @@ fn a_solver_that_finds_no_answer_in_time_says_nothing_of_the_members() {
         virtual_packages: None,
         timeout: Duration::ZERO,
     };
-    insta::assert_snapshot!(refused(destructure(&task)), @"");
+    insta::assert_snapshot!(refused(destructure(&task)), @"the solver found no answer for meta 1 0 on linux-64 in 0 s");
 }
 
 #[test]

@@ -194,7 +194,16 @@ fn a_metapackage_that_cannot_be_installed_is_listed_with_a_note() {
     let place = place();
     let (code, out, err) = run(place.path(), &["PLACE/staged", "qiime2-core"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    qiime2-core 2023.08.14 0 on linux-64: 2 members
+      of file://PLACE/staged
+
+      member       version   build   sha256        via
+      q2-types     2023.7.0  py38_1  f5e01874f679  qiime2-core
+      q2templates  2023.7.0  pyh_0   0615aaa634c1  qiime2-core
+
+    note: qiime2-core 2023.08.14 0 cannot be installed as a whole on linux-64 from the channels given. Which builds are meant is not known, so the newest that fits is listed: q2-types. The reason: q2-types 2023.7.0.* cannot be installed because there are no viable options: └─ q2-types 2023.7.0 would require    └─ numpy *, for which no candidates were found.
+    ");
     let (_, json, _) = run(place.path(), &["PLACE/staged", "qiime2-core", "--json"]);
     let found: tidegate::domain::Destructured = serde_json::from_str(&json).unwrap();
     assert_eq!(found.notes.len(), 1);
@@ -209,10 +218,21 @@ fn several_files_say_together_what_the_members_are() {
     let both = [&line[..], &["--members", "PLACE/config.yaml"]].concat();
     let (code, out, err) = run(place.path(), &both);
     assert_eq!((code, err.as_str()), (0, ""));
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    qiime2-core 2023.08.14 0 on linux-64: 1 member
+      of file://PLACE/staged
+
+      member    version   build   sha256        via
+      q2-types  2023.7.0  py38_1  f5e01874f679  qiime2-core
+
+    note: conda_build_config.yaml names what no channel has, so nothing was compared for: qiime2_epoch
+    ");
     std::fs::write(place.path().join("config.yaml"), "q2_types: [2023.7.1]\n").unwrap();
     let (code, _, err) = run(place.path(), &both);
-    insta::assert_snapshot!(format!("{code} {err}"), @"");
+    insta::assert_snapshot!(format!("{code} {err}"), @r"
+    1 error: qiime2-core 2023.08.14 0 does not hold what it should:
+      q2-types is 2023.7.0 where the distribution says 2023.7.1
+    ");
 }
 
 /// A metapackage: it holds no files.

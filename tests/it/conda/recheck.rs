@@ -136,8 +136,8 @@ async fn the_recorded_channel_comes_out_as_recorded_in_both_modes() {
         let said = scene.says(&["explain", member]);
         said.lines().find(|line| line.trim_start().starts_with("why")).unwrap().trim().to_owned()
     };
-    insta::assert_snapshot!(why("q2-bad"), @"");
-    insta::assert_snapshot!(why("q2-unsat"), @"");
+    insta::assert_snapshot!(why("q2-bad"), @"why          Test command 1 ended with 3: about to fail.");
+    insta::assert_snapshot!(why("q2-unsat"), @"why          No environment can be found: No candidates were found for extdep >=3.");
     let good = scene.says(&["show", &run.id.0.to_string(), "--log", "q2-good"]);
     assert!(good.contains("TEST-RAN-OK"), "{good}");
     assert!(!scene.passed().exists(), "nothing passes");
@@ -168,7 +168,7 @@ async fn members_whose_tests_are_not_known_are_named_and_the_others_are_tested()
     std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
     let run = scene.next_day("recheck").await;
     assert_eq!(run.state, RunState::Done, "{run:?}");
-    insta::assert_snapshot!(run.summary.unwrap(), @"");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10 does not pass: 1 green, 3 unknown");
     let states: Vec<String> =
         scene.states().await.into_iter().map(|(case, state)| format!("{case}: {state}")).collect();
     insta::assert_snapshot!(states.join("\n"), @r"
@@ -183,12 +183,15 @@ async fn members_whose_tests_are_not_known_are_named_and_the_others_are_tested()
         let said = scene.says(&["explain", member]);
         said.lines().find(|line| line.trim_start().starts_with("why")).unwrap().trim().to_owned()
     };
-    insta::assert_snapshot!(["q2-perl", "q2-several"].map(why).join("\n"), @"");
+    insta::assert_snapshot!(["q2-perl", "q2-several"].map(why).join("\n"), @r"
+    why          Its tests are not known: info/tests/tests.yaml: tests of the kind `perl` cannot be run here.
+    why          Its tests are not known: info/tests/tests.yaml: tests of the kind `python.python_version with several versions` cannot be run here.
+    ");
     assert!(why("q2-torn").contains("Its tests are not known: cannot read"), "{}", why("q2-torn"));
 
     std::fs::write(&torn, &bytes).unwrap();
     let mended = scene.next_day("recheck").await;
-    insta::assert_snapshot!(mended.summary.unwrap(), @"");
+    insta::assert_snapshot!(mended.summary.unwrap(), @"qiime2-tiny 2026.10 does not pass: 2 green, 2 unknown; 1 not tested again in the same environment");
 }
 
 #[tokio::test]
@@ -208,14 +211,14 @@ async fn members_that_are_well_one_by_one_do_not_pass_where_they_exclude_each_ot
         ],
     );
     let run = scene.next_day("recheck").await;
-    insta::assert_snapshot!(run.summary.unwrap(), @"");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass, since it cannot be installed as a whole on linux-64 (`q2-old 1.0.*` and `q2-new 1.0.*` exclude each other): 2 green");
     assert!(!scene.passed().exists(), "nobody could install it");
     assert_eq!(scene.next_day("recheck").await.state, RunState::Unchanged);
 
     Scene::offer(&scene.staged(), &[metapackage("2026.10.02", &["q2-new 1.0.*", "q2-old 1.1.*"])]);
     Scene::offer(&scene.staged(), &[Package::new("q2-old", "1.1").depends(&["extdep"]).test("true\n")]);
     let run = scene.next_day("recheck").await;
-    insta::assert_snapshot!(run.summary.unwrap(), @"");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.02 passes: 2 green; 1 not tested again in the same environment");
 }
 
 /// The scene with its tests on GitHub Actions, which reach its channels over HTTP.

@@ -99,14 +99,12 @@ fn guess(
             names.join(", ")
         ),
     };
-    let why = match why {
-        SolveError::Impossible { conflict: Some((one, other)), .. } => {
-            format!("`{one}` and `{other}` exclude each other")
-        }
-        other => other.to_string(),
-    };
+    let why = why.in_short();
+    let why = why.trim_end_matches('.');
     let (package, platform) = (build_of(metapackage), task.platform);
-    format!("{package} cannot be installed as a whole on {platform} from the channels given.{taken} {why}")
+    format!(
+        "{package} cannot be installed as a whole on {platform} from the channels given.{taken} The reason: {why}."
+    )
 }
 
 /// The newest build that the spec accepts.
@@ -260,8 +258,12 @@ fn unknown_keys(task: &DestructureTask<'_>, held: &Holding<'_>) -> Vec<String> {
     let known: BTreeSet<String> = names.map(|name| name.replace('-', "_")).collect();
     let unknown = task.declared.configured.keys().filter(|key| !known.contains(*key));
     let unknown: Vec<&str> = unknown.map(String::as_str).collect();
-    let told =
-        || format!("no package of that name is known, so nothing was compared: {}", unknown.join(", "));
+    let told = || {
+        format!(
+            "conda_build_config.yaml names what no channel has, so nothing was compared for: {}",
+            unknown.join(", ")
+        )
+    };
     (!unknown.is_empty()).then(told).into_iter().collect()
 }
 
