@@ -3,10 +3,8 @@
 
 mod cache;
 mod folder;
-mod reading;
 mod repodata;
 
 pub use self::cache::IndexMemory;
 pub use self::folder::{FolderIndex, IndexError, IndexedSubdir};
-pub(crate) use self::reading::in_parallel;
 pub use self::repodata::{INDEX_FILES, SubdirIndex};
