@@ -359,6 +359,18 @@ mod tests {
         .into_iter()
         .map(refused)
         .collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        it is no data.yaml (`run`), no environment (`dependencies`), no catalogue (`packages`) and no conda_build_config.yaml: `version` has to be a list of exactly one version or spec
+        `run` has to be a list of package names
+        `q2-types >=1` is no package: a name alone belongs here
+        `q2-*` is no package: "q2-*" looks like a glob but only exact package names are allowed, package names can only contain 0-9, a-z, A-Z, -, _, or .
+        it names no members
+        `q2-types` is listed twice under `run`
+        `q2-new` is under `ignore`, but not under `run`
+        `q2-types` is listed twice
+        it names no members
+        it is no data.yaml (`run`), no environment (`dependencies`), no catalogue (`packages`) and no conda_build_config.yaml: `q2_types` has to be a list of exactly one version or spec
+        it is no data.yaml (`run`), no environment (`dependencies`), no catalogue (`packages`) and no conda_build_config.yaml: a map of package names is wanted, such as `q2_types: [2023.7.0]`
+        "#);
     }
 }
