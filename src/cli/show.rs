@@ -254,6 +254,7 @@ fn tested(test: &RecheckTest) -> String {
         Some(TestVerdict::Fail { step, .. }) => format!("failed: {step}"),
         Some(TestVerdict::TimedOut { after }) => format!("did not end within {after} seconds"),
         Some(TestVerdict::NoTests) => "found no tests".to_owned(),
+        Some(TestVerdict::UnknownTests { why }) => format!("found tests that are not known: {why}"),
         Some(TestVerdict::Infrastructure { why }) => format!("could not be carried out: {why}"),
     };
     let RecheckTest { name, version, build, platform, attempt, .. } = test;

@@ -69,6 +69,9 @@ fn reason(verdict: &CaseVerdict) -> String {
         }
         Some(TestVerdict::TimedOut { after }) => format!("Its tests did not end within {after} seconds."),
         Some(TestVerdict::NoTests) => "Its archive holds no tests.".to_owned(),
+        Some(TestVerdict::UnknownTests { why }) => {
+            format!("Its tests are not known: {}.", one_line(why).trim_end_matches('.'))
+        }
         Some(TestVerdict::Infrastructure { why }) => {
             format!("Not the package, but the machine failed: {}.", why.trim_end_matches('.'))
         }
@@ -227,6 +230,11 @@ pub fn summary(plan: &RecheckPlan) -> String {
         Gate::Open => "passes".to_owned(),
         Gate::Waiting => "waits for tests".to_owned(),
         Gate::Closed(_) => "does not pass".to_owned(),
+        Gate::NotWhole(platforms) => {
+            let told: Vec<String> =
+                platforms.iter().map(|(platform, why)| format!("{platform} ({})", one_line(why))).collect();
+            format!("does not pass, since it cannot be installed as a whole on {}", told.join(", "))
+        }
         Gate::Withdrawn(files) => {
             let told: Vec<String> = files.iter().map(|(file, why)| format!("{file} ({why})")).collect();
             format!("does not pass, since a person took out {}", told.join(", "))

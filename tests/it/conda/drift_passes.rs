@@ -123,6 +123,7 @@ impl Passes {
                 case: case.clone(),
                 solved: solved.clone(),
                 carries_tests: true,
+                unknown_tests: None,
                 untestable: None,
                 tests: played
                     .map(|test| PastTest { verdict: test.verdict.clone(), this_pass: test.day == day })
@@ -139,6 +140,7 @@ impl Passes {
             confirm_red: 2,
             infrastructure_attempts: 3,
             withdrawn: BTreeMap::new(),
+            not_whole: BTreeMap::new(),
             without_tests: BTreeSet::new(),
             cases: solved.iter().map(case_facts).collect(),
         }

@@ -8,6 +8,7 @@ mod command;
 mod culprit;
 mod destructure;
 mod destructure_command;
+mod destructure_real;
 mod drift;
 mod drift_passes;
 mod drift_year;

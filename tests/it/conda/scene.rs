@@ -141,6 +141,14 @@ impl Scene {
         FolderIndex::of_folder(channel, &ArchiveLimits::default()).unwrap().write().unwrap();
     }
 
+    /// Puts recorded archives into a channel.
+    pub fn copy(channel: &Path, recorded: &Path, names: &[&str]) {
+        std::fs::create_dir_all(channel.join("noarch")).unwrap();
+        for name in names {
+            std::fs::copy(recorded.join(name), channel.join("noarch").join(name)).unwrap();
+        }
+    }
+
     fn configuration(&self) -> Configuration {
         let files = self.files_of_the_operator();
         Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
@@ -395,6 +403,11 @@ impl Package {
     /// With a shell script as its test.
     pub fn test(self, script: &str) -> Self {
         Self(self.0.and(Entry::file("info/test/run_test.sh", script)))
+    }
+
+    /// With another file of its archive, below `info/` or not.
+    pub fn and_file(self, path: &str, content: &str) -> Self {
+        Self(self.0.and(Entry::file(path, content)))
     }
 
     pub fn test_needs(self, specs: &[&str]) -> Self {
