@@ -178,6 +178,8 @@ fn promotion_facts(packages: usize, status: &ChannelStatus, promote: Promote) ->
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
         exceptions: Vec::new(),
+        upstream: BTreeMap::new(),
+        removals: BTreeMap::new(),
     }
 }
 
@@ -200,5 +202,7 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         dependencies: dependencies.collect(),
         previous: None,
         shrink: 0.2,
+        removals: BTreeMap::new(),
+        absent: BTreeMap::new(),
     }
 }

@@ -36,7 +36,7 @@ pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
     Promote, Recheck, Snapshot,
 };
-pub use policy::{Policy, PullRequestPolicy};
+pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck_r::{Only, RecheckR};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;

@@ -18,6 +18,7 @@
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
+//! | `upstream` | where does a repository stand, and which of its releases counts? |
 //! | `words`, `conda_words` | how does what was found read? |
 
 pub mod admission;
@@ -36,4 +37,5 @@ pub mod snapshot;
 pub mod stage;
 mod standing;
 pub mod status;
+pub mod upstream;
 pub mod words;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::index::Index;
 use super::proposal::{self, Step};
 use super::verdicts::{Ruling, cannot_determine, hands_off, staying};
-use super::{text, verdicts};
+use super::{removal, text, upstream, verdicts};
 use crate::calendar::{Promote, Targets};
 use crate::decide::stage;
 use crate::decide::words::nothing_against;
@@ -31,6 +31,9 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
     let moves = change.iter().flat_map(|change| &change.moves);
     let moves: BTreeMap<&str, &Move> = moves.map(|moved| (moved.package.as_str(), moved)).collect();
     for package in index.packages() {
+        if removal::is_removed(facts, package) {
+            continue;
+        }
         let verdict = verdict(&index, package, moves.get(package).copied(), way);
         plan.verdicts.insert(package.to_owned(), verdict);
     }
@@ -54,9 +57,9 @@ fn way(index: &Index<'_>, change: &Change, plan: &mut Plan) -> Way {
         return Way::Committed;
     }
     let key = format!("{}/{ROLLING}", index.facts.to);
-    let body = match change.contents {
-        NewContents::CopyOfSource => text::copy_body(index),
-        NewContents::Rows { .. } => text::pins_body(index, change),
+    let body = match index.facts.point.phase.promote {
+        Promote::All => text::copy_body(index),
+        Promote::FailingOnly | Promote::None => text::pins_body(index, change),
     };
     match proposal::step(index, &key, change, body) {
         Step::HandsOff(number) => return Way::HandsOff(number),
@@ -72,11 +75,16 @@ fn copy(index: &Index<'_>) -> Option<Change> {
     let facts = index.facts;
     let targets = wanted_targets(facts);
     let lost = facts.guarded && facts.source.is_empty();
-    if lost || (facts.head.listings == facts.source && targets.is_none()) {
+    let wanted = removal::without_removed(facts);
+    if lost || (facts.head.listings == wanted && targets.is_none()) {
         return None;
     }
+    let contents = match wanted.len() == facts.source.len() {
+        true => NewContents::CopyOfSource,
+        false => removal::rows_towards(facts, &wanted),
+    };
     Some(Change {
-        contents: NewContents::CopyOfSource,
+        contents,
         targets,
         moves: Vec::new(),
         title: text::copy_title(facts),
@@ -116,7 +124,10 @@ fn pinnable(index: &Index<'_>) -> BTreeMap<PackageName, String> {
         let kept = facts.guarded && index.pin(package).is_some();
         let passes =
             if facts.guarded { assessment.evidence == Evidence::Passing } else { assessment.success() };
-        let free = !kept && !facts.pinned_by_person.contains(package);
+        let free = !kept
+            && !facts.pinned_by_person.contains(package)
+            && !removal::is_removed(facts, package)
+            && !upstream::is_dropped(facts, package);
         if passes && free && refused(index, package).is_none() {
             pinnable.insert(package.clone(), commit.clone());
         }
@@ -154,6 +165,10 @@ fn wanted_targets(facts: &PromotionFacts) -> Option<Targets> {
 
 fn verdict(index: &Index<'_>, package: &str, moved: Option<&Move>, way: Way) -> Verdict {
     let facts = index.facts;
+    let moves = moved.is_some() || index.source(package).is_none();
+    if let Some(verdict) = upstream::vanished(index, package).filter(|_| !moves) {
+        return verdict;
+    }
     if facts.point.phase.promote == Promote::All {
         return while_following(index, package, way);
     }

@@ -9,7 +9,9 @@ mod follow;
 mod index;
 mod pinned;
 mod proposal;
+mod removal;
 mod text;
+mod upstream;
 mod verdicts;
 
 use sha2::{Digest as _, Sha256};
@@ -18,10 +20,12 @@ use crate::domain::{Plan, PromotionFacts, StagingModel};
 
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {
-    match facts.staging {
+    let mut plan = match facts.staging {
         StagingModel::Pinned => pinned::promote(facts),
         StagingModel::Follow => follow::promote(facts),
-    }
+    };
+    removal::take_out(facts, &mut plan);
+    plan
 }
 
 /// The digest by which a pull request's text is recognised: the first 16 hexadecimal digits of the

@@ -12,7 +12,7 @@ use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{
     ChannelHead, ChannelStatus, EvidencePolicy, Fact, Listing, PackageName, PromotionFacts, Release,
-    StagingModel,
+    StagingModel, UpstreamFacts,
 };
 use crate::ecosystem::cran::files::{ConfigFile, read_snapshot};
 use crate::github::{Oid, RepositoryName, RepositoryView};
@@ -70,6 +70,8 @@ impl Promote {
         let proposals = self.sync_proposals(repository, &view, context, now).await?;
         let status = self.status(now).await?;
         let releases = self.releases(&source, now).await?;
+        let upstream = self.upstream(&source, now).await?;
+        let removals = self.services.store.removals_in_force(&self.distribution.name).await?;
         let known = Known { status: &status, releases: &releases, taken_over: &taken_over };
         let entries = self.entries(&head.listings, &known, now).await?;
         self.sync_entries(&entries, context, now).await?;
@@ -94,6 +96,8 @@ impl Promote {
             held_versions: held_versions(&entries),
             pinned_by_person: pinned_by_person(&entries),
             proposals,
+            upstream,
+            removals,
         };
         let bytes = json(&facts)?;
         let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -111,6 +115,24 @@ impl Promote {
     async fn status(&self, now: Timestamp) -> anyhow::Result<Fact<ChannelStatus>> {
         let source = names::status(&self.distribution.name, &self.settings.to);
         fresh_fact(&self.services.store, &source, now, self.distribution.policy.max_age.get()).await
+    }
+
+    /// What is out of the ordinary about the upstream of listed packages, as far as that is known.
+    async fn upstream(
+        &self,
+        source: &[Listing],
+        now: Timestamp,
+    ) -> anyhow::Result<BTreeMap<PackageName, UpstreamFacts>> {
+        let policy = &self.distribution.policy;
+        let name = names::releases(&self.distribution.name);
+        let seen: Fact<SeenReleases> =
+            fresh_fact(&self.services.store, &name, now, policy.max_age.get()).await?;
+        let Fact::Known(seen) = seen else { return Ok(BTreeMap::new()) };
+        let listed = source.iter().filter_map(|listing| {
+            let facts = seen.get(&listing.package)?.facts(policy.upstream.deleted)?;
+            Some((listing.package.clone(), facts))
+        });
+        Ok(listed.collect())
     }
 
     /// The newest release of every listed package. `follow` pins what staging's universe built, so it
@@ -163,7 +185,7 @@ impl Promote {
         Fact::Known(row.release.as_ref().map(|release| Release {
             version: release.version.clone(),
             commit: release.commit.clone(),
-            tag: Some(release.tag.clone()),
+            tag: Some(release.tag.clone()).filter(|tag| !tag.is_empty()),
             problems: release.problems.clone(),
         }))
     }

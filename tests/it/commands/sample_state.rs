@@ -120,6 +120,8 @@ pub fn promotion_facts(now: Timestamp, fails: &[&str]) -> PromotionFacts {
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
         exceptions: Vec::new(),
+        upstream: BTreeMap::new(),
+        removals: BTreeMap::new(),
     }
 }
 
@@ -137,6 +139,8 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         dependencies: dependencies(),
         previous: None,
         shrink: 0.2,
+        removals: BTreeMap::new(),
+        absent: BTreeMap::new(),
     }
 }
 

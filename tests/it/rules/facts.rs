@@ -66,6 +66,8 @@ impl Scene {
                 pinned_by_person: Default::default(),
                 proposals: Vec::new(),
                 exceptions: Vec::new(),
+                upstream: BTreeMap::new(),
+                removals: BTreeMap::new(),
             },
         }
     }
