@@ -14,7 +14,7 @@ pub struct NewEvent {
     /// When.
     pub at: Timestamp,
     /// What, as a stable word: `phase`, `release`, `staged`, `commit`, `pull-request`, `snapshot`,
-    /// `recheck`, `culprit`, `passed` or `report`.
+    /// `recheck`, `culprit`, `passed`, `report`, `upstream` or `removal`.
     pub kind: String,
     /// The job that did it.
     pub job: String,

@@ -69,6 +69,7 @@ fn line(event: &Event) -> String {
         "staged" => format!("{package} {} is staged at {}", text("version"), short(text("commit"))),
         "commit" => format!("committed to {}: {}", text("repository"), text("title")),
         "pull-request" => format!("pull request #{} {}: {}", number("number"), text("action"), text("title")),
+        "upstream" => format!("upstream of {package}: {}", text("what")),
         "phase" => format!("{} begins", text("phase")),
         "snapshot" => format!(
             "the snapshot of {} is published: {} packages, {} left out",

@@ -165,7 +165,7 @@ fn wanted_targets(facts: &PromotionFacts) -> Option<Targets> {
 
 fn verdict(index: &Index<'_>, package: &str, moved: Option<&Move>, way: Way) -> Verdict {
     let facts = index.facts;
-    let moves = moved.is_some() || index.source(package).is_none();
+    let moves = moved.is_some() || index.source(package).is_none() || index.held(package).is_none();
     if let Some(verdict) = upstream::vanished(index, package).filter(|_| !moves) {
         return verdict;
     }

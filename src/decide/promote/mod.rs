@@ -24,6 +24,7 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
         StagingModel::Pinned => pinned::promote(facts),
         StagingModel::Follow => follow::promote(facts),
     };
+    upstream::remark(facts, &mut plan);
     removal::take_out(facts, &mut plan);
     plan
 }

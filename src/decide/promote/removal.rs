@@ -68,6 +68,7 @@ pub fn take_out(facts: &PromotionFacts, plan: &mut Plan) {
         plan.verdicts.insert(package.to_owned(), verdict);
     }
     close_what_moves_them(&index, plan);
+    close_what_is_undone(&index, plan);
 }
 
 /// One commit per pass: a removal goes with the commit that the pass makes anyway.
@@ -104,10 +105,15 @@ fn change_of(facts: &PromotionFacts, packages: &[&str]) -> Change {
     }
 }
 
+/// No package's name has a hyphen, so no other proposal has this key. A second wish for the same package is
+/// another proposal: that the first one was closed is no answer to it.
+fn key(facts: &PromotionFacts, package: &str, removal: &Removal) -> String {
+    format!("{}/removal-{package}-{}", facts.to, removal.at.as_second())
+}
+
 fn propose(index: &Index<'_>, package: &str, removal: &Removal, plan: &mut Plan) -> Way {
     let facts = index.facts;
-    // No package's name has a hyphen, so no other proposal has this key.
-    let key = format!("{}/removal-{package}", facts.to);
+    let key = key(facts, package, removal);
     let change = change_of(facts, &[package]);
     let closed = facts.proposals.iter().rev().find(|seen| seen.key == key);
     let refused = index.is_refused(&key, &change) && index.open(&key).is_none();
@@ -132,6 +138,27 @@ fn close_what_moves_them(index: &Index<'_>, plan: &mut Plan) {
         number: seen.number,
         title: text::removed_title(facts, &seen.commits),
         body: text::removed_body(facts, &seen.commits),
+    }));
+}
+
+/// Open pull requests of removals that ask for nothing any more: undone, or the package is gone already.
+fn close_what_is_undone(index: &Index<'_>, plan: &mut Plan) {
+    let facts = index.facts;
+    let wanted: BTreeSet<String> = facts
+        .removals
+        .iter()
+        .filter(|(package, removal)| removal.covers(&facts.to) && index.held(package).is_some())
+        .map(|(package, removal)| key(facts, package, removal))
+        .collect();
+    let prefix = format!("{}/removal-", facts.to);
+    let idle = index
+        .open_proposals()
+        .filter(|seen| seen.key.starts_with(&prefix) && !seen.touched && !wanted.contains(&seen.key));
+    plan.actions.extend(idle.map(|seen| Action::Close {
+        key: seen.key.clone(),
+        number: seen.number,
+        title: text::undone_title(facts, &seen.key[prefix.len()..]),
+        body: text::undone_body(facts),
     }));
 }
 

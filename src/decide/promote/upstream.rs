@@ -3,8 +3,9 @@
 use super::index::Index;
 use super::verdicts::Ruling;
 use crate::decide::ledger;
+use crate::decide::words::sentence;
 use crate::domain::{
-    Absence, Absent, Actor, Belief, DeletionPolicy, PromotionFacts, UpstreamFacts, Verdict, VerdictKind,
+    Absence, Absent, Actor, Belief, DeletionPolicy, Plan, PromotionFacts, UpstreamFacts, Verdict, VerdictKind,
 };
 
 fn of<'a>(index: &Index<'a>, package: &str) -> Option<&'a UpstreamFacts> {
@@ -95,6 +96,27 @@ pub fn passed_over(index: &Index<'_>, package: &str) -> Option<Verdict> {
     let reason = format!("its release {} does not count: {}", higher.version, higher.problems.join("; "));
     let next = "a new release without this is considered at once";
     Some(Ruling::new(VerdictKind::Inadmissible, Actor::Maintainer, &reason, next).on_held(index, package))
+}
+
+/// Adds to each verdict what people should know of the package's upstream, whatever is decided.
+pub fn remark(facts: &PromotionFacts, plan: &mut Plan) {
+    for (package, upstream) in &facts.upstream {
+        let Some(verdict) = plan.verdicts.get_mut(package) else { continue };
+        let mut remarks = Vec::new();
+        if let Some(moved) = &upstream.moved {
+            remarks.push(format!("its repository is {} now", moved.to));
+        }
+        if let Some(since) = upstream.archived_since {
+            remarks.push(format!("its repository is archived, seen at {since}"));
+        }
+        if let Some(later) = &upstream.backport {
+            remarks.push(format!("{} came later, is lower and does not count", later.version));
+        }
+        for remark in remarks {
+            verdict.reason.push(' ');
+            verdict.reason.push_str(&sentence(&remark));
+        }
+    }
 }
 
 /// Why a version that is there already does not count again: one clause.

@@ -39,7 +39,7 @@ fn a_removal_is_one_pull_request_beside_all_others_and_nothing_of_it_moves() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(keys, ["staging/beta", "staging/removal-alpha"]);
+    assert_eq!(keys, ["staging/beta", "staging/removal-alpha-1776506400"]);
 }
 
 #[test]
@@ -77,10 +77,30 @@ fn under_follow_the_copy_leaves_out_what_is_removed_and_is_settled_then() {
 #[test]
 fn an_open_pull_request_that_would_bring_it_in_is_closed() {
     let scene = Scene::on(DEPENDENCY_FREEZE).package("alpha", "1.0.0").releases("alpha", "1.1.0");
-    let proposed = scene.plan();
-    let scene = removed(scene.after(&proposed), "alpha", &[]);
+    let scene = removed(scene.acted(), "alpha", &[]);
     let closes = |action: &Action| matches!(action, Action::Close { key, .. } if key == "staging/alpha");
     assert!(scene.plan().actions.iter().any(closes));
+}
+
+#[test]
+fn an_undone_removal_closes_its_pull_request_and_a_second_one_opens_another() {
+    let scene = Scene::on(DEPENDENCY_FREEZE).package("alpha", "1.0.0");
+    let mut scene = removed(scene, "alpha", &[]).acted();
+    assert_eq!(scene.plan().actions, Vec::new());
+    scene.facts.removals.clear();
+    let mut scene = scene.acted();
+    assert_eq!(scene.plan().actions, Vec::new());
+    let again = Removal { at: "2026-04-19T10:00:00Z".parse().unwrap(), ..removal(&[]) };
+    scene.facts.removals.insert("alpha".to_owned(), again);
+    assert!(matches!(scene.plan().actions.as_slice(), [Action::Propose { update: None, .. }]));
+}
+
+#[test]
+fn a_removal_that_moderators_declined_is_not_proposed_again_and_says_so() {
+    let scene = removed(Scene::on(DEPENDENCY_FREEZE).package("alpha", "1.0.0"), "alpha", &[]).acted();
+    let plan = scene.closed(2).plan();
+    assert_eq!(plan.actions, Vec::new());
+    assert!(plan.verdicts["alpha"].next.starts_with("Pull request #2 was closed, so staging still lists it"));
 }
 
 #[test]

@@ -42,6 +42,21 @@ pub fn removal_body(facts: &PromotionFacts, package: &str, removal: &Removal) ->
     )
 }
 
+/// The title that the pull request of a removal ends with which asks for nothing any more.
+pub fn undone_title(facts: &PromotionFacts, removal: &str) -> String {
+    let package = removal.split('-').next().unwrap_or_default();
+    format!("Remove {} from {}: nothing is left to do", bare(package), facts.to)
+}
+
+/// The body that it ends with.
+pub fn undone_body(facts: &PromotionFacts) -> String {
+    format!(
+        "tidegate closed this: the removal was undone, or {} does not list the package any more. Nobody has to do \
+         anything.\n",
+        facts.to
+    )
+}
+
 /// The title that a pull request ends with whose packages are removed.
 pub fn removed_title(facts: &PromotionFacts, commits: &BTreeMap<PackageName, String>) -> String {
     let names: Vec<String> = commits.keys().map(|package| bare(package)).collect();
