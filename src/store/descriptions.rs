@@ -41,11 +41,12 @@ impl Store {
         checks: i64,
     ) -> anyhow::Result<BTreeMap<DescriptionKey, DescriptionFinding>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT repository, commit_sha, path, package, version, problems \
-             FROM json_each(?1) AS wanted JOIN description_finding \
-                 ON repository = wanted.value ->> 'repository' AND commit_sha = wanted.value ->> 'commit' \
-                 AND path = wanted.value ->> 'path' AND package = wanted.value ->> 'package' \
-             WHERE checks = ?2",
+            "SELECT known.repository, known.commit_sha, known.path, known.package, known.version, known.problems \
+             FROM json_each(?1) AS wanted JOIN description_finding AS known \
+                 ON known.repository = wanted.value ->> 'repository' \
+                 AND known.commit_sha = wanted.value ->> 'commit' \
+                 AND known.path = wanted.value ->> 'path' AND known.package = wanted.value ->> 'package' \
+             WHERE known.checks = ?2",
         )
         .bind(serde_json::to_string(wanted)?)
         .bind(checks)

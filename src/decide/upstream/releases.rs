@@ -48,13 +48,15 @@ pub fn choose(before: &Chosen, offered: Offered, now: Timestamp) -> Chosen {
     candidates.extend(unseen.filter(|_| out_of_sight).map(as_candidate));
     let release = highest(&candidates, known).map(|best| described(best, &candidates, known));
     let gone = unseen.filter(|_| !out_of_sight).map(|known| withdrawn(known, now));
-    let withdrawn = gone.or_else(|| before.withdrawn.clone()).filter(|gone| {
+    let still_gone = |gone: &WithdrawnRelease| {
         let back = candidates.iter().any(|one| one.tag == gone.tag && one.commit == gone.commit);
         let surpassed = release.as_ref().is_some_and(|release| {
             release.problems.is_empty() && version(&release.version) > version(&gone.version)
         });
         !back && !surpassed
-    });
+    };
+    let gone = before.withdrawn.clone().into_iter().chain(gone).filter(still_gone);
+    let withdrawn = gone.max_by_key(|gone| version(&gone.version));
     Chosen { release, withdrawn }
 }
 

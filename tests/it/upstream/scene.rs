@@ -23,7 +23,7 @@ use tidegate::rehearse::github::git::{Commit, FileChanges, Oid, Signature};
 use tidegate::rehearse::github::pulls::{MergeMethod, PullEdit, PullMerge, PullState};
 use tidegate::rehearse::github::state::{PullRequest, Release, Standing};
 use tidegate::rehearse::github::{GitHubState, Repository, Served, SimulatedGitHub};
-use tidegate::store::{Durability, Event, Run, Store};
+use tidegate::store::{Durability, Event, Run, RunState, Store};
 use tokio_util::sync::CancellationToken;
 
 pub const COMMUNITY: &str = "demo/community";
@@ -188,6 +188,7 @@ impl Scene {
     pub async fn pass(&self, job: &str) -> Run {
         let run = self.attempt(job).await;
         assert_eq!(self.github.violations(), Vec::<String>::new());
+        assert!(matches!(run.state, RunState::Done | RunState::Unchanged), "{run:?}");
         run
     }
 
