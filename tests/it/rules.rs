@@ -1,10 +1,12 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_report;
 mod conda_builds;
 mod culprit;
 mod facts;
 mod follow;
+mod forecast;
 mod guard;
 mod ledger;
 mod own_checks;
@@ -13,6 +15,7 @@ mod properties;
 mod proposals;
 mod recheck;
 mod recheck_report;
+mod recorded;
 mod removals;
 mod report;
 mod snapshot;

@@ -26,7 +26,8 @@ use crate::config::{Distribution, PollReleases as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::upstream::{self, Chosen, Extent, Offered};
 use crate::domain::{
-    DeletionPolicy, Listing, PackageName, RepositorySeen, TaggedRelease, UpstreamFacts, WithdrawnRelease,
+    Absence, DeletionPolicy, Listing, PackageName, RepositorySeen, TaggedRelease, UpstreamFacts,
+    WithdrawnRelease,
 };
 use crate::store::SeenFact;
 
@@ -56,6 +57,12 @@ impl SeenRelease {
     pub fn facts(&self, deleted: DeletionPolicy) -> Option<UpstreamFacts> {
         upstream::facts(self.repository.as_ref(), self.release.as_ref(), self.withdrawn.as_ref(), deleted)
     }
+}
+
+/// The packages whose repository is not to be seen, as snapshots see them.
+pub fn absences(seen: SeenReleases, deleted: DeletionPolicy) -> BTreeMap<PackageName, Absence> {
+    let absent = seen.into_iter().filter_map(|(package, row)| Some((package, row.facts(deleted)?.absence?)));
+    absent.collect()
 }
 
 /// A look-up that keeps failing.

@@ -10,6 +10,7 @@
 mod assemble;
 mod fetch;
 mod manifest;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub use manifest::Manifest;
+pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+pub use verify::{Finding, Verified, verify};
 
 use super::check_status::SeenUniverse;
-use super::poll_releases::SeenReleases;
+use super::poll_releases::{SeenReleases, absences};
 use super::sources::names;
 use super::{Pass, Services, channel_files, planned_only, point_and_targets};
 use crate::calendar::Targets;
@@ -153,10 +155,7 @@ impl Snapshot {
         let source = names::releases(&self.distribution.name);
         let Some(fact) = self.stored(&source, nominal, now).await? else { return Ok(BTreeMap::new()) };
         let seen: SeenReleases = serde_json::from_slice(&fact.bytes)?;
-        let deleted = self.distribution.policy.upstream.deleted;
-        let absent =
-            seen.into_iter().filter_map(|(package, row)| Some((package, row.facts(deleted)?.absence?)));
-        Ok(absent.collect())
+        Ok(absences(seen, self.distribution.policy.upstream.deleted))
     }
 
     /// What a source said at the nominal time; or, where nothing had been seen by then, what it says
