@@ -31,8 +31,9 @@ pub fn vanished(index: &Index<'_>, package: &str) -> Option<Verdict> {
         Absent::NotFound => (Actor::Maintainer, "it was deleted or made private, which look the same"),
         Absent::Blocked => (Actor::Moderators, "GitHub withholds it for legal reasons"),
     };
-    let url = index.source(package).or_else(|| index.held(package)).map_or("its repository", |row| &row.url);
-    let reason = format!("{url} {} since {}: {cause}", in_words(absence.how), absence.since);
+    let row = index.source(package).or_else(|| index.held(package));
+    let url = row.map(|row| format!(" {}", row.url)).unwrap_or_default();
+    let reason = format!("its repository{url} {} since {}: {cause}", in_words(absence.how), absence.since);
     let next = match (index.held(package).is_some(), absence.deleted) {
         (false, _) => "it is considered again once the repository is back".to_owned(),
         (true, DeletionPolicy::Keep) => format!(

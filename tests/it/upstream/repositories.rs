@@ -51,7 +51,7 @@ async fn a_repository_is_gone_after_several_looks_over_a_day_and_then_nothing_is
     look_for(&scene, 12).await;
     let verdict = scene.verdict("alpha").await;
     assert_eq!((verdict.kind, verdict.actor), (VerdictKind::Vanished, Actor::Maintainer));
-    insta::assert_snapshot!(format!("{} {}", verdict.reason, verdict.next), @"Https://github.com/owner/alpha was not found since 2026-04-16T15:00:00Z: it was deleted or made private, which look the same. Staging keeps what it holds, and snapshots have it as long as the universe does; it moves again once the repository is back.");
+    insta::assert_snapshot!(format!("{} {}", verdict.reason, verdict.next), @"Its repository https://github.com/owner/alpha was not found since 2026-04-16T15:00:00Z: it was deleted or made private, which look the same. Staging keeps what it holds, and snapshots have it as long as the universe does; it moves again once the repository is back.");
     assert_eq!(scene.told("upstream", "what").await, ["alpha gone"]);
     assert!(scene.list(STAGING).contains_key("alpha"));
     assert_eq!(scene.pass("releases").await.state, RunState::Unchanged);
