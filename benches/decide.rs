@@ -180,6 +180,8 @@ fn promotion_facts(packages: usize, status: &ChannelStatus, promote: Promote) ->
         exceptions: Vec::new(),
         people: Default::default(),
         queue: Default::default(),
+        upstream: BTreeMap::new(),
+        removals: BTreeMap::new(),
     }
 }
 
@@ -202,5 +204,7 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         dependencies: dependencies.collect(),
         previous: None,
         shrink: 0.2,
+        removals: BTreeMap::new(),
+        absent: BTreeMap::new(),
     }
 }

@@ -24,6 +24,7 @@ mod once;
 mod planned;
 mod reference;
 mod rehearse;
+mod remove;
 mod replay;
 mod restore;
 mod run;
@@ -96,6 +97,7 @@ enum Command {
     SkipNext(steer::SkipNext),
     Guard(guard::Guards),
     Exception(exception::Exceptions),
+    Remove(remove::Remove),
     Decide(decide::Decide),
     Destructure(destructure::Destructure),
     Snapshot(snapshot::Snapshots),
@@ -132,6 +134,7 @@ impl Command {
             Self::SkipNext(command) => command.run(context),
             Self::Guard(command) => command.run(context),
             Self::Exception(command) => command.run(context),
+            Self::Remove(command) => command.run(context),
             Self::Decide(command) => command.run(context),
             Self::Destructure(command) => command.run(context),
             Self::Snapshot(command) => command.run(context),

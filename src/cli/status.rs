@@ -9,8 +9,11 @@ use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
 use crate::decide::words::own_check_in_words;
-use crate::domain::{ChannelStatus, IssueKind, OwnCheck, PackageName, Verdict, VerdictKind};
+use crate::domain::{
+    ChannelStatus, IssueKind, Missing, OwnCheck, PackageName, Removal, Verdict, VerdictKind,
+};
 use crate::jobs;
+use crate::jobs::poll_releases::SeenReleases;
 use crate::jobs::sources::names;
 use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
 
@@ -31,6 +34,10 @@ struct Status {
     held: Vec<Held>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     own_checks: Vec<Checked>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removals: Vec<Removed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_repositories: Vec<MissingRepository>,
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
@@ -75,6 +82,26 @@ struct Checked {
     check: OwnCheck,
 }
 
+/// A package that was taken out on request.
+#[derive(Serialize)]
+struct Removed {
+    distribution: String,
+    package: PackageName,
+    #[serde(flatten)]
+    removal: Removal,
+}
+
+/// A package whose repository is not to be seen.
+#[derive(Serialize)]
+struct MissingRepository {
+    distribution: String,
+    package: PackageName,
+    /// The name by which it is listed.
+    repository: String,
+    #[serde(flatten)]
+    missing: Missing,
+}
+
 impl ShowStatus {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let configuration = context.configuration_of_state()?;
@@ -90,9 +117,20 @@ impl ShowStatus {
             };
             let held = held(&store, &configuration).await?;
             let own_checks = own_checks(&store, &configuration).await?;
+            let removals = removals(&store, &configuration).await?;
+            let missing_repositories = missing_repositories(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
-            Ok(Status { daemon_answers, report, held, own_checks, open_pull_requests, queue })
+            Ok(Status {
+                daemon_answers,
+                report,
+                held,
+                own_checks,
+                removals,
+                missing_repositories,
+                open_pull_requests,
+                queue,
+            })
         })?;
         match context.output {
             Output::Json => context.print_json(&status),
@@ -181,6 +219,39 @@ async fn queue(store: &Store, configuration: &Configuration, now: Timestamp) -> 
     Ok(queue)
 }
 
+/// The removals on request that are in force.
+async fn removals(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Removed>> {
+    let mut removed = Vec::new();
+    for distribution in configuration.distributions.keys() {
+        let in_force = store.removals_in_force(distribution).await?.into_iter();
+        let distribution = || distribution.clone();
+        removed.extend(in_force.map(|(package, removal)| Removed {
+            distribution: distribution(),
+            package,
+            removal,
+        }));
+    }
+    Ok(removed)
+}
+
+/// The packages whose repositories are not to be seen, confirmed or not.
+async fn missing_repositories(
+    store: &Store,
+    configuration: &Configuration,
+) -> anyhow::Result<Vec<MissingRepository>> {
+    let mut found = Vec::new();
+    for distribution in configuration.distributions.keys() {
+        let Some(seen) = store.latest_seen(&names::releases(distribution)).await? else { continue };
+        let rows: SeenReleases = serde_json::from_slice(&seen.bytes)?;
+        found.extend(rows.into_iter().filter_map(|(package, row)| {
+            let seen = row.repository?;
+            let (distribution, repository) = (distribution.clone(), seen.listed);
+            Some(MissingRepository { distribution, package, repository, missing: seen.missing? })
+        }));
+    }
+    Ok(found)
+}
+
 /// What guards hold: changes of a channel's status, and snapshots.
 async fn held(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Held>> {
     let mut held = Vec::new();
@@ -231,6 +302,21 @@ fn text(status: &Status) -> String {
         let effect = if *cleared { "; it cleared bad checks" } else { "" };
         let words = format!("{package} {}: {}{effect}", check.version, own_check_in_words(check));
         text += &format!("  {distribution}, {channel}: {}\n", plain(&words));
+    }
+    if !status.missing_repositories.is_empty() {
+        text += "\nrepositories that are not to be seen\n";
+    }
+    for MissingRepository { distribution, package, repository, missing } in &status.missing_repositories {
+        let state = if missing.confirmed_at.is_some() { "confirmed" } else { "not confirmed yet" };
+        let what = format!("{package} ({repository}): {}", super::shown::word(missing.how));
+        text += &format!("  {distribution}, {} since {}, {state}\n", plain(&what), missing.since);
+    }
+    if !status.removals.is_empty() {
+        text += "\nremoved on request\n";
+    }
+    for Removed { distribution, package, removal } in &status.removals {
+        let (by, reason) = (plain(&removal.by), plain(&removal.reason));
+        text += &format!("  {distribution}, {}: at {} by {by}: {reason}\n", plain(package), removal.at);
     }
     if !status.open_pull_requests.is_empty() {
         text += "\nopen pull requests\n";

@@ -41,7 +41,7 @@ pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
     Promote, Snapshot,
 };
-pub use policy::{Policy, PullRequestPolicy};
+pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck::Recheck;
 pub use recheck_r::{Only, RecheckR};
 pub use report::Report;

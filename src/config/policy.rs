@@ -1,10 +1,13 @@
 //! A distribution's policy: which rules decide, how careful they are, and how changes are made.
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text_duration::TextDuration;
-use crate::domain::{EvidencePolicy, MergeMethod, StagingModel, Via};
+use crate::domain::{
+    Confirmation, DeletionPolicy, EvidencePolicy, MergeMethod, ReleasesFrom, StagingModel, Via,
+};
 
 /// Which rules decide, how careful they are, and how changes are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +42,65 @@ pub struct Policy {
     /// How pull requests look.
     #[serde(default)]
     pub pull_request: PullRequestPolicy,
+    /// What is made of the repositories and releases of packages.
+    #[serde(default)]
+    pub upstream: UpstreamPolicy,
+}
+
+/// What is made of the repositories and releases of packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamPolicy {
+    /// How many looks in a row, the first included, confirm that a repository is gone or blocked. Default: 3.
+    #[serde(default = "default_confirm_after")]
+    #[schemars(range(min = 1, max = 100))]
+    pub confirm_after: u32,
+    /// How long these looks have to last at least. Default: `24h`.
+    #[serde(default = "default_confirm_time")]
+    pub confirm_time: TextDuration,
+    /// What snapshots do with a package whose repository is gone or blocked for good. Default: `keep`.
+    #[serde(default)]
+    pub deleted: DeletionPolicy,
+    /// Whether a pull request proposes the new address of a repository that was renamed or transferred.
+    /// Default: true.
+    #[serde(default = "default_propose_listing")]
+    pub propose_listing: bool,
+    /// What counts as a release of a package that is listed with `*release`. Default: `published`.
+    #[serde(default)]
+    pub releases: ReleasesFrom,
+    /// Packages to which the other of the two applies. Default: none.
+    #[serde(default)]
+    pub except: Vec<String>,
+}
+
+impl UpstreamPolicy {
+    /// What counts as a release of a package that is listed with `*release`.
+    pub fn releases_of(&self, package: &str) -> ReleasesFrom {
+        let excepted = self.except.iter().any(|name| name == package);
+        match (self.releases, excepted) {
+            (ReleasesFrom::Published, false) | (ReleasesFrom::Tags, true) => ReleasesFrom::Published,
+            (ReleasesFrom::Tags, false) | (ReleasesFrom::Published, true) => ReleasesFrom::Tags,
+        }
+    }
+
+    /// What confirms that a repository is gone.
+    pub fn confirmation(&self) -> Confirmation {
+        let time = SignedDuration::try_from(self.confirm_time.get()).unwrap_or(SignedDuration::MAX);
+        Confirmation { looks: self.confirm_after, time }
+    }
+}
+
+impl Default for UpstreamPolicy {
+    fn default() -> Self {
+        Self {
+            confirm_after: default_confirm_after(),
+            confirm_time: default_confirm_time(),
+            deleted: DeletionPolicy::default(),
+            propose_listing: default_propose_listing(),
+            releases: ReleasesFrom::default(),
+            except: Vec::new(),
+        }
+    }
 }
 
 /// How pull requests look.
@@ -91,6 +153,7 @@ impl Default for Policy {
             shrink: default_shrink(),
             max_age: default_max_age(),
             pull_request: PullRequestPolicy::default(),
+            upstream: UpstreamPolicy::default(),
         }
     }
 }
@@ -117,6 +180,14 @@ fn default_mass_change() -> f64 {
 
 fn default_confirm_after() -> u32 {
     3
+}
+
+fn default_confirm_time() -> TextDuration {
+    TextDuration::from_secs(24 * 60 * 60)
+}
+
+fn default_propose_listing() -> bool {
+    true
 }
 
 fn default_shrink() -> f64 {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange};
+use crate::domain::{ChannelChange, ChannelWish, HeldChange, RemovalWish};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -88,6 +88,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Take a package out of channels, or undo that.
+    Remove(RemovalWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -199,6 +201,7 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
                 .confirm_guard(NewGuardConfirmation { distribution, channel, changes, by: &by, reason })
                 .await
         }
+        Request::Remove(wish) => steering.remove(&RemovalWish { by: who(&wish.by), ..wish.clone() }).await,
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {

@@ -4,7 +4,8 @@
 use anyhow::ensure;
 use jiff::Timestamp;
 
-use crate::store::{NewGuardConfirmation, Store};
+use crate::domain::{Removal, RemovalChange, RemovalWish};
+use crate::store::{NewGuardConfirmation, Store, Undone};
 
 /// A person's wish about one job.
 #[derive(Clone, Copy, Debug)]
@@ -46,4 +47,31 @@ pub async fn confirm_guard(
     let told = format!("what is held of {}/{} counts from the next look on", new.distribution, new.channel);
     store.confirm_guard(new, now).await?;
     Ok(told)
+}
+
+/// A package leaves channels, and no job takes it in again. Fails without a reason, or where it was asked for
+/// before.
+pub async fn remove(store: &Store, wish: &RemovalWish, now: Timestamp) -> anyhow::Result<String> {
+    ensure!(!wish.reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+    let (package, distribution) = (&wish.package, &wish.distribution);
+    match &wish.change {
+        RemovalChange::Remove { channels } => {
+            let (by, reason) = (wish.by.clone(), wish.reason.clone());
+            let removal = Removal { at: now, by, reason, channels: channels.clone() };
+            store.remove_package(distribution, package, &removal).await?;
+            let from = match channels.as_slice() {
+                [] => format!("all channels of {distribution}"),
+                some => format!("{} of {distribution}", some.join(", ")),
+            };
+            Ok(format!(
+                "{package} leaves {from} with the next passes, and the next snapshot leaves it out; published \
+                 snapshots stay as they are"
+            ))
+        }
+        RemovalChange::Undo => {
+            let undone = Undone { at: now, by: wish.by.clone(), reason: wish.reason.clone() };
+            store.undo_removal(distribution, package, &undone).await?;
+            Ok(format!("{package} may enter {distribution} again, by the usual rules"))
+        }
+    }
 }

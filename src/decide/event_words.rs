@@ -12,7 +12,7 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 21] = [
+pub const KINDS: [&str; 23] = [
     "admitted",
     "commit",
     "conflict",
@@ -28,11 +28,13 @@ pub const KINDS: [&str; 21] = [
     "refused",
     "reinstated",
     "release",
+    "removal",
     "report",
     "snapshot",
     "staged",
     "told-passed",
     "told-staged",
+    "upstream",
     "withdrawn",
 ];
 
@@ -72,6 +74,7 @@ impl<'e> Event<'e> {
             "refused" => self.refused(),
             "reinstated" | "withdrawn" => self.taken_out_or_put_back(),
             "release" => format!("{package} {version} was released"),
+            "removal" => self.removal(package),
             "report" => format!(
                 "the report on {} was not taken by {}: {}; it is asked again once there is something new to \
                  tell, or after a week",
@@ -88,6 +91,7 @@ impl<'e> Event<'e> {
             "staged" => format!("{package} {version} is staged at {}", short(self.text("commit"))),
             "told-passed" => self.told_by_another("passed"),
             "told-staged" => self.told_by_another("was staged"),
+            "upstream" => format!("upstream of {package}: {}", self.text("what")),
             other => match self.package {
                 Some(package) => format!("{other}: {package}"),
                 None => other.to_owned(),
@@ -129,6 +133,15 @@ impl<'e> Event<'e> {
         match self.text("channel") {
             "" => String::new(),
             channel => format!(" and is in {channel}"),
+        }
+    }
+
+    /// A package that leaves the channels on request, or may come back.
+    fn removal(&self, package: &str) -> String {
+        let (by, reason) = (self.text("by"), self.text("reason"));
+        match self.text("action") {
+            "undone" => format!("{by} let {package} come back: {reason}"),
+            _ => format!("{by} had {package} taken out of its channels: {reason}"),
         }
     }
 
@@ -183,6 +196,7 @@ impl<'e> Event<'e> {
                 format!(", its tests did not end within {after} seconds")
             }
             Some(TestVerdict::Infrastructure { why }) => format!(", the machine failed: {why}"),
+            Some(TestVerdict::UnknownTests { why }) => format!(", its tests are not known: {why}"),
             Some(TestVerdict::Pass | TestVerdict::NoTests) | None => String::new(),
         };
         let to = self.text("to").replace('-', " ");

@@ -21,6 +21,7 @@
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
+//! | `upstream` | where does a repository stand, and which of its releases counts? |
 //! | `words`, `conda_words`, `event_words`, `pieces` | how does what was found and done read? |
 
 pub mod admission;
@@ -44,4 +45,5 @@ pub mod snapshot;
 pub mod stage;
 mod standing;
 pub mod status;
+pub mod upstream;
 pub mod words;

@@ -13,7 +13,8 @@ use super::standing::Standing;
 use super::words::{cleared_in_words, issues_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
-    Assessment, ChannelStatus, DependencyGraph, Evidence, Fact, Issue, Listing, PackageName, StagingModel,
+    Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, Evidence, Fact,
+    Issue, Listing, PackageName, Removal, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -39,6 +40,12 @@ pub struct SnapshotFacts {
     pub previous: Option<BTreeSet<PackageName>>,
     /// The share of the snapshot before that may be missing from this one, 0 to 1.
     pub shrink: f64,
+    /// Packages that a person asked to be taken out of channels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub removals: BTreeMap<PackageName, Removal>,
+    /// Packages whose repository is not to be seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent: BTreeMap<PackageName, Absence>,
 }
 
 /// A package of the snapshot.
@@ -183,7 +190,10 @@ fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<Package
     for listing in &facts.listings {
         let package = &listing.package;
         let assessment = status.packages.get(package);
-        if let Some(reason) = why_not(facts, Standing::of(assessment, listing.pin())) {
+        if let Some(reason) = taken_out(facts, package) {
+            let version = assessment.and_then(|assessment| assessment.version.clone());
+            reasons.insert(package.clone(), left_out(package, version, reason, Vec::new()));
+        } else if let Some(reason) = why_not(facts, Standing::of(assessment, listing.pin())) {
             let causes = assessment.map(root_causes).unwrap_or_default();
             let version = assessment.and_then(|assessment| assessment.version.clone());
             reasons.insert(package.clone(), left_out(package, version, reason, causes));
@@ -191,6 +201,23 @@ fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<Package
     }
     close_under_dependencies(facts, status, &mut reasons);
     reasons
+}
+
+/// Why a package is left out whatever its evidence: a person asked for that, or its repository is gone and the
+/// policy drops it then. A whole sentence.
+fn taken_out(facts: &SnapshotFacts, package: &str) -> Option<String> {
+    let removal = facts.removals.get(package).filter(|removal| removal.covers(&facts.from));
+    if let Some(removal) = removal {
+        return Some(sentence(&format!("it was removed on request: {}", removal.reason)));
+    }
+    let dropped =
+        |absence: &&Absence| absence.belief == Belief::Confirmed && absence.deleted == DeletionPolicy::Drop;
+    let absence = facts.absent.get(package).filter(dropped)?;
+    let what = match absence.how {
+        Absent::NotFound => "deleted or made private",
+        Absent::Blocked => "blocked for legal reasons",
+    };
+    Some(format!("Its repository was {what}, and has not been seen since {}.", absence.since))
 }
 
 /// Why a package is left out; `None` where it is in. A build that happens to run on the day does not
@@ -235,11 +262,17 @@ fn close_under_dependencies(
 
 /// `follow`: everything that is not staged.
 fn what_is_not_staged(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<PackageName, LeftOut> {
-    let unstaged = facts.listings.iter().filter(|listing| listing.pin().is_none());
+    let taken_out = |package: &str| taken_out(facts, package);
+    let out = |listing: &&Listing| listing.pin().is_none() || taken_out(&listing.package).is_some();
+    let unstaged = facts.listings.iter().filter(out);
     unstaged
         .map(|listing| {
             let package = &listing.package;
             let assessment = status.packages.get(package);
+            if let Some(reason) = taken_out(package) {
+                let version = assessment.and_then(|assessment| assessment.version.clone());
+                return (package.clone(), left_out(package, version, reason, Vec::new()));
+            }
             let reason = match assessment {
                 Some(assessment) if !assessment.issues.is_empty() => sentence(&issues_in_words(assessment)),
                 Some(assessment) if !assessment.unknown.is_empty() => {
@@ -271,7 +304,10 @@ fn shrunk(facts: &SnapshotFacts, plan: &SnapshotPlan) -> Option<String> {
     }
     let previous = facts.previous.as_ref()?;
     let members: BTreeSet<&str> = plan.members.iter().map(|member| member.package.as_str()).collect();
-    let missing = previous.iter().filter(|package| !members.contains(package.as_str())).count();
+    // What people asked for is no surprise.
+    let meant = |package: &str| facts.removals.get(package).is_some_and(|asked| asked.covers(&facts.from));
+    let missing = previous.iter().filter(|package| !members.contains(package.as_str()) && !meant(package));
+    let missing = missing.count();
     (missing as f64 > facts.shrink * previous.len() as f64).then(|| {
         format!(
             "{missing} of the {} packages of the snapshot before are missing, more than the {:.0} % that may be. \

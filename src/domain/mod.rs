@@ -15,6 +15,7 @@ mod promotion;
 mod r_version;
 mod recheck;
 mod status;
+mod upstream;
 mod verdict;
 
 pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
@@ -34,4 +35,9 @@ pub use promotion::{
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 pub use status::{Assessment, ChannelStatus};
+pub use upstream::{
+    Absence, Absent, Belief, Confirmation, DeletionPolicy, Missing, Moved, OtherRelease, PassedOver,
+    ReleaseCandidate, ReleasesFrom, Removal, RemovalChange, RemovalWish, RepositorySeen, Sighting,
+    TaggedRelease, UpstreamFacts, WithdrawnRelease,
+};
 pub use verdict::{Actor, Verdict, VerdictKind};

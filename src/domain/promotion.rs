@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::listing::sort_as_upstream;
-use super::{ChannelStatus, Fact, Listing, PackageName, StagingModel, Verdict, Via};
+use super::{ChannelStatus, Fact, Listing, PackageName, Removal, StagingModel, UpstreamFacts, Verdict, Via};
 use crate::calendar::{CyclePoint, Targets};
 
 /// The newest release of a package, as upstream published it.
@@ -209,6 +209,12 @@ pub struct PromotionFacts {
     /// What waits for room.
     #[serde(default, skip_serializing_if = "QueueFacts::is_empty")]
     pub queue: QueueFacts,
+    /// What is out of the ordinary about the upstream of packages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub upstream: BTreeMap<PackageName, UpstreamFacts>,
+    /// Packages that a person asked to be taken out of channels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub removals: BTreeMap<PackageName, Removal>,
 }
 
 /// What becomes of a channel's `packages.json`.

@@ -36,8 +36,14 @@ pub enum VerdictKind {
     Inadmissible,
     /// A person closed the pull request for this version without merging it.
     Refused,
-    /// It left the distribution, or its repository cannot be seen any more.
+    /// Its release was taken back upstream, and the channel still holds it.
+    Withdrawn,
+    /// It left the distribution.
     Gone,
+    /// Its repository was deleted, made private or blocked.
+    Vanished,
+    /// A person asked for it to be taken out.
+    Removed,
 }
 
 /// Who has to do something next.
@@ -101,7 +107,12 @@ impl VerdictKind {
             Self::Failing => "It has issues of its own; its maintainer needs to act.",
             Self::Inadmissible => "Its newest release is not admissible; its maintainer needs to act.",
             Self::Refused => "The moderators declined this version; they or a newer version can change that.",
+            Self::Withdrawn => {
+                "Its release was taken back upstream; its maintainer or the moderators can act."
+            }
             Self::Gone => "It is not listed any more; if that is a mistake, the moderators need to act.",
+            Self::Vanished => "Its repository is not to be seen any more; its maintainer needs to act.",
+            Self::Removed => "It was taken out on request; no action is needed.",
         }
     }
 }

@@ -15,6 +15,9 @@ use super::names::{Oid, RepositoryName};
 use super::{Absence, Lookup};
 use crate::failure::Failure;
 
+/// How many of the newest releases are looked at: a higher version may have been followed by some backports.
+const NEWEST: usize = 10;
+
 /// One release as GitHub shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseSeen {
@@ -41,28 +44,36 @@ pub struct ReleasesSeen {
     pub moved_to: Option<RepositoryName>,
     /// Whether it is read-only; `None` where that could not be learnt.
     pub archived: Option<bool>,
-    /// The newest releases, up to six, newest first.
+    /// The newest releases and the one that GitHub calls the latest, newest first.
     pub releases: Vec<ReleaseSeen>,
+    /// How much of all releases these are.
+    pub window: Window,
 }
 
-/// Whether a prerelease counts as a release.
+/// A repository as REST shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryToday {
+    /// Its name today.
+    pub name: RepositoryName,
+    /// Whether it is read-only.
+    pub archived: bool,
+}
+
+/// How much of what a repository has was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prereleases {
-    /// It does not.
-    Ignore,
-    /// It does.
-    Accept,
+pub enum Window {
+    /// All of it.
+    Whole,
+    /// What was created at this time or later, and perhaps more.
+    Since(Timestamp),
+    /// One alone.
+    One,
 }
 
 impl ReleasesSeen {
-    /// The newest release: drafts never count. The latest publication wins; of two at the same time the
-    /// later created one, then the higher tag, so that the answer never depends on the order seen.
-    pub fn newest(&self, prereleases: Prereleases) -> Option<&ReleaseSeen> {
-        self.releases
-            .iter()
-            .filter(|release| !release.draft)
-            .filter(|release| prereleases == Prereleases::Accept || !release.prerelease)
-            .max_by(|one, two| by_age(one, two))
+    /// The full releases, newest first: no drafts and no prereleases.
+    pub fn full(&self) -> impl Iterator<Item = &ReleaseSeen> {
+        self.releases.iter().filter(|release| !release.draft && !release.prerelease)
     }
 }
 
@@ -104,24 +115,29 @@ impl GitHub {
             Lookup::Absent { .. } => None,
             Lookup::Failed(failure) => return Lookup::Failed(failure),
         };
-        Lookup::Found(seen(asked, today, None, vec![release.seen(commit)]))
+        Lookup::Found(seen(asked, today, None, (vec![release.seen(commit)], Window::One)))
     }
 
     async fn without_latest(&self, asked: &RepositoryName) -> Lookup<ReleasesSeen> {
+        let today = self.repository_today(asked).await;
+        today.map(|today| seen(asked, today.name, Some(today.archived), (Vec::new(), Window::Whole)))
+    }
+
+    /// The repository by REST, which tells one that is withheld for legal reasons from one that is not there.
+    pub async fn repository_today(&self, asked: &RepositoryName) -> Lookup<RepositoryToday> {
         let path = ["repos", asked.owner(), asked.name()];
-        match self.get(&path, &[], Priority::Poll).await {
-            Lookup::Found(fetched) => {
-                match fetched.json::<RestRepository>(&format!("the repository {asked}")) {
-                    Ok(repository) => match repository.full_name.parse() {
-                        Ok(today) => Lookup::Found(seen(asked, today, Some(repository.archived), Vec::new())),
-                        Err(error) => Lookup::Failed(Failure::permanent(format!("{asked}: {error}"))),
-                    },
-                    Err(failure) => Lookup::Failed(failure),
-                }
-            }
-            Lookup::Absent { reason } => Lookup::Absent { reason },
-            Lookup::Failed(failure) => Lookup::Failed(failure),
-        }
+        let fetched = match self.get(&path, &[], Priority::Poll).await {
+            Lookup::Found(fetched) => fetched,
+            Lookup::Absent { reason } => return Lookup::Absent { reason },
+            Lookup::Failed(failure) => return Lookup::Failed(failure),
+        };
+        let read =
+            fetched.json::<RestRepository>(&format!("the repository {asked}")).and_then(|repository| {
+                let name = repository.full_name.parse();
+                let name = name.map_err(|error| Failure::permanent(format!("{asked}: {error}")))?;
+                Ok(RepositoryToday { name, archived: repository.archived })
+            });
+        read.map_or_else(Lookup::Failed, Lookup::Found)
     }
 
     async fn commit_of_tag(&self, repository: &RepositoryName, tag: &str) -> Lookup<Oid> {
@@ -143,12 +159,12 @@ fn seen(
     asked: &RepositoryName,
     today: RepositoryName,
     archived: Option<bool>,
-    mut releases: Vec<ReleaseSeen>,
+    (mut releases, window): (Vec<ReleaseSeen>, Window),
 ) -> ReleasesSeen {
     releases.sort_by(|one, two| by_age(two, one));
     releases.dedup_by(|one, two| one.tag == two.tag);
     let moved_to = (!today.is_same_as(asked)).then(|| today.clone());
-    ReleasesSeen { name_with_owner: today, moved_to, archived, releases }
+    ReleasesSeen { name_with_owner: today, moved_to, archived, releases, window }
 }
 
 #[derive(Deserialize)]
@@ -242,7 +258,7 @@ impl Question for NewestReleases {
         let query = format!(
             "query Releases({}) {{\n  {RATE_LIMIT}\n{fields}}}\n\
              fragment Seen on Repository {{\n  nameWithOwner isArchived\n  latestRelease {{ ...Release }}\n  \
-             releases(first: 5, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ nodes {{ ...Release }} }}\n}}\n\
+             releases(first: {NEWEST}, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ nodes {{ ...Release }} }}\n}}\n\
              fragment Release on Release {{\n  tagName publishedAt createdAt isDraft isPrerelease tagCommit {{ oid }}\n}}\n",
             declared.join(", ")
         );
@@ -269,6 +285,11 @@ impl Question for NewestReleases {
 
 fn read_repository(asked: &RepositoryName, node: Value) -> anyhow::Result<ReleasesSeen> {
     let node: RepositoryNode = serde_json::from_value(node)?;
+    let newest = &node.releases.nodes;
+    let window = match newest.iter().map(|release| release.created_at).min() {
+        Some(oldest) if newest.len() >= NEWEST => Window::Since(oldest),
+        _ => Window::Whole,
+    };
     let mut releases = Vec::new();
     for release in node.latest_release.into_iter().chain(node.releases.nodes) {
         releases.push(ReleaseSeen {
@@ -280,5 +301,5 @@ fn read_repository(asked: &RepositoryName, node: Value) -> anyhow::Result<Releas
             commit: release.tag_commit.map(|commit| commit.oid.parse()).transpose()?,
         });
     }
-    Ok(seen(asked, node.name_with_owner.parse()?, Some(node.is_archived), releases))
+    Ok(seen(asked, node.name_with_owner.parse()?, Some(node.is_archived), (releases, window)))
 }

@@ -105,7 +105,7 @@ fn work_of(
 ) -> Option<Arc<dyn JobWork>> {
     Some(match &job.kind {
         JobKind::PollReleases(settings) => {
-            Arc::new(poll_releases::PollReleases { services, distribution, settings: settings.clone() })
+            Arc::new(poll_releases::PollReleases { services, distribution, settings: settings.clone(), pass })
         }
         JobKind::CheckStatus(settings) => {
             Arc::new(check_status::CheckStatus { services, distribution, settings: settings.clone() })

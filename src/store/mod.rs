@@ -9,6 +9,7 @@ mod backup;
 mod blobs;
 mod channels;
 mod columns;
+mod descriptions;
 mod events;
 mod guard_confirmations;
 mod http_cache;
@@ -22,6 +23,7 @@ mod pull_requests;
 mod rate_limits;
 mod rechecks;
 mod registry;
+mod removals;
 mod reports;
 mod runs;
 mod snapshots;
@@ -44,6 +46,7 @@ use sqlx::{Sqlite, Transaction};
 pub use actions::{Action, ActionState, Intention};
 pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
+pub use descriptions::{DescriptionFinding, DescriptionKey};
 pub use events::{Event, NewEvent, TimelinePlace};
 pub use guard_confirmations::NewGuardConfirmation;
 pub use http_cache::{CacheKey, KeptAnswer};
@@ -61,6 +64,7 @@ pub use registry::{
     Artifact, Ecosystem, PackageId, PackageKind, Replacement, ReplacementKind, RevisionId, StateEvent,
     Subject,
 };
+pub use removals::{RemovalRow, Undone};
 pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshots::{Snapshot, SnapshotState};

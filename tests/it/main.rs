@@ -18,5 +18,6 @@ mod runner;
 mod sample_jobs;
 mod simulated_github;
 mod store;
+mod upstream;
 mod web;
 mod world;

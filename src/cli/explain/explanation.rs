@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::shown::word;
 use super::change::{self, Before};
 use super::own_checks::{self, ShownCheck};
+use super::upstream::{self, ShownUpstream};
 use crate::decide::conda_words::{self, Against, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
@@ -54,6 +55,9 @@ pub(super) struct Explanation {
     /// tidegate's own checks of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own_checks: Vec<ShownCheck>,
+    /// Its upstream as it was seen last, by distribution.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<ShownUpstream>,
     /// When anything was decided on it for the first time.
     pub first_decided: Option<Timestamp>,
     /// Every decision that was ever in force, oldest first.
@@ -144,6 +148,8 @@ pub(super) async fn answer(store: &Store, question: &Question<'_>) -> anyhow::Re
     verdicts.sort_by(|a, b| {
         (&a.distribution, a.snapshot, &a.scope).cmp(&(&b.distribution, b.snapshot, &b.scope))
     });
+    let distributions: Vec<String> =
+        of_distribution.iter().map(|verdict| verdict.distribution.clone()).collect();
     let history = match question.past {
         Past::Hidden => None,
         Past::Shown => Some(of_distribution.iter().map(|verdict| past(verdict)).collect::<Result<_, _>>()?),
@@ -152,6 +158,7 @@ pub(super) async fn answer(store: &Store, question: &Question<'_>) -> anyhow::Re
         package: question.package.to_owned(),
         at: question.at,
         own_checks: own_checks::of(store, question.package, &verdicts, question.at).await?,
+        upstream: upstream::of(store, question.package, &verdicts, (&distributions, question.at)).await?,
         verdicts,
         first_decided: of_distribution.first().map(|verdict| verdict.since),
         history,

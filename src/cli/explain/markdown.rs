@@ -1,8 +1,8 @@
 //! An explanation for an issue or a comment.
 
 use super::explanation::{Explained, Explanation, RootCause};
-use super::own_checks;
 use super::text::{nothing_in_force, what_changed, which, who};
+use super::{own_checks, upstream};
 use crate::github::markdown::{code, code_in_table, escape};
 
 /// The whole explanation.
@@ -19,6 +19,8 @@ pub(super) fn page(explanation: &Explanation) -> String {
     }
     let shown = explanation.own_checks.iter();
     page += &shown.map(|shown| own_checks::markdown(&explanation.package, shown)).collect::<String>();
+    let shown = explanation.upstream.iter();
+    page += &shown.map(|shown| upstream::markdown(&explanation.package, shown)).collect::<String>();
     let Some(history) = &explanation.history else { return page };
     page += "\n### History\n\n| since | until | where | decision | version | why |\n| --- | --- | --- | --- | --- | --- |\n";
     for interval in history {

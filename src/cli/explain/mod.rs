@@ -5,6 +5,7 @@ mod explanation;
 mod markdown;
 mod own_checks;
 mod text;
+mod upstream;
 
 use clap::Args;
 use jiff::Timestamp;

@@ -121,7 +121,8 @@ fn moderators(view: &View<'_>) -> String {
 }
 
 fn maintainers(view: &View<'_>) -> String {
-    let kinds = [VerdictKind::Failing, VerdictKind::Inadmissible];
+    let kinds =
+        [VerdictKind::Failing, VerdictKind::Inadmissible, VerdictKind::Withdrawn, VerdictKind::Vanished];
     let told = told(view);
     let listings = listings(view);
     let lines_of = of_kinds(view, &kinds).map(|(package, verdict)| {
@@ -230,6 +231,7 @@ fn by_itself(view: &View<'_>) -> String {
         (VerdictKind::Moves, "moving"),
         (VerdictKind::Frozen, "a newer release waits for the next cycle"),
         (VerdictKind::Pending, "a build or check is running"),
+        (VerdictKind::Removed, "removed on request"),
     ];
     let of = said.into_iter().filter(|(kind, _)| count(*kind) > 0);
     of.map(|(kind, said)| format!("- {}: {said}\n", counted(count(kind), "package"))).collect()

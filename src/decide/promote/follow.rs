@@ -2,14 +2,14 @@
 //! the dependency freeze; in the candidate freeze every healthy package is pinned and stays pinned;
 //! after the snapshot nothing moves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::Index;
 use super::proposal::{self, Step};
 use super::verdicts::{
     Ruling, by_exception, cannot_determine, change_of_mind, hands_off, removed_by_person, staying,
 };
-use super::{text, verdicts};
+use super::{removal, text, upstream, verdicts};
 use crate::calendar::{Promote, Targets};
 use crate::decide::words::nothing_against;
 use crate::decide::{ledger, stage};
@@ -33,6 +33,9 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
     let moves = change.iter().flat_map(|change| &change.moves);
     let moves: BTreeMap<&str, &Move> = moves.map(|moved| (moved.package.as_str(), moved)).collect();
     for package in index.packages() {
+        if removal::is_removed(facts, package) {
+            continue;
+        }
         let verdict = verdict(&index, package, moves.get(package).copied(), way);
         plan.verdicts.insert(package.to_owned(), verdict);
     }
@@ -75,26 +78,20 @@ fn copy(index: &Index<'_>) -> Option<Change> {
     let facts = index.facts;
     let targets = wanted_targets(facts);
     let lost = facts.guarded && facts.source.is_empty();
-    if lost || (facts.head.listings == facts.source && targets.is_none()) {
+    let wanted = removal::without_removed(facts);
+    if lost || (facts.head.listings == wanted && targets.is_none()) {
         return None;
     }
     let theirs = |listing: &&Listing| index.is_theirs(&listing.package);
-    let contents = if facts.source.iter().chain(&facts.head.listings).any(|listing| theirs(&listing)) {
-        let differs = |listing: &&Listing| index.held(&listing.package) != Some(*listing);
-        let gone = |listing: &&Listing| index.source(&listing.package).is_none();
-        let mut set: Vec<Listing> =
-            facts.source.iter().filter(|listing| !theirs(listing) && differs(listing)).cloned().collect();
-        set.sort_by(|a, b| a.package.cmp(&b.package));
-        let leaving = facts.head.listings.iter().filter(|listing| !theirs(listing) && gone(listing));
-        let mut removed: Vec<PackageName> = leaving.map(|listing| listing.package.clone()).collect();
-        removed.sort();
-        if set.is_empty() && removed.is_empty() && targets.is_none() {
-            return None;
-        }
-        NewContents::Rows { set, removed }
-    } else {
-        NewContents::CopyOfSource
+    let untouched = !facts.source.iter().chain(&facts.head.listings).any(|listing| theirs(&listing));
+    let contents = match untouched && wanted.len() == facts.source.len() {
+        true => NewContents::CopyOfSource,
+        false => rows_towards(index, &wanted),
     };
+    let nothing = |contents: &NewContents| matches!(contents, NewContents::Rows { set, removed } if set.is_empty() && removed.is_empty());
+    if nothing(&contents) && targets.is_none() {
+        return None;
+    }
     Some(Change {
         contents,
         targets,
@@ -102,6 +99,19 @@ fn copy(index: &Index<'_>) -> Option<Change> {
         title: text::copy_title(facts),
         message: format!("{} follows {} until {}.", facts.to, facts.from, facts.targets.candidate_freeze),
     })
+}
+
+/// The rows that bring the channel's list to `wanted`, but for those that people pinned or took out.
+fn rows_towards(index: &Index<'_>, wanted: &[Listing]) -> NewContents {
+    let ours = |listing: &&Listing| !index.is_theirs(&listing.package);
+    let stays: BTreeSet<&str> = wanted.iter().map(|listing| listing.package.as_str()).collect();
+    let differs = |listing: &&Listing| index.held(&listing.package) != Some(*listing);
+    let mut set: Vec<Listing> = wanted.iter().filter(ours).filter(differs).cloned().collect();
+    set.sort_by(|a, b| a.package.cmp(&b.package));
+    let gone = index.facts.head.listings.iter().filter(|listing| !stays.contains(listing.package.as_str()));
+    let mut removed: Vec<PackageName> = gone.filter(ours).map(|listing| listing.package.clone()).collect();
+    removed.sort();
+    NewContents::Rows { set, removed }
 }
 
 /// The candidate freeze: pin what may be pinned.
@@ -198,7 +208,10 @@ fn pinnable(index: &Index<'_>) -> BTreeMap<PackageName, String> {
         let kept = facts.guarded && index.pin(package).is_some();
         let passes =
             if facts.guarded { assessment.evidence == Evidence::Passing } else { assessment.success() };
-        let free = !kept && !facts.pinned_by_person.contains(package);
+        let free = !kept
+            && !facts.pinned_by_person.contains(package)
+            && !removal::is_removed(facts, package)
+            && !upstream::is_dropped(facts, package);
         if passes && free && refused(index, package).is_none() {
             pinnable.insert(package.clone(), commit.clone());
         }
@@ -236,6 +249,10 @@ fn wanted_targets(facts: &PromotionFacts) -> Option<Targets> {
 
 fn verdict(index: &Index<'_>, package: &str, moved: Option<&Move>, way: Way) -> Verdict {
     let facts = index.facts;
+    let moves = moved.is_some() || index.source(package).is_none() || index.held(package).is_none();
+    if let Some(verdict) = upstream::vanished(index, package).filter(|_| !moves) {
+        return verdict;
+    }
     if facts.point.phase.promote == Promote::All {
         return while_following(index, package, way);
     }

@@ -7,17 +7,19 @@
 mod bundle;
 mod follow;
 mod index;
+mod listed;
 mod pinned;
 mod proposal;
-mod removals;
+mod removal;
 mod text;
+mod upstream;
 mod verdicts;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Plan, PromotionFacts, StagingModel};
 
-pub use removals::Listed;
+pub use listed::Listed;
 
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {
@@ -25,6 +27,8 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
         StagingModel::Pinned => pinned::promote(facts),
         StagingModel::Follow => follow::promote(facts),
     };
+    upstream::remark(facts, &mut plan);
+    removal::take_out(facts, &mut plan);
     verdicts::tell_of_exceptions(facts, &mut plan);
     plan
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::bundle;
 use super::index::{Index, origin};
 use super::verdicts::{Ruling, by_exception, cannot_determine, removed_by_person, staying};
+use super::{removal, upstream};
 use crate::calendar::Promote;
 use crate::decide::ledger;
 use crate::decide::words::cleared_in_words;
@@ -23,6 +24,9 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
     let mut wanted: BTreeMap<PackageName, Move> = BTreeMap::new();
     let mut healthy = Vec::new();
     for package in index.packages() {
+        if removal::is_removed(facts, package) {
+            continue;
+        }
         match consider(&index, package) {
             Ok(Wish { moved, freeze: None }) => {
                 wanted.insert(package.to_owned(), moved);
@@ -73,10 +77,17 @@ fn consider(index: &Index<'_>, package: &str) -> Result<Wish, Box<Verdict>> {
         let why = format!("{} lists no package at all", facts.from);
         return Err(Box::new(cannot_determine(&why).on_held(index, package)));
     }
+    if let Some(verdict) = upstream::absent(index, package) {
+        return Err(Box::new(verdict));
+    }
     let Some(source) = index.source(package) else { return Err(Box::new(left(index, package))) };
     let release = newest_release(index, package)?;
+    if let Some(verdict) = upstream::withdrawn(index, package) {
+        return Err(Box::new(verdict));
+    }
     if index.pin(package) == Some(release.commit.as_str()) {
-        return Err(Box::new(staying(index, package, VerdictKind::Current)));
+        let passed_over = upstream::passed_over(index, package);
+        return Err(Box::new(passed_over.unwrap_or_else(|| staying(index, package, VerdictKind::Current))));
     }
     if index.is_removed(package) && index.exception(package, &release.version).is_none() {
         return Err(Box::new(removed_by_person(index).on_release(release)));
@@ -146,7 +157,7 @@ fn inadmissible(index: &Index<'_>, package: &str, release: &Release) -> Option<V
     let held = index.held_version(package).filter(|_| index.pin(package).is_some());
     if let Some(version) = held.filter(|held| !ledger::rises(Some(held), Some(&release.version))) {
         problems.push(if version == release.version {
-            format!("version {version} was released again from another commit")
+            upstream::released_again(index, package, version)
         } else {
             format!("its version {} does not rise above {version}", release.version)
         });

@@ -13,7 +13,7 @@ use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{
     ChannelHead, ChannelStatus, EvidencePolicy, Fact, FreezeException, Listing, PackageName, PromotionFacts,
-    Release, StagingModel,
+    Release, StagingModel, UpstreamFacts,
 };
 use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, read_snapshot};
 use crate::github::{Oid, RepositoryName, RepositoryView};
@@ -78,14 +78,22 @@ impl Promote {
         let proposals = self.sync_proposals(repository, &view, context, now).await?;
         let status = self.status(now).await?;
         let releases = self.releases(&source, now).await?;
+        let upstream = self.upstream(&source, now).await?;
+        let removals = self.services.store.removals_in_force(&self.distribution.name).await?;
         let known = Known { status: &status, releases: &releases, taken_over: &taken_over };
         let entries = self.entries(&head.listings, &known, now).await?;
         self.sync_entries(&entries, context, now).await?;
         for (key, receipt) in &taken_over.done {
             self.services.store.finish(key, receipt, now).await?;
         }
-        let channels =
-            Channels { repository, view: &view, head: &head.listings, source: &source, releases: &releases };
+        let channels = Channels {
+            repository,
+            view: &view,
+            head: &head.listings,
+            source: &source,
+            releases: &releases,
+            removals: &removals,
+        };
         let mut people = self.people(&channels, &proposals, &point, now).await?;
         people.past_exceptions = self.past_exceptions(&entries, now);
         let queue = self.queue(&channels, &proposals, now).await?;
@@ -109,6 +117,8 @@ impl Promote {
             proposals,
             people,
             queue,
+            upstream,
+            removals,
         };
         let bytes = json(&facts)?;
         let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -141,6 +151,24 @@ impl Promote {
     async fn status(&self, now: Timestamp) -> anyhow::Result<Fact<ChannelStatus>> {
         let source = names::status(&self.distribution.name, &self.settings.to);
         fresh_fact(&self.services.store, &source, now, self.distribution.policy.max_age.get()).await
+    }
+
+    /// What is out of the ordinary about the upstream of listed packages, as far as that is known.
+    async fn upstream(
+        &self,
+        source: &[Listing],
+        now: Timestamp,
+    ) -> anyhow::Result<BTreeMap<PackageName, UpstreamFacts>> {
+        let policy = &self.distribution.policy;
+        let name = names::releases(&self.distribution.name);
+        let seen: Fact<SeenReleases> =
+            fresh_fact(&self.services.store, &name, now, policy.max_age.get()).await?;
+        let Fact::Known(seen) = seen else { return Ok(BTreeMap::new()) };
+        let listed = source.iter().filter_map(|listing| {
+            let facts = seen.get(&listing.package)?.facts(policy.upstream.deleted)?;
+            Some((listing.package.clone(), facts))
+        });
+        Ok(listed.collect())
     }
 
     /// The newest release of every listed package. `follow` pins what staging's universe built, so it
@@ -197,7 +225,7 @@ impl Promote {
         Fact::Known(row.release.as_ref().map(|release| Release {
             version: release.version.clone(),
             commit: release.commit.clone(),
-            tag: Some(release.tag.clone()),
+            tag: Some(release.tag.clone()).filter(|tag| !tag.is_empty()),
             problems: release.problems.clone(),
         }))
     }

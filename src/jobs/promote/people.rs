@@ -11,7 +11,7 @@ use crate::daemon::RunError;
 use crate::decide::promote::Listed;
 use crate::domain::{
     Fact, HourlyRoom, Listing, PackageName, PeoplesDoings, PersonsProposal, ProposalSeen, ProposalState,
-    QueueFacts, Release, VerdictKind,
+    QueueFacts, Release, Removal, VerdictKind,
 };
 use crate::ecosystem::cran::files::PackagesFile;
 use crate::github::{Lookup, PullRequestSeen, PullRequestState, RepositoryName, RepositoryView};
@@ -28,6 +28,7 @@ pub(super) struct Channels<'a> {
     pub(super) head: &'a [Listing],
     pub(super) source: &'a [Listing],
     pub(super) releases: &'a BTreeMap<PackageName, Fact<Option<Release>>>,
+    pub(super) removals: &'a BTreeMap<PackageName, Removal>,
 }
 
 impl Promote {
@@ -60,7 +61,12 @@ impl Promote {
         let before = store.latest_seen(&source).await?;
         // A memory that cannot be read any more begins anew.
         let before: Option<Listed> = before.and_then(|fact| serde_json::from_slice(&fact.bytes).ok());
-        let after = Listed::after(before.as_ref(), point.cycle_start, channels.head, channels.source);
+        let mut after = Listed::after(before.as_ref(), point.cycle_start, channels.head, channels.source);
+        // What left on request left by tidegate's own hand, and comes back once the request is undone.
+        let on_request = |package: &PackageName| {
+            channels.removals.get(package).is_some_and(|removal| removal.covers(&self.settings.to))
+        };
+        after.removed.retain(|package| !on_request(package));
         if before.as_ref() != Some(&after) {
             store.record_seen(&source, &json(&after)?, now).await?;
         }

@@ -13,10 +13,11 @@ use crate::config::Maintainers;
 use crate::daemon::RunError;
 use crate::decide::channel_report::{Audience, Memory, OpenProposal, ReportFacts, Taken, Told};
 use crate::decide::snapshot::SnapshotFacts;
-use crate::domain::{ChannelStatus, Fact, PackageName, Verdict};
+use crate::domain::{Absence, ChannelStatus, Fact, PackageName, Verdict};
 use crate::jobs::channel_files;
 use crate::jobs::check_status::SeenUniverse;
 use crate::jobs::forecast::coming;
+use crate::jobs::poll_releases::absences;
 use crate::jobs::sources::{fresh_fact, names};
 use crate::store::{PullRequestState, SnapshotState};
 
@@ -45,6 +46,8 @@ impl Report {
                 dependencies,
                 previous: taken.first().map(|taken| taken.packages.clone()),
                 shrink: distribution.policy.shrink,
+                removals: self.services.store.removals_in_force(&distribution.name).await?,
+                absent: self.absent(now).await?,
             },
             point,
             taken,
@@ -56,6 +59,16 @@ impl Report {
             settle: seconds(self.settings.settle.get()),
             warn: seconds(self.settings.warn.get()),
         })
+    }
+
+    /// The packages whose repository is not to be seen. What nobody knows is not gone.
+    async fn absent(&self, now: Timestamp) -> anyhow::Result<BTreeMap<PackageName, Absence>> {
+        let (store, policy) = (&self.services.store, &self.distribution.policy);
+        let source = names::releases(&self.distribution.name);
+        match fresh_fact(store, &source, now, policy.max_age.get()).await? {
+            Fact::Known(seen) => Ok(absences(seen, policy.upstream.deleted)),
+            Fact::Unknown { .. } => Ok(BTreeMap::new()),
+        }
     }
 
     /// What the cycle of the coming snapshot targets. That of this cycle is over once it was published, or where
@@ -133,7 +146,9 @@ impl Report {
             let hands_off = match row.state {
                 PullRequestState::Open => false,
                 PullRequestState::HandsOff => true,
-                PullRequestState::Merged | PullRequestState::Closed => continue,
+                PullRequestState::Merged | PullRequestState::Closed | PullRequestState::Withdrawn => {
+                    continue;
+                }
             };
             let Some(number) = row.number.and_then(|number| u64::try_from(number).ok()) else { continue };
             let (title, opened_at) = (row.title, row.opened_at);

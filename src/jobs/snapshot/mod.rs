@@ -23,13 +23,14 @@ pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
 pub use verify::{Finding, Verified, verify};
 
 use super::check_status::SeenUniverse;
+use super::poll_releases::{SeenReleases, absences};
 use super::sources::names;
 use super::{Pass, Services, channel_files, planned_only, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
-use crate::domain::{ChannelStatus, Fact, Listing, PackageName};
+use crate::domain::{Absence, ChannelStatus, Fact, Listing, PackageName};
 use crate::store::{NewEvent, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
 
 /// The scope under which a snapshot's verdicts are stored.
@@ -138,8 +139,23 @@ impl Snapshot {
             dependencies,
             previous,
             shrink: self.distribution.policy.shrink,
+            // A person's wish counts at once, also where it is younger than the nominal time.
+            removals: store.removals_in_force(distribution).await?,
+            absent: self.absent(nominal, now).await?,
         };
         Ok(Observed { facts, universe })
+    }
+
+    /// The packages whose repository was not to be seen at the nominal time. What nobody knows is not gone.
+    async fn absent(
+        &self,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<BTreeMap<PackageName, Absence>> {
+        let source = names::releases(&self.distribution.name);
+        let Some(fact) = self.stored(&source, nominal, now).await? else { return Ok(BTreeMap::new()) };
+        let seen: SeenReleases = serde_json::from_slice(&fact.bytes)?;
+        Ok(absences(seen, self.distribution.policy.upstream.deleted))
     }
 
     /// What a source said at the nominal time; or, where nothing had been seen by then, what it says

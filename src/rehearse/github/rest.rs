@@ -38,6 +38,9 @@ pub(super) fn answer(inner: &mut Inner, request: &Request, now: Timestamp) -> Re
     let name = match inner.state.ask(&asked) {
         Found::Here(repository) => repository.name.clone(),
         Found::Nothing => return Err(Refused::not_found("Not Found")),
+        Found::Withheld => {
+            return Err(Refused::status(451, "DMCA", "Repository access blocked"));
+        }
         Found::Unreachable => return Err(Refused::status(502, "SERVER_ERROR", "Server Error")),
         Found::Moved(repository) => {
             // GitHub redirects to `/repositories/<id>/…`; the name says the same and can be read.

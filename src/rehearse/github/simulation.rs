@@ -152,6 +152,12 @@ impl SimulatedGitHub {
         self.lock().state.unreachable = names.into_iter().map(str::to_lowercase).collect();
     }
 
+    /// Lets something happen that no request asks for, such as a repository that its owner renames. It is not
+    /// journalled: whoever tells a story with it tells it again after a restart.
+    pub fn happen(&self, change: impl FnOnce(&mut GitHubState)) {
+        change(&mut self.lock().state);
+    }
+
     /// How often each call was made, by method and path of GitHub's description, such as
     /// `GET /repos/{owner}/{repo}/pulls`.
     pub fn requests(&self) -> BTreeMap<String, u64> {

@@ -55,6 +55,8 @@ pub enum Standing {
     RenamedTo(String),
     /// It was deleted or made private; GitHub does not say which.
     Gone,
+    /// It is withheld for legal reasons: 451 by REST, forbidden by GraphQL.
+    Withheld,
 }
 
 /// One repository.
@@ -297,6 +299,8 @@ pub enum Found<'a> {
     Moved(&'a Repository),
     /// Something that GitHub cannot serve at the moment.
     Unreachable,
+    /// Something that GitHub withholds.
+    Withheld,
     /// Nothing that the token may see.
     Nothing,
 }
@@ -328,6 +332,7 @@ impl GitHubState {
                 Standing::Present if std::ptr::eq(here, first) => return Found::Here(here),
                 Standing::Present => return Found::Moved(here),
                 Standing::Gone => return Found::Nothing,
+                Standing::Withheld => return Found::Withheld,
                 Standing::RenamedTo(next) => match self.repositories.get(&next.to_lowercase()) {
                     Some(next) => here = next,
                     None => return Found::Nothing,
@@ -341,7 +346,7 @@ impl GitHubState {
     pub fn repository(&self, name: &str) -> Option<&Repository> {
         match self.find(name) {
             Found::Here(repository) | Found::Moved(repository) => Some(repository),
-            Found::Unreachable | Found::Nothing => None,
+            Found::Unreachable | Found::Withheld | Found::Nothing => None,
         }
     }
 

@@ -31,6 +31,9 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
                 "packages": ["mirai", "nanonext"],
             }),
         ),
+        ("upstream", Some("mirai"), json!({ "what": "renamed to r-lib/mirai2" })),
+        ("removal", Some("mirai"), json!({ "action": "removed", "by": "ann", "reason": "asked for" })),
+        ("removal", Some("mirai"), json!({ "action": "undone", "by": "ann", "reason": "a mistake" })),
         ("staged", Some("mirai"), json!({ "version": "2.7.0", "commit": commit, "channel": "staging" })),
         (
             "commit",

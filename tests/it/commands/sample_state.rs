@@ -122,6 +122,8 @@ pub fn promotion_facts(now: Timestamp, fails: &[&str]) -> PromotionFacts {
         exceptions: Vec::new(),
         people: Default::default(),
         queue: Default::default(),
+        upstream: BTreeMap::new(),
+        removals: BTreeMap::new(),
     }
 }
 
@@ -139,6 +141,8 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         dependencies: dependencies(),
         previous: None,
         shrink: 0.2,
+        removals: BTreeMap::new(),
+        absent: BTreeMap::new(),
     }
 }
 

@@ -7,8 +7,8 @@ use http::Method;
 use serde_json::json;
 use tidegate::failure::Failure;
 use tidegate::github::{
-    Absence, GitHub, GitHubSettings, Lookup, Pace, Prereleases, Priority, PullRequestState, ReleasesSeen,
-    RepositoryName,
+    Absence, GitHub, GitHubSettings, Lookup, Pace, Priority, PullRequestState, ReleasesSeen, RepositoryName,
+    Sought, Window,
 };
 
 use super::server::{Client, Reply, Server, batch, release, repository};
@@ -77,8 +77,9 @@ async fn a_repository_that_graphql_cannot_answer_about_is_asked_for_by_rest() {
     assert_eq!(found(&answers), 4);
     let seen = answers.remove(&repo("owner/r001")).unwrap().found().unwrap();
     assert_eq!(seen.moved_to, Some(repo("new/home")));
-    let newest = seen.newest(Prereleases::Ignore).unwrap();
+    let newest = seen.full().next().unwrap();
     assert_eq!((newest.tag.as_str(), newest.commit.clone()), ("v2/rc", Some(oid("b"))));
+    assert_eq!(seen.window, Window::One);
 }
 
 #[tokio::test]
@@ -127,7 +128,7 @@ async fn a_renamed_repository_says_where_it_went_and_case_is_no_rename() {
 }
 
 #[tokio::test]
-async fn the_newest_release_is_the_last_published_that_is_no_draft() {
+async fn full_releases_are_no_drafts_and_no_prereleases() {
     let server = Server::answering(|request| {
         batch(request, |name| {
             let mut draft = release("v9", "2026-07-09T00:00:00Z");
@@ -147,8 +148,63 @@ async fn the_newest_release_is_the_last_published_that_is_no_draft() {
     let client = Client::of(&server).await;
     let mut answers = client.github.poll_releases(&[repo("o/r")], 100).await.unwrap();
     let seen = answers.remove(&repo("o/r")).unwrap().found().unwrap();
-    assert_eq!(seen.newest(Prereleases::Ignore).unwrap().tag, "v1.1");
-    assert_eq!(seen.newest(Prereleases::Accept).unwrap().tag, "v3-rc");
+    let full: Vec<&str> = seen.full().map(|release| release.tag.as_str()).collect();
+    assert_eq!((full, seen.window), (vec!["v1.1", "v2", "v1"], Window::Whole));
+}
+
+#[tokio::test]
+async fn where_only_the_newest_releases_are_shown_it_is_known_from_when_on() {
+    let server = Server::answering(|request| {
+        batch(request, |name| {
+            let mut node = repository(name, "v0");
+            let days = 1..=10;
+            let newest = days.map(|day| release(&format!("v{day}"), &format!("2026-07-{day:02}T00:00:00Z")));
+            node["releases"]["nodes"] = newest.collect();
+            Ok(node)
+        })
+    })
+    .await;
+    let client = Client::of(&server).await;
+    let mut answers = client.github.poll_releases(&[repo("o/r")], 100).await.unwrap();
+    let seen = answers.remove(&repo("o/r")).unwrap().found().unwrap();
+    assert_eq!(seen.window, Window::Since("2026-07-01T00:00:00Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn tags_and_heads_lead_to_commits_whatever_stands_between() {
+    let commit = |digit: &str| json!({ "oid": digit.repeat(40), "committedDate": "2026-07-01T00:00:00Z" });
+    let named = move |name: &str, target| json!({ "name": name, "target": target });
+    let server = Server::answering(move |request| {
+        batch(request, |name| {
+            let mut node = json!({ "nameWithOwner": name, "isArchived": false });
+            match name {
+                "o/tags" => {
+                    let annotated = named("v2", json!({ "target": commit("b") }));
+                    let of_a_file = named("logo", json!({}));
+                    node["refs"] = json!({ "nodes": [annotated, of_a_file, named("v1", commit("a"))] });
+                }
+                "o/head" => node["defaultBranchRef"] = named("main", commit("c")),
+                _ => (node["branch"], node["tag"]) = (json!(null), named("v7", commit("d"))),
+            }
+            Ok(node)
+        })
+    })
+    .await;
+    let client = Client::of(&server).await;
+    let wanted = [
+        (repo("o/tags"), Sought::Tags),
+        (repo("o/head"), Sought::DefaultBranch),
+        (repo("o/named"), Sought::Named("v7".parse().unwrap())),
+    ];
+    let mut answers = client.github.references(&wanted).await.unwrap();
+    let mut found = |index: usize| {
+        let seen = answers.remove(&wanted[index]).unwrap().found().unwrap();
+        let named = seen.revisions.into_iter().map(|one| (one.name, one.commit));
+        named.collect::<Vec<_>>()
+    };
+    assert_eq!(found(0), [("v2".to_owned(), oid("b")), ("v1".to_owned(), oid("a"))]);
+    assert_eq!(found(1), [("main".to_owned(), oid("c"))]);
+    assert_eq!(found(2), [("v7".to_owned(), oid("d"))]);
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ fn verdict(kind: VerdictKind, reason: &str, root_causes: &[&str]) -> Verdict {
         root_causes: names(root_causes),
         next: String::new(),
         actor: Actor::Nobody,
+        place: None,
     }
 }
 
@@ -101,6 +102,8 @@ impl Scene {
                         .collect(),
                     previous: Some(all.clone()),
                     shrink: 1.0,
+                    removals: BTreeMap::new(),
+                    absent: BTreeMap::new(),
                 },
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),

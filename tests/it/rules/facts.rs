@@ -68,6 +68,8 @@ impl Scene {
                 exceptions: Vec::new(),
                 people: Default::default(),
                 queue: Default::default(),
+                upstream: BTreeMap::new(),
+                removals: BTreeMap::new(),
             },
         }
     }

@@ -22,6 +22,12 @@ fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
         dependencies: dependencies.iter().map(|(name, on)| ((*name).to_owned(), owned(on))).collect(),
         previous: None,
         shrink: 0.2,
+        removals: facts.removals.clone(),
+        absent: facts
+            .upstream
+            .iter()
+            .filter_map(|(name, seen)| Some((name.clone(), seen.absence.clone()?)))
+            .collect(),
     }
 }
 

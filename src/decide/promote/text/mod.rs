@@ -2,11 +2,15 @@
 //! evidence, what happens next, and how to look closer or refuse.
 
 mod pieces;
+mod removal;
 mod titles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+pub use removal::{
+    removal_body, removal_message, removal_title, removed_body, removed_title, undone_body, undone_title,
+};
 pub use titles::{commit_message, copy_title, freeze_title, pins_title, superseded_title, title};
 
 use super::index::Index;

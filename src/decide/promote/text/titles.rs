@@ -77,7 +77,7 @@ pub fn commit_message(moves: &[Move], leaving: &[PackageName]) -> String {
 }
 
 /// Outside text with what no name or version needs replaced by `?`.
-fn bare(text: &str) -> String {
+pub(super) fn bare(text: &str) -> String {
     let harmless = |c: char| if c.is_ascii_alphanumeric() || ".-+_".contains(c) { c } else { '?' };
     text.chars().take(LONGEST).map(harmless).collect()
 }

@@ -199,6 +199,7 @@ impl Node<'_, '_> {
                         let message = "Something went wrong while executing your query.";
                         Err(Refused::status(200, "INTERNAL", message))
                     }
+                    Found::Withheld => Err(Refused::status(200, "FORBIDDEN", "Repository access blocked")),
                     Found::Moved(_) | Found::Nothing => Err(unknown_repository(&asked)),
                 }
             }

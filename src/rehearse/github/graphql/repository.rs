@@ -46,6 +46,7 @@ pub(super) fn field(
             let full = format!("refs/heads/{}", repository.default_branch());
             find_ref(repository, &full)?
         }
+        "refs" => refs(repository, arguments)?,
         "ref" => find_ref(repository, arguments.text("qualifiedName").unwrap_or_default())?,
         "object" => object(repository, arguments)?,
         "releases" => releases(scope, repository, arguments)?,
@@ -74,6 +75,26 @@ fn find_ref(repository: &Repository, name: &str) -> Result<Resolved, Refused> {
     let names = [name.to_owned(), format!("refs/heads/{name}"), format!("refs/tags/{name}")];
     let found = names.into_iter().find(|name| git.refs.contains_key(name));
     Ok(Resolved::object(found.map(|name| Kind::Ref { repository: repository.name.clone(), name })))
+}
+
+/// The tags or branches of a repository that has git objects, by name or by the date of what they point at.
+fn refs(repository: &Repository, arguments: &Arguments) -> Result<Resolved, Refused> {
+    arguments.only(&["refPrefix", "first", "last", "after", "orderBy"])?;
+    let git = repository.git()?;
+    let prefix = arguments.text("refPrefix").unwrap_or_default();
+    let dated = |oid: &Oid| git.commit(*oid).map(|commit| commit.committer.at);
+    let mut refs: Vec<(&String, &Oid)> =
+        git.refs.iter().filter(|(name, _)| name.starts_with(prefix)).collect();
+    let order = &arguments.0["orderBy"];
+    if order["field"] == "TAG_COMMIT_DATE" {
+        refs.sort_by_key(|(name, oid)| (dated(oid), *name));
+    }
+    if order["direction"] == "DESC" {
+        refs.reverse();
+    }
+    let node = |name: &str| Kind::Ref { repository: repository.name.clone(), name: name.to_owned() };
+    let items = refs.into_iter().map(|(name, _)| (name.clone(), node(name))).collect();
+    Connection::cut("RefConnection", items, arguments).map(Resolved::Object)
 }
 
 /// `object(expression:)` is a revision, or `<revision>:<path>`.
