@@ -1,16 +1,21 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_report;
 mod conda_builds;
 mod culprit;
-mod facts;
+pub mod facts;
 mod follow;
+mod forecast;
 mod guard;
 mod ledger;
+mod monorepos;
 mod own_checks;
+mod people;
 mod pinned;
 mod properties;
 mod proposals;
+mod queue;
 mod recheck;
 mod recheck_report;
 mod recorded;
