@@ -19,8 +19,9 @@ const REGISTRY: &str = "registry";
 #[derive(Debug, Args)]
 #[command(
     after_help = "A line of a conda metapackage that fits one build of its channel is exact. Where lines such as
-`q2-types 2023.7.*` fit several, the metapackage is solved for the platform, with the other channels given by
---channel, in their order. One that cannot be installed as a whole is listed with the newest builds, and a note.
+`q2-types 2023.7.*` fit several, the metapackage is solved for the platform, with the other
+channels given by --channel, in their order. One that cannot be installed as a whole is listed with
+the newest builds that fit, and a note.
 
 A Galaxy suite is listed as its file has it: files rarely pin revisions, and what they leave open stays open. In a
 folder of suites, those within the suite are taken apart as well.

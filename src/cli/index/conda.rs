@@ -16,8 +16,8 @@ use crate::ecosystem::conda::index::{FolderIndex, IndexError, IndexMemory, Index
     after_help = "The folder holds sub-directories such as noarch and linux-64 with packages (.conda, .tar.bz2).
 A patch_instructions.json in a sub-directory is applied. Packages that did not change since the
 last index are not read again; what tells so lies in $CACHE_DIRECTORY, $XDG_CACHE_HOME/tidegate or
-~/.cache/tidegate, so that equal folders stay equal. Where any package is bad, all bad ones are named
-and nothing is written.
+~/.cache/tidegate, so that equal folders stay equal. Where any package is bad, all bad ones are
+named and nothing is written.
 
 Examples:
   tidegate index conda channel/staged"

@@ -211,7 +211,7 @@ async fn members_that_are_well_one_by_one_do_not_pass_where_they_exclude_each_ot
         ],
     );
     let run = scene.next_day("recheck").await;
-    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass, since it cannot be installed as a whole on linux-64 (`q2-old 1.0.*` and `q2-new 1.0.*` exclude each other): 2 green");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass, since it cannot be installed as a whole on linux-64 (`q2-new 1.0.*` and `q2-old 1.0.*` exclude each other): 2 green");
     assert!(!scene.passed().exists(), "nobody could install it");
     assert_eq!(scene.next_day("recheck").await.state, RunState::Unchanged);
 
