@@ -39,7 +39,7 @@ pub use jobs::{
 pub use policy::{Policy, PullRequestPolicy};
 pub use recheck_r::{Only, RecheckR};
 pub use schema::{schema, schema_names};
-pub use secret::TokenSource;
+pub use secret::SecretSource;
 pub use settings::{
     Daemon, Engines, GitHub, GitHubActions, IntakeAccess, LocalEngine, Publish, Retention, ServedFolder,
     Settings, SlurmCluster, Web,
