@@ -129,6 +129,8 @@ fn a_token_in_a_file_is_never_shown() {
         "other-secret-in-clear-text",
         "secret-under-a-wrong-key",
         "secret-in-a-broken-line",
+        "private-key-in-clear-text",
+        "private-key-in-a-broken-line",
     ] {
         let folder = base();
         lay_over(&data().join("bad").join(case), folder.path());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::event::{Event, Expect, Made, NewCommit, RefChange};
 use super::super::git::{Content, FileChanges, Oid};
 use super::super::refused::Refused;
-use super::super::state::{VIEWER, not_simulated};
+use super::super::state::not_simulated;
 use super::Scope;
 use super::node::{Arguments, Kind, Resolved, unknown_repository};
 use super::repository::repository_of;
@@ -92,7 +92,7 @@ fn create_commit(scope: &Scope<'_>, input: CommitInput) -> Result<Resolved, Refu
             None => input.message.headline,
         },
         changes,
-        by: VIEWER.into(),
+        by: scope.viewer.into(),
         at: scope.now,
         scheduled: false,
     });
@@ -139,7 +139,7 @@ fn update_refs(scope: &Scope<'_>, input: RefsInput) -> Result<Resolved, Refused>
         force: update.force.unwrap_or(false),
     };
     let changes = input.ref_updates.into_iter().map(change).collect();
-    let event = Event::RefsChanged { repository, changes, by: VIEWER.into(), at: scope.now };
+    let event = Event::RefsChanged { repository, changes, by: scope.viewer.into(), at: scope.now };
     scope.inner.borrow_mut().perform(event)?;
     Ok(Resolved::Object(Kind::RefsUpdated { client: input.client_mutation_id }))
 }
