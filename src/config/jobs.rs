@@ -27,6 +27,8 @@ pub enum JobKind {
     CheckStatus(CheckStatus),
     /// Moves revisions into a channel.
     Promote(Promote),
+    /// Writes what a channel's status says into its repository.
+    WriteStatus(WriteStatus),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
     /// Makes the next metapackage.
@@ -72,6 +74,16 @@ pub struct Promote {
     /// The channel that they move to.
     #[schemars(extend("format" = "name"))]
     pub to: String,
+}
+
+/// Writes `status.json`, `versions.json` and `nonstandard_licenses.json` into a channel's repository, as its status says, and
+/// deletes `config.json` some days after a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteStatus {
+    /// The channel whose files are written.
+    #[schemars(extend("format" = "name"))]
+    pub channel: String,
 }
 
 /// Publishes an immutable snapshot of a channel.
@@ -230,6 +242,7 @@ impl JobKind {
             Self::PollReleases(_) => PollReleases::KIND,
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
+            Self::WriteStatus(_) => WriteStatus::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
             Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
@@ -269,10 +282,11 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 8] = [
+pub(crate) static KINDS: [Kind; 9] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
+    entry::<WriteStatus>(),
     entry::<Snapshot>(),
     entry::<Integrate>(),
     entry::<Recheck>(),
@@ -339,6 +353,15 @@ impl KindSettings for Promote {
 
     fn into_kind(self) -> JobKind {
         JobKind::Promote(self)
+    }
+}
+
+impl KindSettings for WriteStatus {
+    const KIND: &'static str = "write-status";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::WriteStatus(self)
     }
 }
 

@@ -34,7 +34,7 @@ pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception,
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Recheck, Snapshot,
+    Promote, Recheck, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy};
 pub use recheck_r::{Only, RecheckR};

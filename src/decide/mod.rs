@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `admission` | which new builds are whole, and which have waited too long? |
 //! | `build_config` | how does an integration repository learn of a metapackage? |
+//! | `channel_files` | what do the files of a channel say anew, and when does `config.json` go? |
 //! | `culprit` | which change of its environment turned a package red? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
@@ -22,6 +23,7 @@
 
 pub mod admission;
 pub mod build_config;
+pub mod channel_files;
 pub mod conda_words;
 pub mod culprit;
 pub mod guard;

@@ -3,9 +3,9 @@
 
 use http::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 
 use super::app::{App, Installation};
+use crate::digest::sha256_hex;
 use crate::failure::Failure;
 
 /// Who we are at GitHub.
@@ -93,6 +93,5 @@ pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, Failure> {
 
 /// Tells tokens apart without holding one: the first 16 hexadecimal digits of its SHA-256.
 fn fingerprint(token: &SecretString) -> String {
-    let digest = Sha256::digest(token.expose_secret().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(token.expose_secret().as_bytes())[..16].to_owned()
 }

@@ -160,7 +160,8 @@ fn the_shipped_files_are_sound() {
             "poll-releases",
             "snapshot",
             "promote",
-            "check-status"
+            "check-status",
+            "write-status"
         ]
     );
     let JobKind::Promote(promote) = &shipped.jobs["r-multiverse-staging"].kind else {
