@@ -8,6 +8,7 @@ mod own_scene;
 mod real_r;
 mod serve;
 mod universe;
+mod write_status;
 
 use std::path::{Path, PathBuf};
 
