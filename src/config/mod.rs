@@ -13,6 +13,7 @@ mod diagnostic;
 mod distribution;
 mod document;
 mod files;
+mod forecast;
 mod format;
 mod inspect;
 mod job;
@@ -20,6 +21,8 @@ mod jobs;
 mod nearest;
 mod policy;
 mod recheck_r;
+mod report;
+mod reports_r;
 mod schema;
 mod secret;
 mod settings;
@@ -31,6 +34,7 @@ pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
+pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
@@ -38,6 +42,8 @@ pub use jobs::{
 };
 pub use policy::{Policy, PullRequestPolicy};
 pub use recheck_r::{Only, RecheckR};
+pub use report::Report;
+pub use reports_r::{Maintainers, ReportsR};
 pub use schema::{schema, schema_names};
 pub use secret::SecretSource;
 pub use settings::{

@@ -2,10 +2,12 @@
 //! matters to it; `facts` fills in the rest.
 
 mod channel_files;
+mod channel_report;
 mod conda_builds;
 mod culprit;
 mod facts;
 mod follow;
+mod forecast;
 mod guard;
 mod ledger;
 mod own_checks;
@@ -14,6 +16,7 @@ mod properties;
 mod proposals;
 mod recheck;
 mod recheck_report;
+mod recorded;
 mod report;
 mod snapshot;
 mod status;
