@@ -289,11 +289,11 @@ impl Installation {
             ),
             _ => return answer.failure(method),
         };
-        match answer.failure(method) {
-            transient @ Failure::Transient { .. } => transient,
-            Failure::Permanent { message } | Failure::Configuration { message, .. } => {
-                Failure::Configuration { message, hint: Some(hint) }
-            }
+        if answer.limited_until.is_some() {
+            return answer.failure(method);
         }
+        let said = answer.message().unwrap_or_default();
+        let message = format!("{method} {}: GitHub answered {} ({said})", answer.url, answer.status);
+        Failure::Configuration { message, hint: Some(hint) }
     }
 }
