@@ -46,7 +46,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
         .collect();
     for document in documents.iter_mut().filter(|document| document.parsed) {
         match document.role.clone() {
-            Role::Settings => {}
+            Role::Settings => access(document),
             Role::Distribution(_) => {
                 match Ecosystem::of(document) {
                     Ecosystem::RUniverse => {
@@ -70,6 +70,15 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                 engine(document, &missing);
             }
         }
+    }
+}
+
+/// GitHub is asked by one right, not by two.
+fn access(document: &mut Document<'_>) {
+    if document.has("github.token") && document.has("github.app") {
+        let hint = "delete `token` where tidegate is to be the App, and `app` where it is to use the token";
+        let message = "`token` and `app` are both given, and GitHub is asked by one of them";
+        document.report("github.app", message, "one too many", hint);
     }
 }
 

@@ -36,6 +36,11 @@ pub struct Policy {
     #[serde(default = "default_shrink")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub shrink: f64,
+    /// How many days after a snapshot `config.json` is deleted from its channel's repository, by a job of kind
+    /// `write-status`: until the next cycle builds then follow today's CRAN. Default: 7.
+    #[serde(default = "default_config_json_days")]
+    #[schemars(range(min = 0, max = 366))]
+    pub config_json_days: u16,
     /// The age at which a stored fact counts as unknown. Default: `6h`.
     #[serde(default = "default_max_age")]
     pub max_age: TextDuration,
@@ -151,6 +156,7 @@ impl Default for Policy {
             mass_change: default_mass_change(),
             confirm_after: default_confirm_after(),
             shrink: default_shrink(),
+            config_json_days: default_config_json_days(),
             max_age: default_max_age(),
             pull_request: PullRequestPolicy::default(),
             upstream: UpstreamPolicy::default(),
@@ -192,6 +198,10 @@ fn default_propose_listing() -> bool {
 
 fn default_shrink() -> f64 {
     0.2
+}
+
+fn default_config_json_days() -> u16 {
+    7
 }
 
 fn default_max_age() -> TextDuration {

@@ -1,6 +1,7 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_files;
 mod channel_report;
 mod conda_builds;
 mod culprit;

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::ecosystem::cran::advisories::Advisories as AdvisoryFiles;
 use crate::ecosystem::cran::cran_index::read_index;
-use crate::ecosystem::cran::files::{LedgerFile, StatusEntry, StatusFile};
+use crate::ecosystem::cran::files::{LedgerFile, StatusFile};
 use crate::ecosystem::cran::universe::{UniverseAnswer, UniversePackage};
 use crate::jobs::check_status::{facts_of, was_just_published};
 
@@ -73,7 +73,7 @@ impl Status {
         if policy == EvidencePolicy::Guarded {
             say_what_is_open(&status, context)?;
         }
-        Ok(context.out.write_all(as_file(status).write().as_bytes())?)
+        Ok(context.out.write_all(StatusFile::of(&status).write().as_bytes())?)
     }
 
     fn facts(
@@ -160,22 +160,6 @@ impl Status {
         let pinned = file.listings.into_iter().filter(|listing| listing.pin().is_some());
         Ok(pinned.map(|listing| listing.package).collect())
     }
-}
-
-/// The status as upstream writes it. Upstream knows two states: what is pending or unknown is not a
-/// failure, so it succeeds there.
-fn as_file(status: ChannelStatus) -> StatusFile {
-    let entries = status.packages.into_iter().map(|(package, assessment)| {
-        let entry = StatusEntry {
-            success: assessment.evidence != Evidence::Failing,
-            published: assessment.published,
-            version: assessment.version,
-            remote_hash: assessment.commit,
-            issues: assessment.issues,
-        };
-        (package, entry)
-    });
-    StatusFile(entries.collect())
 }
 
 /// Says on standard error what the file has no words for.

@@ -9,6 +9,7 @@ mod real_r;
 mod serve;
 mod telling;
 mod universe;
+mod write_status;
 
 use std::path::{Path, PathBuf};
 
