@@ -51,6 +51,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                         channels(document);
                         calendar(document);
                         releases(document);
+                        policy(document);
                     }
                     Ecosystem::Conda => {
                         cross_conda::channels(document);
@@ -197,6 +198,16 @@ fn releases(document: &mut Document<'_>) {
             let message = format!("R {other} and R {version} have the same date");
             document.report(&format!("r.release.{index}.date"), message, "the second of them", "");
         }
+    }
+}
+
+/// Upstream's rules know neither an older R nor another dependency rule.
+fn policy(document: &mut Document<'_>) {
+    let faithful = document.text_at("policy.evidence") == Some("faithful");
+    if faithful && document.text_at("policy.dependencies") == Some("own-checks") {
+        let hint = "leave `dependencies` out, or choose `evidence = \"guarded\"`";
+        let message = "`faithful` is upstream's rule, by which every dependency has to pass";
+        document.report("policy.dependencies", message, "not upstream's rule", hint);
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text_duration::TextDuration;
-use crate::domain::{EvidencePolicy, StagingModel, Via};
+use crate::domain::{CheckedR, DependencyRule, EvidencePolicy, StagingModel, Via};
 
 /// Which rules decide, how careful they are, and how changes are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,14 @@ pub struct Policy {
     /// The age at which a stored fact counts as unknown. Default: `6h`.
     #[serde(default = "default_max_age")]
     pub max_age: TextDuration,
+    /// The versions of R whose checks count: `release` is the one that the cycle targets, `oldrelease` the one
+    /// before it. Default: `["release"]`.
+    #[serde(default = "default_checks")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub checks: Vec<CheckedR>,
+    /// What a package needs of the packages of the distribution that it depends on. Default: `strict`.
+    #[serde(default)]
+    pub dependencies: DependencyRule,
     /// How pull requests look.
     #[serde(default)]
     pub pull_request: PullRequestPolicy,
@@ -68,6 +76,8 @@ impl Default for Policy {
             confirm_after: default_confirm_after(),
             shrink: default_shrink(),
             max_age: default_max_age(),
+            checks: default_checks(),
+            dependencies: DependencyRule::default(),
             pull_request: PullRequestPolicy::default(),
         }
     }
@@ -93,6 +103,10 @@ fn default_shrink() -> f64 {
 
 fn default_max_age() -> TextDuration {
     TextDuration::from_secs(6 * 60 * 60)
+}
+
+fn default_checks() -> Vec<CheckedR> {
+    vec![CheckedR::Release]
 }
 
 fn default_branch_prefix() -> String {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange};
+use crate::domain::{ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -88,6 +88,10 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Let a person's word stand for the evidence on a package.
+    OverrideEvidence(OverrideWish),
+    /// Publish a snapshot that a guard holds.
+    ReleaseSnapshot(ReleaseWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -198,6 +202,12 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
             steering
                 .confirm_guard(NewGuardConfirmation { distribution, channel, changes, by: &by, reason })
                 .await
+        }
+        Request::OverrideEvidence(wish) => {
+            steering.override_evidence(&OverrideWish { by: who(&wish.by), ..wish.clone() }).await
+        }
+        Request::ReleaseSnapshot(wish) => {
+            steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
         }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };

@@ -14,7 +14,7 @@ use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
-use crate::domain::{ChannelChange, ChannelWish};
+use crate::domain::{ChannelChange, ChannelWish, OverrideWish, ReleaseWish};
 use crate::store::{NewGuardConfirmation, Store};
 
 /// Reads the job files again: all of them, or the reason why not.
@@ -57,6 +57,14 @@ impl Steering {
 
     pub(super) async fn confirm_guard(&self, new: NewGuardConfirmation<'_>) -> anyhow::Result<String> {
         wishes::confirm_guard(&self.store, new, self.clock.now()).await
+    }
+
+    pub(super) async fn override_evidence(&self, wish: &OverrideWish) -> anyhow::Result<String> {
+        wishes::override_evidence(&self.store, wish, self.clock.now()).await
+    }
+
+    pub(super) async fn release_snapshot(&self, wish: &ReleaseWish) -> anyhow::Result<String> {
+        wishes::release_snapshot(&self.store, wish, self.clock.now()).await
     }
 
     pub(super) async fn run_now(

@@ -7,6 +7,7 @@ mod dependencies;
 mod destructured;
 mod epoch;
 mod evidence;
+mod evidence_override;
 mod facts;
 mod listing;
 mod own_check;
@@ -22,16 +23,17 @@ pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind}
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;
-pub use evidence::{Check, Evidence, HeldChange, Issue, IssueKind};
-pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
+pub use evidence::{Check, Evidence, HeldChange, HeldUntil, Issue, IssueKind};
+pub use evidence_override::{EvidenceOverride, OverriddenAs, OverrideWish, ReleaseWish, SnapshotRelease};
+pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, ListedPackages, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
-pub use policy::{EvidencePolicy, StagingModel, Via};
+pub use policy::{CheckedR, DependencyRule, EvidencePolicy, StagingModel, Via};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,
     ProposalState, Release,
 };
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
-pub use status::{Assessment, ChannelStatus};
+pub use status::{Assessment, ChannelStatus, OddDependencies, UpdatedDependency};
 pub use verdict::{Actor, Verdict, VerdictKind};

@@ -18,6 +18,7 @@ mod lock;
 mod notices;
 mod observations;
 mod occurrences;
+mod overrides;
 mod pull_requests;
 mod rate_limits;
 mod rechecks;

@@ -3,6 +3,7 @@
 
 mod conda_builds;
 mod culprit;
+mod evidence;
 mod facts;
 mod follow;
 mod guard;
@@ -16,4 +17,5 @@ mod recheck_report;
 mod report;
 mod snapshot;
 mod status;
+mod storms;
 mod texts;

@@ -14,7 +14,7 @@ use crate::decide::conda_words::{self, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
-use crate::decide::words::sentence;
+use crate::decide::words::{elsewhere_in_words, override_in_words, sentence};
 use crate::domain::{Actor, Evidence, PackageName, Verdict, VerdictKind};
 use crate::store::{self, RunId, SnapshotState, Store};
 
@@ -268,6 +268,12 @@ fn included(member: Member) -> Verdict {
         (None, Evidence::Passing) => "It passed on the day.".to_owned(),
         (None, evidence) => format!("It was staged; its evidence on the day was {}.", word(evidence)),
     };
+    if let Some(word) = &member.overridden {
+        reason = sentence(&override_in_words(word));
+    }
+    if let Some(elsewhere) = elsewhere_in_words(&member.dependencies_from_elsewhere) {
+        reason += &format!(" {}", sentence(&elsewhere));
+    }
     if let Some(own) = member.let_in_by {
         reason += &format!(" {}", sentence(&own.cleared));
     }

@@ -136,6 +136,8 @@ impl Snapshot {
             dependencies,
             previous,
             shrink: self.distribution.policy.shrink,
+            dependency_rule: self.distribution.policy.dependencies,
+            released: store.snapshot_release(distribution, targets.snapshot).await?,
         };
         Ok(Observed { facts, universe })
     }

@@ -4,6 +4,7 @@ mod decide_stage;
 mod decide_status;
 mod exception;
 mod explain;
+mod guard;
 mod history;
 mod place;
 mod sample_state;

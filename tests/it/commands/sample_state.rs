@@ -74,6 +74,10 @@ fn status(fails: &[&str]) -> ChannelStatus {
             issues,
             failed_build: None,
             unknown: Vec::new(),
+            held_until: BTreeSet::new(),
+            outdated_by: Vec::new(),
+            from_elsewhere: Vec::new(),
+            overridden: None,
             own_check: None,
             cleared: Vec::new(),
         }
@@ -83,6 +87,7 @@ fn status(fails: &[&str]) -> ChannelStatus {
         frozen_date: "2026-07-15".to_owned(),
         packages: dependencies().keys().map(|name| (name.clone(), assessment(name))).collect(),
         held: Vec::new(),
+        odd_dependencies: Default::default(),
     }
 }
 
@@ -137,6 +142,8 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         dependencies: dependencies(),
         previous: None,
         shrink: 0.2,
+        dependency_rule: distribution.policy.dependencies,
+        released: None,
     }
 }
 

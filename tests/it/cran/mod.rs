@@ -7,6 +7,8 @@ mod own_checks;
 mod own_scene;
 mod real_r;
 mod serve;
+mod status_looks;
+mod status_scene;
 mod universe;
 
 use std::path::{Path, PathBuf};
