@@ -14,6 +14,7 @@ mod properties;
 mod proposals;
 mod recheck;
 mod recheck_report;
+mod recorded;
 mod report;
 mod snapshot;
 mod status;

@@ -21,18 +21,15 @@ pub fn told(event: &Event) -> Option<String> {
         "passed" => format!("{package} {} has passed", text("version")),
         "recheck" => {
             let from = body["from"].as_str().map(|from| format!("{from} → ")).unwrap_or_default();
-            let told = format!("{package} {}: {from}{}", text("version"), text("to"));
-            match at_fault(body) {
-                Some(fault) => format!("{told}, {fault}"),
-                None => told,
-            }
+            format!("{package} {}: {from}{}", text("version"), text("to"))
         }
+        "culprit" => format!("{package} {}: {}", text("version"), at_fault(body)?),
         _ => return None,
     })
 }
 
-/// What is at fault, or among what the fault lies.
-pub(super) fn at_fault(body: &Value) -> Option<String> {
+/// What was found to be at fault, or among what the fault lies.
+fn at_fault(body: &Value) -> Option<String> {
     let named = |list: &Value| {
         let words: Vec<&str> = list.as_array()?.iter().filter_map(Value::as_str).collect();
         (!words.is_empty()).then(|| words.join(" with "))
