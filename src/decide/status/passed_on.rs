@@ -107,8 +107,7 @@ impl<'a> Neighbours<'a> {
             return Vec::new();
         }
         let elsewhere = |name: &&str| {
-            let fails =
-                findings.get_key_value(*name).is_some_and(|(name, found)| self.fails(name, found, overrides));
+            let fails = findings.get(*name).is_some_and(|found| self.fails(name, found, overrides));
             *name != package && (fails || self.missing.contains(name))
         };
         let mut names: Vec<PackageName> =
@@ -135,7 +134,7 @@ impl<'a> Neighbours<'a> {
         self.policy == EvidencePolicy::Faithful || self.facts.dependency_rule == DependencyRule::Strict
     }
 
-    fn fails(&self, name: &PackageName, found: &OwnFindings, overrides: &Overrides<'_>) -> bool {
+    fn fails(&self, name: &str, found: &OwnFindings, overrides: &Overrides<'_>) -> bool {
         overrides.makes_fail(name)
             || found.issues.iter().any(|issue| counts_as_failing(issue.kind(), self.policy))
     }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::CheckStatus;
 use super::seen::read_universe;
 use crate::calendar::Targets;
+use crate::config::Policy;
 use crate::daemon::RunError;
 use crate::domain::{
     Advisories, EvidenceOverride, EvidencePolicy, Fact, ListedPackages, Listing, OwnCheck, PackageName,
@@ -195,19 +196,18 @@ impl Look {
         self.advisories.as_ref()?.as_ref().err()
     }
 
-    /// The digest of everything that was seen; none where a source failed, since then nobody can say
-    /// that nothing changed.
-    pub(super) fn digest(&self, targets: &Targets) -> Option<String> {
+    /// The digest of everything that was seen, and of the policy by which it is read; none where a source
+    /// failed, since then nobody can say that nothing changed.
+    pub(super) fn digest(&self, targets: &Targets, policy: &Policy) -> Option<String> {
         let mut digest = Sha256::new();
         for part in [self.universe.as_ref().ok()?, self.cran.as_ref().ok()?] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let advisories = self
-            .advisories
-            .as_ref()
-            .map(|said| said.as_ref().ok())
-            .map_or(Some(None), |said| said.map(Some))?;
+        let advisories = match &self.advisories {
+            Some(said) => Some(said.as_ref().ok()?),
+            None => None,
+        };
         let rest = serde_json::json!([
             self.builds.as_ref().ok()?,
             self.listed.as_ref().ok()?,
@@ -215,7 +215,8 @@ impl Look {
             self.staged,
             self.own_checks,
             self.overrides,
-            targets
+            targets,
+            policy
         ]);
         digest.update(rest.to_string());
         Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

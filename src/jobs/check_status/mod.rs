@@ -56,7 +56,7 @@ impl CheckStatus {
         let store = &self.services.store;
         let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
         let look = self.look(&targets, now).await?;
-        let digest = look.digest(&targets);
+        let digest = look.digest(&targets, &self.distribution.policy);
         if digest.is_some() && digest == self.settled_digest().await? {
             let mut sources = self.sources(&targets).names();
             sources.push(self.status_source());

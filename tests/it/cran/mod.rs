@@ -1,5 +1,6 @@
 //! The R room, against real files of R-multiverse, rude archives and servers, and R itself.
 
+mod advisories;
 mod archives;
 mod files;
 mod indexes;

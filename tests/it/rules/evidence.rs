@@ -9,10 +9,10 @@ use tidegate::decide::status::{channel_status, own_findings};
 use tidegate::decide::words::{issues_in_words, nothing_against, odd_in_words, release_in_words};
 use tidegate::domain::{
     Assessment, ChannelStatus, Check, Checks, DependencyRule, Evidence, EvidenceOverride, EvidencePolicy,
-    Fact, HeldUntil, Issue, OverriddenAs, PackageFacts, StatusFacts,
+    Fact, HeldUntil, Issue, OverriddenAs, PackageFacts, StatusFacts, UpdatedDependency,
 };
 
-use super::facts::check;
+use super::facts::{CANDIDATE_FREEZE, Scene, check, commit, text, words};
 use super::status::universe;
 use EvidencePolicy::{Faithful, Guarded};
 
@@ -304,6 +304,44 @@ fn an_override_settles_what_nobody_can_tell() {
     let a = of(&facts, "a", Guarded);
     assert_eq!((a.evidence, a.unknown.len()), (Evidence::Passing, 0));
     assert_eq!(of(&facts, "b", Guarded).evidence, Evidence::Unknown, "it is about one package alone");
+}
+
+// How it reads.
+
+#[test]
+fn whose_word_a_package_fails_by_is_in_its_pull_request_and_cannot_change_that() {
+    let mut word = overridden(OverriddenAs::Failing, "1.0").overrides["a"].clone();
+    word.reason = "it **deletes** data, @everyone".to_owned();
+    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").releases("a", "1.1").assess("a", |a| {
+        a.evidence = Evidence::Failing;
+        a.overridden = Some(word);
+    });
+    let body = text(&scene);
+    let line = body.lines().find(|line| line.starts_with("  - ")).expect("the evidence has a line");
+    insta::assert_snapshot!(line);
+    assert!(!body.contains("**deletes**") && !body.contains("@everyone"), "{body}");
+}
+
+#[test]
+fn a_build_that_failed_is_shown_with_its_log() {
+    let build = Check::of_failed_build("https://github.com/r-universe/demo/actions/runs/1".to_owned());
+    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").releases("a", "1.1").assess("a", |a| {
+        a.evidence = Evidence::Failing;
+        a.failed_build = Some(commit("a", "1.0"));
+        a.issues = vec![Issue::RCmdCheck(vec![build])];
+    });
+    let line = "- `a`: `1.0` fails in staging: its build failed ([log](https://github.com/r-universe/demo/actions/runs/1)).";
+    assert!(text(&scene).contains(line), "{}", text(&scene));
+}
+
+#[test]
+fn a_pass_that_is_not_fresh_waits_for_the_rebuild() {
+    let outdated = UpdatedDependency { package: "rlang".to_owned(), at: at("2026-05-19T10:00:00Z") };
+    let scene = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").releases("a", "1.1").assess("a", |a| {
+        a.evidence = Evidence::Pending;
+        a.outdated_by = vec![outdated];
+    });
+    insta::assert_snapshot!(words(&scene, "a"), @"Pending: Its checks began before rlang was updated at 2026-05-19T10:00:00Z, so they say nothing of it until it is rebuilt. It counts again once its universe has built and checked it anew.");
 }
 
 // What would release it.

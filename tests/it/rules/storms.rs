@@ -9,8 +9,8 @@ use tidegate::decide::guard::{GuardMemory, GuardPolicy, review};
 use tidegate::decide::snapshot::snapshot;
 use tidegate::decide::status::{channel_status, own_findings};
 use tidegate::domain::{
-    ChannelStatus, Evidence, EvidencePolicy, Fact, HeldUntil, IssueKind, Listing, StagingModel, StatusFacts,
-    Verdict,
+    ChannelStatus, DependencyGraph, Evidence, EvidencePolicy, Fact, HeldUntil, IssueKind, Listing,
+    StagingModel, StatusFacts, Verdict,
 };
 
 use super::facts::{CANDIDATE_FREEZE, Scene, commit, listing};
@@ -313,6 +313,31 @@ proptest! {
             (bytes(&channel.status), bytes(&channel.memory), bytes(&plan))
         };
         prop_assert_eq!(decide(0), decide(seed));
+    }
+
+    #[test]
+    fn circles_are_the_packages_that_reach_each_other(drawn in drawn()) {
+        let names: Vec<String> = (0..12).map(|number| format!("p{number:02}")).collect();
+        let on: Vec<Vec<String>> = drawn.iter().map(|one| one.on.iter().map(|place| names[*place].clone()).collect()).collect();
+        let graph = DependencyGraph::new(names.iter().zip(on.iter().map(Vec::as_slice)));
+        let mut reaches = vec![vec![false; drawn.len()]; drawn.len()];
+        for (from, one) in drawn.iter().enumerate() {
+            one.on.iter().filter(|to| **to < drawn.len()).for_each(|to| reaches[from][*to] = true);
+        }
+        for through in 0..drawn.len() {
+            for from in 0..drawn.len() {
+                for to in 0..drawn.len() {
+                    reaches[from][to] |= reaches[from][through] && reaches[through][to];
+                }
+            }
+        }
+        let circle = |from: usize| -> Vec<&str> {
+            let back = (0..drawn.len()).filter(|to| reaches[from][*to] && reaches[*to][from]);
+            back.map(|to| names[to].as_str()).collect()
+        };
+        let expected: BTreeSet<Vec<&str>> =
+            (0..drawn.len()).map(circle).filter(|circle| !circle.is_empty()).collect();
+        prop_assert_eq!(graph.circles(), expected.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

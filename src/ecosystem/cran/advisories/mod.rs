@@ -90,7 +90,9 @@ impl Advisories {
         let mut advisories = Self::default();
         for (path, content) in files {
             let text = String::from_utf8(content).map_err(|_| unreadable(&format!("{path} is not text")))?;
-            advisories.add(&text).map_err(|problem| unreadable(&format!("{path}: {problem}")))?;
+            // What a parser draws below its first line is for a terminal.
+            let first = |problem: String| problem.lines().next().unwrap_or_default().to_owned();
+            advisories.add(&text).map_err(|problem| unreadable(&format!("{path}: {}", first(problem))))?;
         }
         advisories.require_some(&source)
     }
