@@ -12,6 +12,7 @@ mod destructure;
 mod error;
 mod exception;
 mod explain;
+mod forecast;
 mod given_file;
 mod guard;
 mod index;
@@ -86,6 +87,7 @@ enum Command {
     Runs(runs::Runs),
     Show(show::Show),
     Explain(explain::Explain),
+    Forecast(forecast::ShowForecast),
     Replay(replay::Replay),
     Pause(steer::Pause),
     Resume(steer::Resume),
@@ -120,6 +122,7 @@ impl Command {
             Self::Runs(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Explain(command) => command.run(context),
+            Self::Forecast(command) => command.run(context),
             Self::Replay(command) => command.run(context),
             Self::Pause(command) => command.run(context),
             Self::Resume(command) => command.run(context),

@@ -14,6 +14,7 @@ use super::document::Document;
 use super::format;
 use super::nearest::nearest;
 use super::policy::Policy;
+use super::reports_r::{ReportsR, ReportsRFile};
 use crate::calendar::{
     Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
 };
@@ -71,6 +72,8 @@ pub(crate) struct DistributionFile {
     /// Which rules decide, how careful they are, and how changes are made.
     #[serde(default)]
     policy: Policy,
+    /// Who is told of what by GitHub issues. Default: nobody.
+    reports: Option<ReportsRFile>,
 }
 
 /// A named stage that holds revisions: either a GitHub repository, or something that is published.
@@ -197,6 +200,8 @@ pub struct Distribution {
     pub policy: Policy,
     /// Leaves to pass a freeze, in the order of their file; those that have run out too.
     pub exceptions: Vec<Exception>,
+    /// Who is told of what by GitHub issues; absent where nobody is.
+    pub reports: Option<ReportsR>,
 }
 
 /// Where security advisories are read.
@@ -295,14 +300,14 @@ impl Distribution {
     }
 
     /// The R before the targeted one, where the policy asks for its checks too.
-    pub fn older_series(&self, targets: &Targets) -> anyhow::Result<Option<String>> {
+    pub fn older_series(&self, targeted: &str) -> anyhow::Result<Option<String>> {
         if !self.policy.checks.contains(&CheckedR::Oldrelease) {
             return Ok(None);
         }
-        let older = self.r.series_before(&targets.r);
+        let older = self.r.series_before(targeted);
         let none = || {
-            let (name, r) = (&self.name, &targets.r);
-            format!("`oldrelease` of distribution `{name}` needs an R before {r} under [[r.release]]")
+            let name = &self.name;
+            format!("`oldrelease` of distribution `{name}` needs an R before {targeted} under [[r.release]]")
         };
         older.map(Some).with_context(none)
     }
@@ -360,6 +365,7 @@ impl DistributionFile {
             advisories: self.r.advisories.as_deref().map(AdvisorySource::of),
             policy: self.policy,
             exceptions: Vec::new(),
+            reports: self.reports.map(ReportsRFile::resolve),
         })
     }
 }

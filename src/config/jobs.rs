@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::Ecosystem;
 use super::document::Document;
+use super::forecast::Forecast;
 use super::recheck_r::RecheckR;
+use super::report::Report;
 use super::text_duration::TextDuration;
 use crate::domain::{RecheckMode, Via};
 use crate::github::RepositoryName;
@@ -29,6 +31,10 @@ pub enum JobKind {
     Promote(Promote),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
+    /// Tells what the next dependency freeze would change.
+    Forecast(Forecast),
+    /// Tells moderators and maintainers how a channel stands.
+    Report(Report),
     /// Makes the next metapackage.
     Integrate(Integrate),
     /// Tests the members of a metapackage again.
@@ -231,6 +237,8 @@ impl JobKind {
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
+            Self::Forecast(_) => Forecast::KIND,
+            Self::Report(_) => Report::KIND,
             Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
             Self::RecheckR(_) => RecheckR::KIND,
@@ -269,11 +277,13 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 8] = [
+pub(crate) static KINDS: [Kind; 10] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<Snapshot>(),
+    entry::<Forecast>(),
+    entry::<Report>(),
     entry::<Integrate>(),
     entry::<Recheck>(),
     entry::<RecheckR>(),
@@ -348,6 +358,24 @@ impl KindSettings for Snapshot {
 
     fn into_kind(self) -> JobKind {
         JobKind::Snapshot(self)
+    }
+}
+
+impl KindSettings for Forecast {
+    const KIND: &'static str = "forecast";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Universe), ("to", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Forecast(self)
+    }
+}
+
+impl KindSettings for Report {
+    const KIND: &'static str = "report";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Report(self)
     }
 }
 

@@ -13,6 +13,7 @@ mod diagnostic;
 mod distribution;
 mod document;
 mod files;
+mod forecast;
 mod format;
 mod inspect;
 mod job;
@@ -20,6 +21,8 @@ mod jobs;
 mod nearest;
 mod policy;
 mod recheck_r;
+mod report;
+mod reports_r;
 mod schema;
 mod secret;
 mod settings;
@@ -33,6 +36,7 @@ pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{
     AdvisorySource, Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
 };
+pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
@@ -40,6 +44,8 @@ pub use jobs::{
 };
 pub use policy::{Policy, PullRequestPolicy};
 pub use recheck_r::{Only, RecheckR};
+pub use report::Report;
+pub use reports_r::{Maintainers, ReportsR};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
 pub use settings::{

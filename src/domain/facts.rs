@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Check, DependencyRule, EvidenceOverride, OwnCheck, PackageName};
 
@@ -124,8 +125,10 @@ pub struct StatusFacts {
     /// Packages with an unfinished build, and the address of its run.
     pub builds: Fact<BTreeMap<PackageName, String>>,
     /// Known security advisories; none at all where the distribution names no source of them.
+    #[serde(deserialize_with = "advisories_of_any_age")]
     pub advisories: Fact<Advisories>,
     /// What the channel lists. Its universe may lack some of it.
+    #[serde(default = "nothing_listed", skip_serializing_if = "is_nothing_listed")]
     pub listed: Fact<ListedPackages>,
     /// Version histories, brought up to date with `packages`.
     pub ledger: Ledger,
@@ -148,6 +151,22 @@ pub struct StatusFacts {
     /// Operators' words that stand for the evidence on packages, and have not run out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overrides: BTreeMap<PackageName, EvidenceOverride>,
+}
+
+/// Reads advisories as they are stored; older facts have the plain list, of which nobody doubted that it was whole.
+fn advisories_of_any_age<'de, D: Deserializer<'de>>(stored: D) -> Result<Fact<Advisories>, D::Error> {
+    let stored = serde_json::Value::deserialize(stored)?;
+    let fact = serde_json::from_value::<Fact<Advisories>>(stored.clone());
+    fact.or_else(|_| serde_json::from_value(stored).map(Fact::Known)).map_err(D::Error::custom)
+}
+
+/// What older facts say of the list: nothing, so that nothing is missing from the universe.
+fn nothing_listed() -> Fact<ListedPackages> {
+    Fact::Known(ListedPackages::new())
+}
+
+fn is_nothing_listed(listed: &Fact<ListedPackages>) -> bool {
+    listed.known().is_some_and(BTreeMap::is_empty)
 }
 
 impl StatusFacts {

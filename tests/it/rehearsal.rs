@@ -11,3 +11,4 @@ mod laws;
 mod quarter;
 mod refusals;
 mod stage;
+mod telling;

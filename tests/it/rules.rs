@@ -1,11 +1,13 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_report;
 mod conda_builds;
 mod culprit;
 mod evidence;
 mod facts;
 mod follow;
+mod forecast;
 mod guard;
 mod ledger;
 mod own_checks;

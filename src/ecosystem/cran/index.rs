@@ -121,7 +121,7 @@ impl Index {
         // Read back, since the text wraps long values, and a reader sees them with these line breaks.
         let records = dcf::read(self.text().as_bytes(), DcfLimits::INDEX).map_err(io::Error::other)?;
         let mut gzip = reproducible_gzip();
-        rds::write_matrix(&records, &mut gzip)?;
+        gzip.write_all(&serialised(&records)?)?;
         gzip.finish()
     }
 
@@ -140,6 +140,13 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// What `PACKAGES.rds` holds for an index of these rows, as they are read: not compressed.
+pub fn serialised(rows: &[DcfRecord]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    rds::write_matrix(rows, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Compresses into memory, with neither a time nor a system in the header.

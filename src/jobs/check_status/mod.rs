@@ -139,7 +139,7 @@ impl CheckStatus {
             staged: look.staged,
             own_checks: look.own_checks,
             r_series: targets.r.clone(),
-            older_r_series: self.distribution.older_series(targets).map_err(RunError::Configuration)?,
+            older_r_series: self.distribution.older_series(&targets.r).map_err(RunError::Configuration)?,
             dependency_rule: self.distribution.policy.dependencies,
             overrides: look.overrides,
             frozen_date: targets.dependency_freeze.to_string(),

@@ -4,11 +4,13 @@ mod decide_stage;
 mod decide_status;
 mod exception;
 mod explain;
+mod forecast;
 mod guard;
 mod history;
 mod place;
 mod sample_state;
 mod service;
+mod snapshot;
 mod token;
 mod upkeep;
 

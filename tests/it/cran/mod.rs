@@ -10,6 +10,7 @@ mod real_r;
 mod serve;
 mod status_looks;
 mod status_scene;
+mod telling;
 mod universe;
 
 use std::path::{Path, PathBuf};

@@ -373,6 +373,14 @@ fn facts_that_were_stored_before_are_read_as_they_were_meant() {
                   "foss": null, "remotes": [], "checks": {"all": []}, "dependencies": [], "newer_failure": null}"#;
     let package: PackageFacts = serde_json::from_str(old).expect("it can be read");
     assert_eq!((package.packed, package.updated, package.failure_url), (None, None, None));
+    let old = r#"{"packages": {}, "cran": {"known": {}}, "builds": {"known": {}}, "advisories": {"known": {"1.0": ["x"]}},
+                  "ledger": {}, "staged": [], "r_series": "4.5", "frozen_date": "2026-04-15"}"#;
+    let facts: StatusFacts = serde_json::from_str(old).expect("it can be read");
+    assert_eq!(facts.listed, Fact::Known(BTreeMap::new()));
+    let advisories = facts.advisories.known().expect("they were known");
+    assert_eq!(advisories["known"]["1.0"], ["x"], "a package may have any name");
+    let stored = serde_json::to_string(&facts).expect("it can be written");
+    assert_eq!(serde_json::from_str::<StatusFacts>(&stored).expect("it can be read again"), facts);
     let old = r#"{"version": "1.0", "commit": null, "published": null, "evidence": "unknown", "issues": [],
                   "unknown": ["CRAN did not answer"]}"#;
     let known: Assessment = serde_json::from_str(old).expect("it can be read");
