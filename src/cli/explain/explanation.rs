@@ -115,7 +115,7 @@ pub(super) struct Interval {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Body {
-    Included { date: Date, member: Member },
+    Included { date: Date, member: Box<Member> },
     LeftOut { date: Date, left_out: LeftOut },
     Recheck { recheck: Box<CaseVerdict> },
     Integrate { integrate: Chosen },
@@ -199,7 +199,7 @@ pub(super) fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
     Ok(match body {
         Body::Channel(verdict) => Said::new(None, verdict.kind.sentence().to_owned(), verdict),
         Body::Included { date, member } => {
-            Said::new(Some(date), VerdictKind::Included.sentence().to_owned(), included(member))
+            Said::new(Some(date), VerdictKind::Included.sentence().to_owned(), included(*member))
         }
         Body::LeftOut { date, left_out } => {
             let sentence = format!("It is not part of the snapshot of {date}.");

@@ -42,7 +42,7 @@ pub fn channel_status(
             cleared: cleared.checks.remove(name).unwrap_or_default(),
             ..found_alone(facts.packages.get(name), found)
         };
-        let from_elsewhere = neighbours.from_elsewhere(name, &findings, &overrides);
+        let from_elsewhere = neighbours.elsewhere(name, &findings, &overrides);
         match overrides.get(name) {
             Some(word) => {
                 assessment.evidence = word.says.evidence();

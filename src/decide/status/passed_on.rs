@@ -97,7 +97,7 @@ impl<'a> Neighbours<'a> {
     }
 
     /// Under `own-checks`: the direct dependencies of a package that fail by themselves, or are not there.
-    pub(super) fn from_elsewhere(
+    pub(super) fn elsewhere(
         &self,
         package: &str,
         findings: &BTreeMap<PackageName, OwnFindings>,
