@@ -17,7 +17,7 @@ use md5::Md5;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::FolderIndex;
+use tidegate::ecosystem::conda::index::{FolderIndex, IndexMemory};
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 
 use made::{Entry, Made, made};
@@ -31,20 +31,21 @@ fn main() -> anyhow::Result<()> {
         return measure(&measurement, Path::new(&channel));
     }
     let packages = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(2000);
-    let folder = tempfile::tempdir()?;
+    let place = tempfile::tempdir()?;
+    let folder = place.path().join("channel");
     let start = Instant::now();
     for number in 0..packages {
         let format = ArchiveFormat::ALL[number % 2];
-        package(number).put(folder.path(), format);
+        package(number).put(&folder, format);
     }
     println!("{packages} packages made in {:.1} s", start.elapsed().as_secs_f64());
     // The file system's clock has to tick before what was just written counts as settled.
     std::thread::sleep(Duration::from_millis(50));
     for measurement in ["floor", "first index", "second index"] {
-        child(measurement, folder.path())?;
+        child(measurement, &folder)?;
     }
-    package(packages).put(folder.path(), ArchiveFormat::Conda);
-    child("index after one change", folder.path())
+    package(packages).put(&folder, ArchiveFormat::Conda);
+    child("index after one change", &folder)
 }
 
 /// A package with ten files that compress about as well as text does.
@@ -70,7 +71,8 @@ fn measure(measurement: &str, channel: &Path) -> anyhow::Result<()> {
     let told = match measurement {
         "floor" => format!("{} bytes read and hashed by one thread", hashed(channel)?),
         _ => {
-            let index = FolderIndex::of_folder(channel, &ArchiveLimits::default())?.write()?;
+            let memory = IndexMemory::in_folder(channel.with_file_name("memory"));
+            let index = FolderIndex::remembering(channel, &ArchiveLimits::default(), &memory)?.write()?;
             let listed: usize = index.iter().map(|subdir| subdir.packages + subdir.packages_conda).sum();
             let read: usize = index.iter().map(|subdir| subdir.read).sum();
             format!("{listed} listed, {read} of them read")

@@ -182,6 +182,8 @@ fn promotion_facts(packages: usize, status: &ChannelStatus, promote: Promote) ->
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
         exceptions: Vec::new(),
+        people: Default::default(),
+        queue: Default::default(),
     }
 }
 

@@ -18,8 +18,9 @@ const REGISTRY: &str = "registry";
 /// List the exact members of a metapackage or suite
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A conda metapackage that pins exact builds is looked up. One with lines such as `q2-types 2023.7.*` is
-solved for the platform, with the other channels given by --channel, in their order.
+    after_help = "A line of a conda metapackage that fits one build of its channel is exact. Where lines such as
+`q2-types 2023.7.*` fit several, the metapackage is solved for the platform, with the other channels given by
+--channel, in their order. One that cannot be installed as a whole is listed with the newest builds, and a note.
 
 A Galaxy suite is listed as its file has it: files rarely pin revisions, and what they leave open stays open. In a
 folder of suites, those within the suite are taken apart as well.
@@ -29,6 +30,8 @@ Examples:
   tidegate destructure https://packages.qiime2.org/qiime2/2024.10/tiny/released \\
     'qiime2-tiny=2024.10' -c https://channels.example.org/forge \\
     --members seed-environment-conda.yml --json
+  tidegate destructure /srv/qiime2/2023.7/staged/core qiime2-core \\
+    --members data.yaml --members conda_build_config.yaml
   tidegate destructure tools-iuc/suites/suite_samtools/repository_dependencies.xml
   tidegate destructure tools-iuc/suites iuc/suite_samtools --lock samtools.yml.lock
   tidegate destructure registry qiime2-tiny=2024.10"
@@ -48,15 +51,16 @@ pub(super) struct Destructure {
     #[arg(short = 'c', long = "channel", value_name = "CHANNEL")]
     channels: Vec<String>,
     /// conda: its members, as names parted by commas, or a file that names them: data.yaml, the catalogue of
-    /// all distributions, or an environment, of which only what lies in its own channel is a member.
+    /// all distributions, or an environment (a seed or solved), of which only what lies in its own channel is a
+    /// member. A conda_build_config.yaml says which versions they have; to be given once for each file.
     /// Otherwise they are its dependencies that lie there
     #[arg(long, value_name = "FILE|NAMES")]
-    members: Option<String>,
+    members: Vec<String>,
     /// conda: names that are no members, parted by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// conda: members that are metapackages themselves, parted by commas. Those in a folder are known by their
-    /// archives, and those that pin exact builds by their lines
+    /// conda: members that are metapackages themselves, parted by commas. Others are known by what they
+    /// install, where they lie in a folder, and by lines that all pin packages of the channel
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     nested: Vec<String>,
     /// conda: the longest time for solving, in seconds
@@ -87,7 +91,7 @@ impl Destructure {
         let of_conda = [
             ("--platform", self.platform.is_some()),
             ("--channel", !self.channels.is_empty()),
-            ("--members", self.members.is_some()),
+            ("--members", !self.members.is_empty()),
             ("--ignore", !self.ignore.is_empty()),
             ("--nested", !self.nested.is_empty()),
         ];

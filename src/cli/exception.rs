@@ -1,5 +1,7 @@
 //! `exception add`: a named person's leave for one package at one version, written into the file that
-//! keeps them.
+//! keeps them. `exception list` shows them.
+
+mod list;
 
 use std::path::Path;
 
@@ -21,12 +23,14 @@ pub(super) struct Exceptions {
 #[derive(Debug, Subcommand)]
 enum What {
     Add(Add),
+    List(list::List),
 }
 
 impl Exceptions {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         match self.what {
             What::Add(add) => add.run(context),
+            What::List(list) => list.run(context),
         }
     }
 }

@@ -10,6 +10,7 @@ mod completions;
 mod decide;
 mod destructure;
 mod error;
+mod events;
 mod exception;
 mod explain;
 mod forecast;
@@ -87,6 +88,7 @@ enum Command {
     Runs(runs::Runs),
     Show(show::Show),
     Explain(explain::Explain),
+    Events(events::Events),
     Forecast(forecast::ShowForecast),
     Replay(replay::Replay),
     Pause(steer::Pause),
@@ -122,6 +124,7 @@ impl Command {
             Self::Runs(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Explain(command) => command.run(context),
+            Self::Events(command) => command.run(context),
             Self::Forecast(command) => command.run(context),
             Self::Replay(command) => command.run(context),
             Self::Pause(command) => command.run(context),

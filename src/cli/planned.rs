@@ -75,6 +75,10 @@ fn promotion(plan: &Plan) -> String {
             Action::Retext { number, title, .. } => {
                 (format!("give pull request #{number} a new text: {title}"), &[][..])
             }
+            Action::Comment { number, commits, .. } => {
+                let packages: Vec<&str> = commits.keys().map(String::as_str).collect();
+                (format!("tell pull request #{number} of newer releases: {}", packages.join(", ")), &[][..])
+            }
             Action::Close { number, title, .. } => {
                 (format!("close pull request #{number}: {title}"), &[][..])
             }

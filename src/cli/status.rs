@@ -10,7 +10,7 @@ use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
 use crate::decide::words::{odd_in_words, own_check_in_words};
-use crate::domain::{ChannelStatus, IssueKind, OddDependencies, OwnCheck, PackageName};
+use crate::domain::{ChannelStatus, IssueKind, OddDependencies, OwnCheck, PackageName, Verdict, VerdictKind};
 use crate::jobs;
 use crate::jobs::sources::names;
 use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
@@ -37,6 +37,23 @@ struct Status {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     own_checks: Vec<Checked>,
     open_pull_requests: Vec<PullRequest>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queue: Vec<Queued>,
+}
+
+/// A package that waits to be proposed.
+#[derive(Serialize)]
+struct Queued {
+    distribution: String,
+    channel: String,
+    /// Its place, from 1.
+    place: usize,
+    package: PackageName,
+    version: Option<String>,
+    /// Since when it waits.
+    since: Option<Timestamp>,
+    /// What it waits for: a whole sentence.
+    why: String,
 }
 
 /// Something that a guard holds.
@@ -90,6 +107,7 @@ impl ShowStatus {
             let odd_dependencies = odd_dependencies(&store, &configuration).await?;
             let own_checks = own_checks(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
+            let queue = queue(&store, &configuration, context.clock.now()).await?;
             Ok(Status {
                 daemon_answers,
                 report,
@@ -98,6 +116,7 @@ impl ShowStatus {
                 odd_dependencies,
                 own_checks,
                 open_pull_requests,
+                queue,
             })
         })?;
         match context.output {
@@ -161,6 +180,41 @@ async fn own_checks(store: &Store, configuration: &Configuration) -> anyhow::Res
         }
     }
     Ok(checked)
+}
+
+/// What waits to be proposed, in its order.
+async fn queue(store: &Store, configuration: &Configuration, now: Timestamp) -> anyhow::Result<Vec<Queued>> {
+    let queued = super::shown::word(VerdictKind::Queued);
+    let mut queue = Vec::new();
+    for (name, distribution) in &configuration.distributions {
+        for channel in &distribution.channels {
+            let since = store.verdicts_since(name, &channel.name, &queued).await?;
+            for (package, row) in store.verdicts_at(name, &channel.name, now).await? {
+                if row.kind != queued {
+                    continue;
+                }
+                let verdict: Verdict = serde_json::from_value(row.body)?;
+                queue.push(Queued {
+                    distribution: name.clone(),
+                    channel: channel.name.clone(),
+                    place: verdict.place.unwrap_or_default(),
+                    since: since.get(&package).copied(),
+                    package,
+                    version: verdict.version,
+                    why: verdict.reason,
+                });
+            }
+        }
+    }
+    queue.sort_by(|a, b| {
+        (&a.distribution, &a.channel, a.place, &a.package).cmp(&(
+            &b.distribution,
+            &b.channel,
+            b.place,
+            &b.package,
+        ))
+    });
+    Ok(queue)
 }
 
 /// What guards hold: changes of a channel's status, and snapshots.
@@ -235,6 +289,15 @@ fn text(status: &Status) -> String {
         let number = open.number.map_or("(not opened yet)".to_owned(), |number| format!("#{number}"));
         let (repository, since) = (plain(&open.repository), open.opened_at);
         text += &format!("  {repository} {number}  {}  since {since}\n", plain(&open.title));
+    }
+    if !status.queue.is_empty() {
+        text += "\nqueue\n";
+    }
+    for Queued { distribution, channel, place, package, version, since, why } in &status.queue {
+        let version = version.as_deref().unwrap_or("?");
+        let since = since.map(|since| format!(" (since {since})")).unwrap_or_default();
+        let words = format!("{package} {version}: {why}");
+        text += &format!("  {distribution}, {channel}, {place}: {}{since}\n", plain(&words));
     }
     text
 }

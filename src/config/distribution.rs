@@ -179,6 +179,17 @@ pub struct Exception {
     pub until: Date,
 }
 
+impl From<&Exception> for FreezeException {
+    fn from(exception: &Exception) -> Self {
+        Self {
+            package: exception.package.clone(),
+            version: exception.version.clone(),
+            by: exception.by.clone(),
+            reason: exception.reason.clone(),
+        }
+    }
+}
+
 /// A distribution whose rules are sound.
 #[derive(Clone, Debug)]
 pub struct Distribution {
@@ -289,14 +300,7 @@ impl Distribution {
     pub fn exceptions_at(&self, at: Timestamp) -> Vec<FreezeException> {
         let today = at.to_zoned(self.calendar.timezone().clone()).date();
         let in_force = self.exceptions.iter().filter(|exception| exception.until >= today);
-        in_force
-            .map(|exception| FreezeException {
-                package: exception.package.clone(),
-                version: exception.version.clone(),
-                by: exception.by.clone(),
-                reason: exception.reason.clone(),
-            })
-            .collect()
+        in_force.map(FreezeException::from).collect()
     }
 
     /// The R before the targeted one, where the policy asks for its checks too.

@@ -20,6 +20,7 @@ mod job;
 mod jobs;
 mod nearest;
 mod policy;
+mod recheck;
 mod recheck_r;
 mod report;
 mod reports_r;
@@ -40,9 +41,10 @@ pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Recheck, Snapshot,
+    Promote, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
+pub use recheck::Recheck;
 pub use recheck_r::{Only, RecheckR};
 pub use report::Report;
 pub use reports_r::{Maintainers, ReportsR};

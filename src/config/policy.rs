@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text_duration::TextDuration;
-use crate::domain::{CheckedR, DependencyRule, EvidencePolicy, StagingModel, Via};
+use crate::domain::{CheckedR, DependencyRule, EvidencePolicy, MergeMethod, StagingModel, Via};
 
 /// Which rules decide, how careful they are, and how changes are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,28 @@ pub struct PullRequestPolicy {
     #[serde(default = "default_max_open")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_open: u32,
+    /// How many pull requests may be opened within any hour; the rest wait for their turn. Default: 20.
+    #[serde(default = "default_max_per_hour")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_per_hour: u32,
+    /// Whether pull requests are opened as drafts. Default: false.
+    #[serde(default)]
+    pub draft: bool,
+    /// How GitHub merges a pull request by itself once everything that its branch requires is there: `merge`,
+    /// `squash` or `rebase`. The repository has to allow auto-merge. Default: it does not.
+    #[serde(default)]
+    pub auto_merge: Option<MergeMethod>,
+    /// Logins that are asked for a review of every pull request. Default: none.
+    #[serde(default)]
+    pub reviewers: Vec<String>,
+    /// Teams of the repository's organisation, by their short names, that are asked too. Default: none.
+    #[serde(default)]
+    pub team_reviewers: Vec<String>,
+    /// The label that a person gives a closed pull request to have the same proposed again.
+    /// Default: `tidegate: propose again`.
+    #[serde(default = "default_propose_again")]
+    #[schemars(length(min = 1, max = 50))]
+    pub propose_again: String,
 }
 
 impl Default for Policy {
@@ -85,7 +107,17 @@ impl Default for Policy {
 
 impl Default for PullRequestPolicy {
     fn default() -> Self {
-        Self { labels: Vec::new(), branch_prefix: default_branch_prefix(), max_open: default_max_open() }
+        Self {
+            labels: Vec::new(),
+            branch_prefix: default_branch_prefix(),
+            max_open: default_max_open(),
+            max_per_hour: default_max_per_hour(),
+            draft: false,
+            auto_merge: None,
+            reviewers: Vec::new(),
+            team_reviewers: Vec::new(),
+            propose_again: default_propose_again(),
+        }
     }
 }
 
@@ -115,4 +147,12 @@ fn default_branch_prefix() -> String {
 
 fn default_max_open() -> u32 {
     20
+}
+
+fn default_max_per_hour() -> u32 {
+    20
+}
+
+fn default_propose_again() -> String {
+    "tidegate: propose again".into()
 }

@@ -12,6 +12,7 @@
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
+//! | `exceptions` | does an exception still count? |
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
@@ -20,13 +21,15 @@
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
-//! | `words`, `conda_words`, `pieces` | how does what was found read? |
+//! | `words`, `conda_words`, `event_words`, `pieces` | how does what was found and done read? |
 
 pub mod admission;
 pub mod build_config;
 pub mod channel_report;
 pub mod conda_words;
 pub mod culprit;
+pub mod event_words;
+pub mod exceptions;
 pub mod forecast;
 pub mod guard;
 pub mod integrate;

@@ -33,6 +33,10 @@ pub struct RecheckFacts {
     /// would pass, with who and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withdrawn: BTreeMap<String, String>,
+    /// The platforms on which the metapackage cannot be installed as a whole, or nobody could tell, and why.
+    /// Each member may be well by itself where two exclude each other.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_whole: BTreeMap<String, String>,
     /// Every member on every platform in every mode, in any order.
     pub cases: Vec<CaseFacts>,
 }
@@ -46,6 +50,9 @@ pub struct CaseFacts {
     pub solved: Solved,
     /// Whether the build's archive carries tests.
     pub carries_tests: bool,
+    /// Why the tests of the build are not known, or cannot be run anywhere; absent where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_tests: Option<String>,
     /// Why no test can be run here; absent where an engine takes them.
     pub untestable: Option<String>,
     /// The tests of this build on this platform in exactly this environment, oldest first.
@@ -101,7 +108,7 @@ pub enum CaseState {
     NoTests,
     /// A test is still wanted.
     Waiting,
-    /// The machine failed each time it was tried.
+    /// Nobody could tell: the machine failed each time it was tried, or its tests are not known.
     Unknown,
 }
 
@@ -175,6 +182,8 @@ pub enum Gate {
     Waiting,
     /// These cases stand in the way.
     Closed(Vec<RecheckCase>),
+    /// Every case is well, but the metapackage cannot be installed as a whole on these platforms.
+    NotWhole(BTreeMap<String, String>),
     /// All is well, but a person has withdrawn these files, for these reasons.
     Withdrawn(BTreeMap<String, String>),
 }
@@ -311,6 +320,10 @@ fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
             (CaseState::Red, Some(TestVerdict::Fail { step, detail: why.clone() }))
         }
         Solved::Unknown(why) => (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() })),
+        Solved::Environment(_) if case.unknown_tests.is_some() => {
+            let why = case.unknown_tests.clone().unwrap_or_default();
+            (CaseState::Unknown, Some(TestVerdict::UnknownTests { why }))
+        }
         Solved::Environment(_) if !case.carries_tests => (CaseState::NoTests, Some(TestVerdict::NoTests)),
         Solved::Environment(_) => match (from_tests(facts, &case.tests), &case.untestable) {
             ((CaseState::Waiting, _), Some(why)) => {
@@ -436,6 +449,7 @@ fn gate(facts: &RecheckFacts, verdicts: &[CaseVerdict]) -> Gate {
     }
     // A metapackage of which nothing is known is not one in which all is well.
     match closed.is_empty() && !verdicts.is_empty() {
+        true if !facts.not_whole.is_empty() => Gate::NotWhole(facts.not_whole.clone()),
         true if !facts.withdrawn.is_empty() => Gate::Withdrawn(facts.withdrawn.clone()),
         true => Gate::Open,
         false => Gate::Closed(closed.into_iter().map(|verdict| verdict.case.clone()).collect()),

@@ -18,7 +18,7 @@ mod recheck;
 mod status;
 mod verdict;
 
-pub use build::{Build, Environment, EnvironmentChange, NOARCH};
+pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
@@ -28,10 +28,10 @@ pub use evidence_override::{EvidenceOverride, OverriddenAs, OverrideWish, Releas
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, ListedPackages, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
-pub use policy::{CheckedR, DependencyRule, EvidencePolicy, StagingModel, Via};
+pub use policy::{CheckedR, DependencyRule, EvidencePolicy, MergeMethod, StagingModel, Via};
 pub use promotion::{
-    Action, Change, ChannelHead, FreezeException, Move, NewContents, Plan, PromotionFacts, ProposalSeen,
-    ProposalState, Release,
+    Action, Change, ChannelHead, FreezeException, HourlyRoom, Move, NewContents, PeoplesDoings,
+    PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
 };
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};

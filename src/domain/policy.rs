@@ -64,3 +64,15 @@ pub enum CheckedR {
     /// The R before that one.
     Oldrelease,
 }
+
+/// How GitHub merges a pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeMethod {
+    /// By a commit with two parents.
+    Merge,
+    /// By one commit with all changes.
+    Squash,
+    /// By its commits on top of the branch.
+    Rebase,
+}

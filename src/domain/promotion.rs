@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -60,8 +61,10 @@ pub enum ProposalState {
     Open,
     /// Merged.
     Merged,
-    /// Closed without being merged.
+    /// Closed without being merged, by a person.
     Closed,
+    /// Closed by tidegate itself, asked for again by a person, or gone: nobody declined anything.
+    Withdrawn,
 }
 
 /// A pull request of tidegate's, as it was seen last.
@@ -83,6 +86,73 @@ pub struct ProposalSeen {
     pub fingerprint: String,
     /// The digest of the text that tidegate gave it last.
     pub text_digest: String,
+    /// Where a person took it over: the newer commits that a comment on it told of last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<PackageName, String>,
+}
+
+/// An open pull request of somebody else that pins packages in the channel as tidegate would.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonsProposal {
+    /// Its number.
+    pub number: u64,
+    /// The packages whose newest release it pins, with the commits of these.
+    pub commits: BTreeMap<PackageName, String>,
+}
+
+/// What people did about the channel that is theirs, and stays as they want it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeoplesDoings {
+    /// Packages that somebody took out of the channel in this cycle though the source lists them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<PackageName>,
+    /// Open pull requests of people that do what tidegate would propose, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<PersonsProposal>,
+    /// Why nobody can tell whether there are more of these; absent where all of them were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// The label by which a person has a closed pull request proposed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propose_again: Option<String>,
+    /// Leave to pass a freeze that has run out, for versions that the channel still holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_exceptions: Vec<FreezeException>,
+}
+
+impl PeoplesDoings {
+    /// True where people did nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How many pull requests may be opened within the hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourlyRoom {
+    /// In any hour.
+    pub most: usize,
+    /// Now, after those that were opened within the last hour.
+    pub left: usize,
+}
+
+/// What is known of the queue of moves that wait to be proposed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFacts {
+    /// There only where it leaves less room than is needed: facts that time alone changes would make every pass
+    /// a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<HourlyRoom>,
+    /// Since when packages wait.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting_since: BTreeMap<PackageName, Timestamp>,
+}
+
+impl QueueFacts {
+    /// True where nothing waits and there is room.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A channel's repository at its head.
@@ -133,6 +203,12 @@ pub struct PromotionFacts {
     pub proposals: Vec<ProposalSeen>,
     /// Leave to pass the freeze that is in force.
     pub exceptions: Vec<FreezeException>,
+    /// What people did about the channel.
+    #[serde(default, skip_serializing_if = "PeoplesDoings::is_empty")]
+    pub people: PeoplesDoings,
+    /// What waits for room.
+    #[serde(default, skip_serializing_if = "QueueFacts::is_empty")]
+    pub queue: QueueFacts,
 }
 
 /// What becomes of a channel's `packages.json`.
@@ -234,6 +310,15 @@ pub enum Action {
         /// The title it ends with.
         title: String,
         /// The body it ends with, which says why, without the hidden marker.
+        body: String,
+    },
+    /// Tell, on a pull request that a person took over, of newer commits: once for each set of them.
+    Comment {
+        /// Its number.
+        number: u64,
+        /// The newer commits, by package.
+        commits: BTreeMap<PackageName, String>,
+        /// The comment, without the hidden marker.
         body: String,
     },
 }

@@ -48,6 +48,11 @@ pub enum TestVerdict {
     },
     /// The package carries no tests. Never a pass.
     NoTests,
+    /// Its tests cannot be read, or not be run here: nothing is known of the package.
+    UnknownTests {
+        /// Why.
+        why: String,
+    },
     /// The machine, the network or the engine failed: nothing is known of the package.
     Infrastructure {
         /// What failed.

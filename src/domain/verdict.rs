@@ -74,6 +74,9 @@ pub struct Verdict {
     pub next: String,
     /// Who has to act for that to happen.
     pub actor: Actor,
+    /// Its place in the queue, from 1, where it waits there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<usize>,
 }
 
 impl VerdictKind {

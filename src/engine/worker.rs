@@ -244,6 +244,7 @@ fn words(verdict: &TestVerdict) -> String {
         TestVerdict::Fail { step, .. } => format!("failed, {step}"),
         TestVerdict::TimedOut { after } => format!("not ended within {after} s"),
         TestVerdict::NoTests => "the package carries no tests".to_owned(),
+        TestVerdict::UnknownTests { why } => format!("not known, since its tests are not: {why}"),
         TestVerdict::Infrastructure { why } => format!("not known, since the machine failed: {why}"),
     }
 }

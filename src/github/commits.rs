@@ -129,7 +129,7 @@ impl GitHub {
         if let Some(error) = answer.errors.first() {
             return Err(match error.kind.as_deref() {
                 Some("STALE_DATA") => CommitRefused::HeadMoved { message: error.message.clone() },
-                _ => CommitRefused::Failed(error.failure(&about)),
+                _ => CommitRefused::Failed(error.write_failure(&about)),
             });
         }
         let oid = oid_at(&answer.data["createCommitOnBranch"]["commit"]["oid"], &about)?;
@@ -167,7 +167,7 @@ impl GitHub {
         match answer.errors.first() {
             None => Ok(commit),
             Some(error) => {
-                let failure = error.failure(&format!("moving {branch} of {repository}"));
+                let failure = error.write_failure(&format!("moving {branch} of {repository}"));
                 self.why_not_moved(repository, branch, expected, commit, failure).await
             }
         }

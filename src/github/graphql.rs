@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ledger::Quota;
 use super::limits::{GraphqlVerdict, Limiter, says_rate_limit};
-use super::transport::{Answer, Unanswered};
+use super::transport::{Answer, PERMISSIONS, Unanswered};
 use crate::failure::Failure;
 
 /// Added to every query, so that each answer says what it cost. It costs nothing itself.
@@ -66,6 +66,19 @@ impl GraphQlError {
         match self.kind.as_deref() {
             Some(_) if !self.is_too_much() => Failure::permanent(message),
             _ => Failure::transient(message),
+        }
+    }
+}
+
+impl GraphQlError {
+    /// The same for whoever wanted to write: what is forbidden there is the operator's to grant.
+    pub(super) fn write_failure(&self, about: &str) -> Failure {
+        match self.kind.as_deref() {
+            Some("FORBIDDEN") => {
+                let hint = Some(PERMISSIONS.to_owned());
+                Failure::Configuration { message: format!("{about}: {self}"), hint }
+            }
+            _ => self.failure(about),
         }
     }
 }

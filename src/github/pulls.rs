@@ -10,10 +10,12 @@ use serde_json::json;
 use super::Lookup;
 use super::client::GitHub;
 use super::commits::written;
+use super::graphql::RATE_LIMIT;
 use super::limits::{Call, Priority};
 use super::names::{BranchName, RepositoryName};
 use super::repository::{PullRequestSeen, PullRequestState};
 use super::transport::Answer;
+use crate::domain::MergeMethod;
 use crate::failure::Failure;
 
 /// GitHub's largest page.
@@ -117,7 +119,8 @@ impl GitHub {
         let path = ["repos", repository.owner(), repository.name(), "pulls"];
         let query = [("state", "all"), ("head", head.as_str())];
         let found: Vec<RestPull> = self.all_pages(&path, &query).await?;
-        let mut pulls = found.into_iter().map(RestPull::seen).collect::<Result<Vec<_>, _>>()?;
+        let seen = |pull: RestPull| pull.seen(repository);
+        let mut pulls = found.into_iter().map(seen).collect::<Result<Vec<_>, _>>()?;
         // A parameter that GitHub did not heed would bring all of them.
         pulls.retain(|pull| pull.head_ref == branch.as_str());
         pulls.sort_by_key(|pull| pull.number);
@@ -167,6 +170,52 @@ impl GitHub {
         let path = format!("/repos/{repository}/issues/{number}/labels");
         let answer = self.write(Call::Create, Method::POST, &path, &json!({ "labels": labels })).await?;
         written::<serde_json::Value>(&answer, &Method::POST).map(drop)
+    }
+
+    /// Asks these people, and these teams of the organisation, for a review. Asking again changes nothing.
+    pub async fn request_reviewers(
+        &self,
+        repository: &RepositoryName,
+        number: u64,
+        reviewers: &[&str],
+        teams: &[&str],
+    ) -> Result<(), Failure> {
+        let path = format!("/repos/{repository}/pulls/{number}/requested_reviewers");
+        let body = json!({ "reviewers": reviewers, "team_reviewers": teams });
+        let answer = self.write(Call::Write, Method::POST, &path, &body).await?;
+        written::<serde_json::Value>(&answer, &Method::POST).map(drop)
+    }
+
+    /// Has GitHub merge a pull request by itself once all that its base requires is there. A repository that
+    /// does not allow that, and a pull request that lacks nothing, are refused.
+    pub async fn enable_auto_merge(
+        &self,
+        repository: &RepositoryName,
+        number: u64,
+        method: MergeMethod,
+    ) -> Result<(), Failure> {
+        const MUTATION: &str = "mutation AutoMerge($input: EnablePullRequestAutoMergeInput!) {\n  \
+            enablePullRequestAutoMerge(input: $input) { clientMutationId }\n}\n";
+        let query = format!(
+            "query PullId($owner: String!, $name: String!, $number: Int!) {{\n  {RATE_LIMIT}\n  \
+             repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{ id }} }}\n}}\n"
+        );
+        let variables = json!({ "owner": repository.owner(), "name": repository.name(), "number": number });
+        let about = format!("auto-merge of pull request {number} of {repository}");
+        let answer = self.graphql(&query, variables, Priority::Action).await?;
+        if let Some(error) = answer.errors.first() {
+            return Err(error.failure(&about));
+        }
+        let id = answer.data["repository"]["pullRequest"]["id"].as_str();
+        let id = id.ok_or_else(|| Failure::permanent(format!("{about}: the pull request is not there")))?;
+        let method = match method {
+            MergeMethod::Merge => "MERGE",
+            MergeMethod::Squash => "SQUASH",
+            MergeMethod::Rebase => "REBASE",
+        };
+        let input = json!({ "pullRequestId": id, "mergeMethod": method });
+        let answer = self.mutate(MUTATION, input).await?;
+        answer.errors.first().map_or(Ok(()), |error| Err(error.write_failure(&about)))
     }
 
     async fn all_pages<T: DeserializeOwned>(
@@ -273,7 +322,7 @@ struct RestLabel {
 }
 
 impl RestPull {
-    fn seen(self) -> Result<PullRequestSeen, Failure> {
+    fn seen(self, repository: &RepositoryName) -> Result<PullRequestSeen, Failure> {
         let number = self.number;
         let malformed =
             |what: String| Failure::permanent(format!("pull request {number}: malformed: {what}"));
@@ -299,7 +348,11 @@ impl RestPull {
             // The list does not say; a single pull request does, once GitHub has worked it out.
             mergeable: None,
             author: self.user.map(|user| user.login),
-            head_repository_owner: self.head.repo.map(|repo| repo.owner.login),
+            // Nobody owns two forks of one repository.
+            from_fork: self
+                .head
+                .repo
+                .is_none_or(|repo| !repo.owner.login.eq_ignore_ascii_case(repository.owner())),
             labels: self.labels.into_iter().map(|label| label.name).collect(),
         })
     }

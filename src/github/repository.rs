@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// The fields of a pull request, for every query that asks for one.
 const PULL_FIELDS: &str = "fragment Pull on PullRequest {
   number title body state isDraft headRefName headRefOid baseRefName mergedAt closedAt createdAt updatedAt
-  mergeable author { login } headRepositoryOwner { login } labels(first: 20) { nodes { name } }
+  mergeable author { login } isCrossRepository labels(first: 20) { nodes { name } }
 }
 ";
 
@@ -25,6 +25,8 @@ const PULL_FIELDS: &str = "fragment Pull on PullRequest {
 pub struct RepositoryView {
     /// Its name today: differs from the one asked for where it was renamed or transferred.
     pub name_with_owner: RepositoryName,
+    /// The login that the token belongs to.
+    pub viewer: String,
     /// The branch that pull requests go to.
     pub default_branch: String,
     /// The commit at the head of that branch.
@@ -79,10 +81,20 @@ pub struct PullRequestSeen {
     pub mergeable: Option<bool>,
     /// Who opened it; `None` for an account that is gone.
     pub author: Option<String>,
-    /// Who owns the repository of its head; `None` where that repository is gone.
-    pub head_repository_owner: Option<String>,
+    /// True where its head lives in another repository, or that one is gone.
+    pub from_fork: bool,
     /// Its labels, up to twenty.
     pub labels: Vec<String>,
+}
+
+impl RepositoryView {
+    /// True for a pull request that the token's own login opened from a branch of the repository itself.
+    /// What others open says nothing of tidegate, whatever they write into it.
+    pub fn is_ours(&self, pull: &PullRequestSeen) -> bool {
+        // The same app is called `name[bot]` in some answers and `name` in others.
+        let plain = |login: &str| login.strip_suffix("[bot]").unwrap_or(login).to_lowercase();
+        !pull.from_fork && pull.author.as_deref().map(plain) == Some(plain(&self.viewer))
+    }
 }
 
 impl GitHub {
@@ -164,7 +176,7 @@ fn view_query(repository: &RepositoryName, files: &[&str]) -> (String, Map<Strin
     let text =
         if files.is_empty() { "" } else { "fragment Text on Blob { text isTruncated isBinary byteSize }\n" };
     let query = format!(
-        "query View($owner: String!, $name: String!{declared}) {{\n  {RATE_LIMIT}\n  \
+        "query View($owner: String!, $name: String!{declared}) {{\n  {RATE_LIMIT}\n  viewer {{ login }}\n  \
          repository(owner: $owner, name: $name) {{\n    nameWithOwner defaultBranchRef {{ name target {{ oid }} }}\n\
          {fields}    pullRequests(first: 100, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{ nodes {{ ...Pull }} }}\n  }}\n}}\n\
          {text}{PULL_FIELDS}"
@@ -199,7 +211,9 @@ fn read_view(
     }
     let pulls =
         node["pullRequests"]["nodes"].as_array().ok_or_else(|| malformed("no list of pull requests"))?;
+    let viewer = answer.data["viewer"]["login"].as_str();
     Ok(RepositoryView {
+        viewer: viewer.ok_or_else(|| malformed("GitHub does not say whose the token is"))?.to_owned(),
         name_with_owner: name.ok_or_else(|| malformed("no name"))?,
         default_branch: branch["name"].as_str().ok_or_else(|| malformed("no default branch"))?.to_owned(),
         head: branch["target"]["oid"]
@@ -236,7 +250,7 @@ struct PullNode {
     updated_at: Timestamp,
     mergeable: String,
     author: Option<Login>,
-    head_repository_owner: Option<Login>,
+    is_cross_repository: bool,
     labels: Option<Labels>,
 }
 
@@ -282,7 +296,7 @@ fn read_pull(node: &Value, about: &str) -> Result<PullRequestSeen, Failure> {
             _ => None,
         },
         author: pull.author.map(|author| author.login),
-        head_repository_owner: pull.head_repository_owner.map(|owner| owner.login),
+        from_fork: pull.is_cross_repository,
         labels: pull.labels.into_iter().flat_map(|labels| labels.nodes).map(|label| label.name).collect(),
     })
 }

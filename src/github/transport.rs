@@ -20,6 +20,8 @@ use crate::tls;
 pub(super) const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// The media type that every request asks for.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.github+json";
+/// What to do where GitHub does not let the token do something.
+pub(super) const PERMISSIONS: &str = "the token lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes";
 /// The version of the REST API that tidegate speaks.
 const API_VERSION: &str = "2022-11-28";
 
@@ -209,10 +211,11 @@ pub(super) fn failure_of(
             message,
             hint: Some("the token is wrong, expired or revoked: issue a new one and store it where `token` points to".into()),
         },
-        403 => Failure::Configuration {
-            message,
-            hint: Some("the token lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes".into()),
-        },
+        403 => Failure::Configuration { message, hint: Some(PERMISSIONS.into()) },
+        // GitHub hides what a token may not write to.
+        404 if *method != Method::GET => Failure::permanent(format!(
+            "{message}: it is gone, or the token may not write there. If it is there: {PERMISSIONS}"
+        )),
         301 | 302 | 307 | 308 => Failure::permanent(format!(
             "{message}: the repository has moved; write its new name where it is configured"
         )),

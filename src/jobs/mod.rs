@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod channel_files;
+mod channel_patches;
 pub mod channel_wishes;
 pub mod check_status;
 mod conda_channels;

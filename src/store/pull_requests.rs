@@ -23,6 +23,8 @@ pub enum PullRequestState {
     Closed,
     /// Open, and somebody else committed to its branch: we leave it alone.
     HandsOff,
+    /// Closed by ourselves, asked for again by a person, or gone: a no to nothing.
+    Withdrawn,
 }
 
 /// One pull request of ours.
@@ -58,6 +60,12 @@ pub struct PullRequest {
     pub updated_at: Timestamp,
     /// When it was merged or closed.
     pub finished_at: Option<Timestamp>,
+    /// True once its labels, reviewers and the like were asked for.
+    #[serde(skip)]
+    pub is_dressed: bool,
+    /// Where a person took it over: the newer commits that a comment on it told of last, by package.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
 }
 
 #[derive(FromRow)]
@@ -82,6 +90,9 @@ struct Row {
     updated_at: Timestamp,
     #[sqlx(try_from = "MaybeMicros")]
     finished_at: Option<Timestamp>,
+    is_dressed: bool,
+    #[sqlx(try_from = "JsonText")]
+    told: Value,
 }
 
 impl TryFrom<Row> for PullRequest {
@@ -92,7 +103,8 @@ impl TryFrom<Row> for PullRequest {
             serde_json::from_value(value)
                 .with_context(|| format!("the packages of {} in {} are damaged", row.branch, row.repository))
         };
-        let (versions, commits) = (by_package(row.versions)?, by_package(row.commits)?);
+        let (versions, commits, told) =
+            (by_package(row.versions)?, by_package(row.commits)?, by_package(row.told)?);
         Ok(Self {
             repository: row.repository,
             branch: row.branch,
@@ -109,6 +121,8 @@ impl TryFrom<Row> for PullRequest {
             opened_at: row.opened_at,
             updated_at: row.updated_at,
             finished_at: row.finished_at,
+            is_dressed: row.is_dressed,
+            told,
         })
     }
 }
@@ -129,13 +143,13 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO pull_request (id, repository, branch, number, key, versions, commits, fingerprint, \
-                 text_digest, state, head_oid, base_oid, title, opened_at, updated_at, finished_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                 text_digest, state, head_oid, base_oid, title, opened_at, updated_at, finished_at, is_dressed, told) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (id) DO UPDATE SET number = excluded.number, key = excluded.key, \
                  versions = excluded.versions, commits = excluded.commits, \
                  fingerprint = excluded.fingerprint, text_digest = excluded.text_digest, state = excluded.state, head_oid = excluded.head_oid, \
                  base_oid = excluded.base_oid, title = excluded.title, updated_at = excluded.updated_at, \
-                 finished_at = excluded.finished_at",
+                 finished_at = excluded.finished_at, is_dressed = excluded.is_dressed, told = excluded.told",
         )
         .bind(known)
         .bind(&pull_request.repository)
@@ -153,6 +167,8 @@ impl Store {
         .bind(Micros(pull_request.opened_at))
         .bind(Micros(pull_request.updated_at))
         .bind(pull_request.finished_at.map(Micros))
+        .bind(pull_request.is_dressed)
+        .bind(serde_json::to_string(&pull_request.told)?)
         .execute(&mut *write)
         .await
         .with_context(|| {
@@ -172,6 +188,19 @@ impl Store {
         )
         .bind(repository)
         .bind(branch)
+        .fetch_optional(&self.pool)
+        .await
+        .with_context(|| format!("cannot read the pull requests of {repository}"))?;
+        row.map(PullRequest::try_from).transpose()
+    }
+
+    /// The pull request with that number.
+    pub async fn pull_request(&self, repository: &str, number: u64) -> anyhow::Result<Option<PullRequest>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT * FROM pull_request WHERE repository = ? AND number = ? ORDER BY id LIMIT 1",
+        )
+        .bind(repository)
+        .bind(i64::try_from(number).context("a pull request with such a number cannot be")?)
         .fetch_optional(&self.pool)
         .await
         .with_context(|| format!("cannot read the pull requests of {repository}"))?;

@@ -122,6 +122,31 @@ impl Store {
         Ok(rows.into_iter().map(|verdict| (verdict.package.clone(), verdict)).collect())
     }
 
+    /// Since when each package of a scope has had verdicts of that kind without a break, whatever else they said.
+    pub async fn verdicts_since(
+        &self,
+        distribution: &str,
+        scope: &str,
+        kind: &str,
+    ) -> anyhow::Result<BTreeMap<String, Timestamp>> {
+        let rows: Vec<(String, Micros)> = sqlx::query_as(
+            "SELECT package, min(since) FROM verdict WHERE distribution = ?1 AND scope = ?2 AND kind = ?3 \
+                 AND package IN (SELECT package FROM verdict WHERE distribution = ?1 AND scope = ?2 \
+                     AND kind = ?3 AND until IS NULL) \
+                 AND since >= coalesce((SELECT max(other.until) FROM verdict AS other \
+                     WHERE other.distribution = ?1 AND other.scope = ?2 AND other.package = verdict.package \
+                     AND other.kind <> ?3), since) \
+             GROUP BY package",
+        )
+        .bind(distribution)
+        .bind(scope)
+        .bind(kind)
+        .fetch_all(&self.pool)
+        .await
+        .with_context(|| format!("cannot read the verdicts of {distribution}/{scope}"))?;
+        rows.into_iter().map(|(package, since)| Ok((package, since.try_into()?))).collect()
+    }
+
     /// The last verdict of that kind on a package in a scope, in force or not.
     pub async fn last_verdict(
         &self,

@@ -11,6 +11,7 @@ mod galaxy;
 mod github_client;
 mod migrations;
 mod planner;
+mod promotion;
 mod rehearsal;
 mod rules;
 mod runner;

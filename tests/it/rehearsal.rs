@@ -2,7 +2,7 @@
 
 mod conda;
 mod crashes;
-mod dice;
+pub mod dice;
 mod faults;
 mod installs;
 mod invented;

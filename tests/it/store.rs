@@ -220,6 +220,8 @@ async fn a_pull_request_gets_its_number_later_and_stays_one() {
         opened_at: hour(1),
         updated_at: hour(1),
         finished_at: None,
+        is_dressed: false,
+        told: BTreeMap::new(),
     };
     store.save_pull_request(&proposal).await.unwrap();
     proposal.number = Some(7);

@@ -10,10 +10,10 @@ use crate::domain::Destructured;
 use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
 use crate::ecosystem::conda::destructure::{
-    Candidate, Declared, DestructureError, DestructureTask, MemberProblem, candidates, destructure,
+    Candidate, Declared, DestructureError, DestructureTask, MalformedDeclaration, MemberProblem, candidates,
+    destructure,
 };
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
-use crate::ecosystem::conda::solve::SolveError;
 use crate::ecosystem::conda::spec::Spec;
 use crate::failure::Failure;
 use crate::tls;
@@ -68,28 +68,36 @@ impl Destructure {
 
     fn declared(&self, spec: &str) -> Result<Declared, CommandError> {
         let metapackage = Spec::lenient(spec).map(|spec| spec.name().to_owned()).unwrap_or_default();
-        let mut declared = match &self.members {
-            None => Declared::default(),
-            Some(given) if names_a_file(given) => {
-                let bytes = given_file::read(Path::new(given))?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| CommandError::invalid(format!("{given} is not text in UTF-8")))?;
-                Declared::from_yaml(&text, &metapackage).map_err(|error| {
-                    CommandError::invalid(format!("{given} does not name members: {error}"))
-                })?
-            }
-            Some(given) => {
-                let names = given.split([',', ' ']).filter(|name| !name.is_empty());
-                let names: BTreeSet<String> = names.map(str::to_lowercase).collect();
-                if names.is_empty() {
-                    return Err(CommandError::invalid("--members names no members"));
-                }
-                Declared { members: Some(names), ..Declared::default() }
-            }
-        };
+        let mut declared = Declared::default();
+        for given in &self.members {
+            let refused = |error: MalformedDeclaration| {
+                CommandError::invalid(format!("{given} does not name members: {error}"))
+            };
+            let more = members_in(given, &metapackage)?.map_err(refused)?;
+            declared = declared.and(more).map_err(refused)?;
+        }
         declared.ignore.extend(self.ignore.iter().map(|name| name.trim().to_lowercase()));
         declared.nested.extend(self.nested.iter().map(|name| name.trim().to_lowercase()));
         Ok(declared)
+    }
+}
+
+/// What one `--members` says.
+fn members_in(
+    given: &str,
+    metapackage: &str,
+) -> Result<Result<Declared, MalformedDeclaration>, CommandError> {
+    if names_a_file(given) {
+        let bytes = given_file::read(Path::new(given))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| CommandError::invalid(format!("{given} is not text in UTF-8")))?;
+        return Ok(Declared::from_yaml(&text, metapackage));
+    }
+    let names = given.split([',', ' ']).filter(|name| !name.is_empty());
+    let names: BTreeSet<String> = names.map(str::to_lowercase).collect();
+    match names.is_empty() {
+        true => Err(CommandError::invalid("--members names no members")),
+        false => Ok(Ok(Declared { members: Some(names), ..Declared::default() })),
     }
 }
 
@@ -163,18 +171,8 @@ fn explained(error: &DestructureError) -> CommandError {
                 false => failed,
             }
         }
-        DestructureError::Unsatisfiable { why, .. } => {
-            let failed = CommandError::failed(message);
-            match why {
-                SolveError::Impossible { conflict: Some((one, other)), .. } => {
-                    failed.hint(format!("`{one}` and `{other}` exclude each other"))
-                }
-                SolveError::TimedOut { .. } => failed.hint("give it more time with --timeout"),
-                SolveError::Impossible { .. } => {
-                    failed.hint("are all channels given that it is installed with? See --channel")
-                }
-                SolveError::Malformed { .. } => failed,
-            }
+        DestructureError::TimedOut { .. } => {
+            CommandError::failed(message).hint("give it more time with --timeout")
         }
         _ => CommandError::failed(message),
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::shown::word;
 use super::change::{self, Before};
 use super::own_checks::{self, ShownCheck};
-use crate::decide::conda_words::{self, Told};
+use crate::decide::conda_words::{self, Against, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
@@ -127,6 +127,8 @@ enum Body {
 struct Chosen {
     choice: Choice,
     why: Option<String>,
+    #[serde(default)]
+    largest: Option<String>,
 }
 
 /// Answers from the store.
@@ -210,7 +212,9 @@ pub(super) fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
             Said::of_build(conda_words::case(&recheck), Some(version))
         }
         Body::Integrate { integrate } => {
-            let told = conda_words::choice(&stored.package, &integrate.choice, integrate.why.as_deref());
+            let largest = integrate.largest;
+            let against = integrate.why.map(|why| Against { why, largest });
+            let told = conda_words::choice(&stored.package, &integrate.choice, against.as_ref());
             let version = integrate.choice.builds.into_values().next().map(|build| build.version);
             Said::of_build(told, version)
         }
@@ -292,6 +296,7 @@ fn included(member: Member) -> Verdict {
         root_causes: Vec::new(),
         next: "Published snapshots never change.".to_owned(),
         actor: Actor::Nobody,
+        place: None,
     }
 }
 
@@ -309,6 +314,7 @@ fn not_included(left_out: LeftOut) -> Verdict {
         root_causes: left_out.root_causes,
         next: "Published snapshots never change; the next one decides anew.".to_owned(),
         actor,
+        place: None,
     }
 }
 

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 
 use super::index::Index;
 use super::proposal::{self, Step};
-use super::verdicts::{Ruling, cannot_determine, hands_off, staying};
+use super::verdicts::{
+    Ruling, by_exception, cannot_determine, change_of_mind, hands_off, removed_by_person, staying,
+};
 use super::{text, verdicts};
 use crate::calendar::{Promote, Targets};
-use crate::decide::stage;
 use crate::decide::words::nothing_against;
+use crate::decide::{ledger, stage};
 use crate::domain::{
-    Action, Actor, Change, Evidence, Fact, Listing, Move, NewContents, PackageName, Plan, PromotionFacts,
-    Verdict, VerdictKind, Via,
+    Action, Actor, Change, Evidence, Fact, FreezeException, Listing, Move, NewContents, PackageName, Plan,
+    PromotionFacts, Verdict, VerdictKind, Via, sort_as_upstream,
 };
 
 /// The one rolling pull request of a distribution under `follow`.
@@ -24,7 +26,7 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
     let change = match facts.point.phase.promote {
         Promote::All => copy(&index),
         Promote::FailingOnly => pin(&index),
-        Promote::None => None,
+        Promote::None => pin_excepted(&index),
     };
     let mut plan = Plan::default();
     let way = change.as_ref().map_or(Way::Committed, |change| way(&index, change, &mut plan));
@@ -54,12 +56,12 @@ fn way(index: &Index<'_>, change: &Change, plan: &mut Plan) -> Way {
         return Way::Committed;
     }
     let key = format!("{}/{ROLLING}", index.facts.to);
-    let body = match change.contents {
-        NewContents::CopyOfSource => text::copy_body(index),
-        NewContents::Rows { .. } => text::pins_body(index, change),
+    let body = match index.facts.point.phase.promote {
+        Promote::All => text::copy_body(index),
+        Promote::FailingOnly | Promote::None => text::pins_body(index, change),
     };
     match proposal::step(index, &key, change, body) {
-        Step::HandsOff(number) => return Way::HandsOff(number),
+        Step::HandsOff(seen) => return Way::HandsOff(seen.number),
         Step::Open(_) if index.is_refused(&key, change) => return Way::Refused,
         Step::Stands => {}
         Step::Act(action) | Step::Open(action) => plan.actions.push(action),
@@ -67,7 +69,8 @@ fn way(index: &Index<'_>, change: &Change, plan: &mut Plan) -> Way {
     Way::Proposed
 }
 
-/// The dependency freeze: community's list, byte by byte, whenever it differs.
+/// The dependency freeze: community's list, byte by byte, whenever it differs. Rows that people pinned or took
+/// out stay theirs; then the others are brought up to date one by one.
 fn copy(index: &Index<'_>) -> Option<Change> {
     let facts = index.facts;
     let targets = wanted_targets(facts);
@@ -75,8 +78,25 @@ fn copy(index: &Index<'_>) -> Option<Change> {
     if lost || (facts.head.listings == facts.source && targets.is_none()) {
         return None;
     }
+    let theirs = |listing: &&Listing| index.is_theirs(&listing.package);
+    let contents = if facts.source.iter().chain(&facts.head.listings).any(|listing| theirs(&listing)) {
+        let differs = |listing: &&Listing| index.held(&listing.package) != Some(*listing);
+        let gone = |listing: &&Listing| index.source(&listing.package).is_none();
+        let mut set: Vec<Listing> =
+            facts.source.iter().filter(|listing| !theirs(listing) && differs(listing)).cloned().collect();
+        set.sort_by(|a, b| a.package.cmp(&b.package));
+        let leaving = facts.head.listings.iter().filter(|listing| !theirs(listing) && gone(listing));
+        let mut removed: Vec<PackageName> = leaving.map(|listing| listing.package.clone()).collect();
+        removed.sort();
+        if set.is_empty() && removed.is_empty() && targets.is_none() {
+            return None;
+        }
+        NewContents::Rows { set, removed }
+    } else {
+        NewContents::CopyOfSource
+    };
     Some(Change {
-        contents: NewContents::CopyOfSource,
+        contents,
         targets,
         moves: Vec::new(),
         title: text::copy_title(facts),
@@ -88,13 +108,33 @@ fn copy(index: &Index<'_>) -> Option<Change> {
 fn pin(index: &Index<'_>) -> Option<Change> {
     let facts = index.facts;
     let staged = stage::stage_candidates(&facts.head.listings, &pinnable(index));
-    let set: Vec<Listing> =
+    let mut set: Vec<Listing> =
         staged.into_iter().filter(|listing| index.held(&listing.package) != Some(listing)).collect();
-    let targets = wanted_targets(facts);
+    let leaves = excepted(index);
+    set.retain(|listing| !leaves.contains_key(&listing.package));
+    let mut moves = moves(facts, &set);
+    set.extend(leaves.values().map(|(listing, _)| listing.clone()));
+    moves.extend(leaves.into_values().map(|(_, moved)| moved));
+    sort_as_upstream(&mut set);
+    moves.sort_by_cached_key(|moved| (moved.package.to_lowercase(), moved.package.clone()));
+    pins(facts, set, moves, wanted_targets(facts))
+}
+
+/// After the snapshot: only what an exception lets pass.
+fn pin_excepted(index: &Index<'_>) -> Option<Change> {
+    let (set, moves) = excepted(index).into_values().unzip();
+    pins(index.facts, set, moves, None)
+}
+
+fn pins(
+    facts: &PromotionFacts,
+    set: Vec<Listing>,
+    moves: Vec<Move>,
+    targets: Option<Targets>,
+) -> Option<Change> {
     if set.is_empty() && targets.is_none() {
         return None;
     }
-    let moves = moves(facts, &set);
     Some(Change {
         message: text::commit_message(&moves, &[]),
         contents: NewContents::Rows { set, removed: Vec::new() },
@@ -102,6 +142,48 @@ fn pin(index: &Index<'_>) -> Option<Change> {
         title: text::pins_title(facts, &moves),
         moves,
     })
+}
+
+/// What a named person's leave pins though the phase would not: the newest release, where it has just the
+/// version, or else what staging's universe built of that version.
+fn excepted(index: &Index<'_>) -> BTreeMap<PackageName, (Listing, Move)> {
+    let facts = index.facts;
+    let one = |leave: &FreezeException| {
+        let (package, version) = (leave.package.as_str(), leave.version.as_str());
+        let source = index.source(package)?;
+        let commit = leave_commit(index, package, version)?;
+        let held = index.held_version(package).filter(|_| index.pin(package).is_some());
+        let rises = held.is_none_or(|held| ledger::rises(Some(held), Some(version)));
+        let refused = facts.via == Via::PullRequest && index.refused(package, &commit).is_some();
+        if index.pin(package) == Some(&commit) || !rises || refused {
+            return None;
+        }
+        let moved = Move {
+            package: package.to_owned(),
+            from_version: held.map(str::to_owned),
+            to_version: version.to_owned(),
+            to_commit: commit.clone(),
+            url: source.url.clone(),
+            why: by_exception(leave),
+        };
+        Some((package.to_owned(), (Listing { branch: Some(commit), ..source.clone() }, moved)))
+    };
+    index.exceptions().filter_map(one).collect()
+}
+
+/// The commit of the only version that an exception is good for. It dies with the next version, and does not
+/// pass the light checks.
+fn leave_commit(index: &Index<'_>, package: &str, version: &str) -> Option<String> {
+    match index.release(package) {
+        Some(Fact::Known(Some(release))) => {
+            (release.version == version && release.problems.is_empty()).then(|| release.commit.clone())
+        }
+        _ => {
+            let built = index.facts.status.known()?.packages.get(package)?;
+            let same = built.version.as_deref() == Some(version);
+            same.then(|| built.commit.clone()).flatten()
+        }
+    }
 }
 
 /// Commits that may be pinned: upstream asks for no issue of any kind, `guarded` for evidence that
@@ -157,22 +239,28 @@ fn verdict(index: &Index<'_>, package: &str, moved: Option<&Move>, way: Way) -> 
     if facts.point.phase.promote == Promote::All {
         return while_following(index, package, way);
     }
+    if let Some(moved) = moved {
+        let next = match facts.point.phase.promote {
+            Promote::None => format!("{} holds it from then on", facts.to),
+            _ => format!("it is part of the snapshot of {} from then on", facts.targets.snapshot),
+        };
+        return moving(way, &moved.why, &next).on_move(moved);
+    }
+    if index.source(package).is_none() {
+        return dropped(index, package);
+    }
     if index.held(package).is_none() {
         let reason = format!("it joined {} after the dependency freeze", facts.from);
         let next = format!("it enters {} with the next cycle, on {}", facts.to, facts.point.next_cycle);
         return Ruling::new(VerdictKind::Frozen, Actor::Nobody, &reason, &next).on_held(index, package);
-    }
-    if let Some(moved) = moved {
-        let next = format!("it is part of the snapshot of {} from then on", facts.targets.snapshot);
-        return moving(way, &moved.why, &next).on_move(moved);
     }
     if index.pin(package).is_some() {
         return staged(index, package);
     }
     if let Some(number) = refused(index, package) {
         let reason = format!("pull request #{number} was closed without being merged");
-        let next = "its next version is proposed again; to have this one, reopen that pull request";
-        return Ruling::new(VerdictKind::Refused, Actor::Moderators, &reason, next).on_held(index, package);
+        let next = format!("its next version is proposed again; to have this one, {}", change_of_mind(index));
+        return Ruling::new(VerdictKind::Refused, Actor::Moderators, &reason, &next).on_held(index, package);
     }
     if facts.point.phase.promote == Promote::FailingOnly {
         return staying(index, package, VerdictKind::Current);
@@ -193,6 +281,12 @@ fn while_following(index: &Index<'_>, package: &str, way: Way) -> Verdict {
         return cannot_determine(&format!("{from} lists no package at all")).on_held(index, package);
     }
     match (index.source(package), index.held(package)) {
+        (_, None) if index.is_theirs(package) => removed_by_person(index).on_held(index, package),
+        (_, Some(_)) if index.is_theirs(package) => {
+            let next = format!("{to} keeps it there until somebody takes the pin away");
+            Ruling::new(VerdictKind::HandsOff, Actor::Moderators, "a person set the pin", &next)
+                .on_held(index, package)
+        }
         (Some(_), Some(_)) => staying(index, package, VerdictKind::Current),
         (_, None) => {
             let next = format!("{to} builds it then");
@@ -210,6 +304,18 @@ fn while_following(index: &Index<'_>, package: &str, way: Way) -> Verdict {
             Ruling::new(VerdictKind::Gone, Actor::Moderators, &reason, &next).on_held(index, package)
         }
     }
+}
+
+/// A package that the source dropped after the dependency freeze: its row stays for this cycle.
+fn dropped(index: &Index<'_>, package: &str) -> Verdict {
+    let facts = index.facts;
+    let held = match index.pin(package) {
+        Some(_) => format!("{} holds it at one commit for this cycle", facts.to),
+        None => format!("{} keeps its row for this cycle", facts.to),
+    };
+    let reason = format!("{} does not list it any more, and {held}", facts.from);
+    let next = format!("it leaves {} with the next cycle, on {}", facts.to, facts.point.next_cycle);
+    Ruling::new(VerdictKind::Gone, Actor::Moderators, &reason, &next).on_held(index, package)
 }
 
 /// A package that the change moves. `then` says what comes after the move.

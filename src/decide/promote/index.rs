@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::decide::standing::Standing;
 use crate::domain::{
-    Assessment, Change, Fact, FreezeException, Listing, PackageName, PromotionFacts, ProposalSeen,
+    Assessment, Change, Fact, FreezeException, Listing, Move, PackageName, PromotionFacts, ProposalSeen,
     ProposalState, Release,
 };
 use crate::github::RepositoryName;
@@ -20,7 +20,7 @@ pub struct Index<'a> {
     open: BTreeMap<&'a str, &'a ProposalSeen>,
     proposed: BTreeMap<(&'a str, &'a str), &'a ProposalSeen>,
     refused: BTreeMap<(&'a str, &'a str), u64>,
-    packages_in: HashMap<String, usize>,
+    by_people: BTreeMap<(&'a str, &'a str), u64>,
 }
 
 /// What the facts say of one package.
@@ -41,7 +41,7 @@ impl<'a> Index<'a> {
             open: BTreeMap::new(),
             proposed: BTreeMap::new(),
             refused: BTreeMap::new(),
-            packages_in: HashMap::new(),
+            by_people: BTreeMap::new(),
         };
         for exception in &facts.exceptions {
             let place = index.exceptions.entry((&exception.package, &exception.version)).or_insert(exception);
@@ -49,8 +49,11 @@ impl<'a> Index<'a> {
                 *place = exception;
             }
         }
-        for listing in &facts.source {
-            *index.packages_in.entry(plain_address(&listing.url)).or_default() += 1;
+        for theirs in &facts.people.proposals {
+            for (package, commit) in &theirs.commits {
+                let number = index.by_people.entry((package, commit)).or_insert(theirs.number);
+                *number = theirs.number.min(*number);
+            }
         }
         let mut proposals: Vec<&ProposalSeen> = facts.proposals.iter().collect();
         proposals.sort_by_key(|seen| seen.number);
@@ -69,7 +72,7 @@ impl<'a> Index<'a> {
                 self.proposed.extend(moves.map(|moved| (moved, seen)));
             }
             ProposalState::Closed => self.refused.extend(moves.map(|moved| (moved, seen.number))),
-            ProposalState::Merged => {}
+            ProposalState::Merged | ProposalState::Withdrawn => {}
         }
     }
 
@@ -116,9 +119,31 @@ impl<'a> Index<'a> {
         self.packages().into_iter().filter(leaves).map(str::to_owned).collect()
     }
 
-    /// Leave for exactly this release to pass a freeze.
-    pub fn exception(&self, package: &str, release: &Release) -> Option<&'a FreezeException> {
-        self.exceptions.get(&(package, release.version.as_str())).copied()
+    /// Leave for exactly this version to pass a freeze.
+    pub fn exception(&self, package: &str, version: &str) -> Option<&'a FreezeException> {
+        self.exceptions.get(&(package, version)).copied()
+    }
+
+    /// All leave to pass a freeze, by package and version.
+    pub fn exceptions(&self) -> impl Iterator<Item = &'a FreezeException> {
+        self.exceptions.values().copied()
+    }
+
+    /// True where a person took the package out of the channel.
+    pub fn is_removed(&self, package: &str) -> bool {
+        self.facts.people.removed.contains(package)
+    }
+
+    /// True where the package's row, or that it has none, is a person's doing that a copy has to leave alone.
+    /// `faithful` knows no such thing.
+    pub fn is_theirs(&self, package: &str) -> bool {
+        let pinned = self.facts.pinned_by_person.contains(package) && self.pin(package).is_some();
+        self.facts.guarded && (pinned || (self.is_removed(package) && self.held(package).is_none()))
+    }
+
+    /// The pull request of a person that moves a package to this commit; the oldest one.
+    pub fn proposed_by_person(&self, package: &str, commit: &str) -> Option<u64> {
+        self.by_people.get(&(package, commit)).copied()
     }
 
     /// The open proposal with this key.
@@ -169,15 +194,26 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The key of the proposal that moves this package by itself: its own, or its repository's where
-    /// that holds several packages, since one release carries them all. No package's name has a
-    /// hyphen, so the two never meet.
-    pub fn proposal_key(&self, package: &str, url: &str) -> String {
-        match self.packages_in.get(&plain_address(url)) {
-            Some(2..) => format!("{}/{}", self.facts.to, repository_key(url)),
-            _ => format!("{}/{package}", self.facts.to),
+    /// The key of a new proposal that moves the packages of one commit: the package's, or the repository's
+    /// where it moves several. No package's name has a hyphen, so the two never meet; and where another
+    /// open one has the key, the commit tells them apart.
+    pub fn proposal_key(&self, moves: &[Move]) -> String {
+        let to = &self.facts.to;
+        let key = match moves {
+            [] => format!("{to}/nothing"),
+            [one] => format!("{to}/{}", one.package),
+            [first, ..] => format!("{to}/{}", repository_key(&first.url)),
+        };
+        match (self.open(&key), moves.first()) {
+            (Some(_), Some(first)) => format!("{key}-{}", first.to_commit.get(..10).unwrap_or("other")),
+            _ => key,
         }
     }
+}
+
+/// The repository and commit that released a move: packages of both move together.
+pub fn origin(moved: &Move) -> (String, String) {
+    (plain_address(&moved.url), moved.to_commit.clone())
 }
 
 fn rows(facts: &PromotionFacts) -> HashMap<&str, Row<'_>> {

@@ -9,6 +9,7 @@ mod follow;
 mod index;
 mod pinned;
 mod proposal;
+mod removals;
 mod text;
 mod verdicts;
 
@@ -16,12 +17,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Plan, PromotionFacts, StagingModel};
 
+pub use removals::Listed;
+
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {
-    match facts.staging {
+    let mut plan = match facts.staging {
         StagingModel::Pinned => pinned::promote(facts),
         StagingModel::Follow => follow::promote(facts),
-    }
+    };
+    verdicts::tell_of_exceptions(facts, &mut plan);
+    plan
 }
 
 /// The digest by which a pull request's text is recognised: the first 16 hexadecimal digits of the

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::bundle;
-use super::index::Index;
-use super::verdicts::{Ruling, cannot_determine, staying};
+use super::index::{Index, origin};
+use super::verdicts::{Ruling, by_exception, cannot_determine, removed_by_person, staying};
 use crate::calendar::Promote;
 use crate::decide::ledger;
 use crate::decide::words::cleared_in_words;
@@ -21,22 +21,52 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
     let index = Index::new(facts);
     let mut plan = Plan::default();
     let mut wanted: BTreeMap<PackageName, Move> = BTreeMap::new();
+    let mut healthy = Vec::new();
     for package in index.packages() {
         match consider(&index, package) {
-            Ok(moved) => {
+            Ok(Wish { moved, freeze: None }) => {
                 wanted.insert(package.to_owned(), moved);
             }
+            Ok(Wish { moved, freeze: Some(verdict) }) => healthy.push((moved, verdict)),
             Err(verdict) => {
                 plan.verdicts.insert(package.to_owned(), *verdict);
             }
         }
     }
+    come_along(healthy, &mut wanted, &mut plan);
     bundle::decide(&index, wanted, &mut plan);
     plan
 }
 
+/// A move that the rules of one package allow, or that only the freeze of healthy packages forbids.
+struct Wish {
+    moved: Move,
+    freeze: Option<Box<Verdict>>,
+}
+
+/// What one commit released moves together: healthy packages that the freeze keeps still come along with one
+/// that may move by the very same commit.
+fn come_along(healthy: Vec<(Move, Box<Verdict>)>, wanted: &mut BTreeMap<PackageName, Move>, plan: &mut Plan) {
+    let mut leaders: BTreeMap<(String, String), PackageName> = BTreeMap::new();
+    for moved in wanted.values() {
+        leaders.entry(origin(moved)).or_insert_with(|| moved.package.clone());
+    }
+    for (moved, verdict) in healthy {
+        match leaders.get(&origin(&moved)) {
+            Some(leader) => {
+                let why =
+                    format!("the same commit releases {leader}, which may move, and they belong together");
+                wanted.insert(moved.package.clone(), Move { why, ..moved });
+            }
+            None => {
+                plan.verdicts.insert(moved.package, *verdict);
+            }
+        }
+    }
+}
+
 /// Decides for one package whether it wants to move. Every way out is one rule.
-fn consider(index: &Index<'_>, package: &str) -> Result<Move, Box<Verdict>> {
+fn consider(index: &Index<'_>, package: &str) -> Result<Wish, Box<Verdict>> {
     let facts = index.facts;
     if facts.source.is_empty() {
         // A distribution without a package does not exist: its list was lost.
@@ -48,21 +78,28 @@ fn consider(index: &Index<'_>, package: &str) -> Result<Move, Box<Verdict>> {
     if index.pin(package) == Some(release.commit.as_str()) {
         return Err(Box::new(staying(index, package, VerdictKind::Current)));
     }
+    if index.is_removed(package) && index.exception(package, &release.version).is_none() {
+        return Err(Box::new(removed_by_person(index).on_release(release)));
+    }
     if let Some(verdict) = pinned_by_person(index, package, release) {
         return Err(Box::new(verdict));
     }
     if let Some(verdict) = inadmissible(index, package, release) {
         return Err(Box::new(verdict));
     }
-    let why = may_move(index, package, release)?;
-    Ok(Move {
+    let (why, freeze) = match may_move(index, package, release)? {
+        Ok(why) => (why, None),
+        Err(frozen) => (String::new(), Some(frozen)),
+    };
+    let moved = Move {
         package: package.to_owned(),
         from_version: index.held_version(package).map(str::to_owned),
         to_version: release.version.clone(),
         to_commit: release.commit.clone(),
         url: source.url.clone(),
         why,
-    })
+    };
+    Ok(Wish { moved, freeze })
 }
 
 fn newest_release<'a>(index: &Index<'a>, package: &str) -> Result<&'a Release, Box<Verdict>> {
@@ -84,7 +121,8 @@ fn newest_release<'a>(index: &Index<'a>, package: &str) -> Result<&'a Release, B
 /// known to be higher may take its place. Leave for exactly this release is a person's word too.
 fn pinned_by_person(index: &Index<'_>, package: &str, release: &Release) -> Option<Verdict> {
     let facts = index.facts;
-    let theirs = facts.pinned_by_person.contains(package) && index.exception(package, release).is_none();
+    let theirs =
+        facts.pinned_by_person.contains(package) && index.exception(package, &release.version).is_none();
     let free = facts.point.phase.promote == Promote::All;
     let held = index.held_version(package);
     if !theirs || (free && held.is_some() && ledger::rises(held, Some(&release.version))) {
@@ -121,40 +159,45 @@ fn inadmissible(index: &Index<'_>, package: &str, release: &Release) -> Option<V
 }
 
 /// The freeze rule: why a release may move, as one clause. What may be promoted in a phase is the
-/// calendar's word; a named exception lets one version pass.
-fn may_move(index: &Index<'_>, package: &str, release: &Release) -> Result<String, Box<Verdict>> {
+/// calendar's word; a named exception lets one version pass. The inner verdict is that on a healthy package,
+/// which may still come along with another.
+fn may_move(
+    index: &Index<'_>,
+    package: &str,
+    release: &Release,
+) -> Result<Result<String, Box<Verdict>>, Box<Verdict>> {
     let facts = index.facts;
     let standing = index.standing(package);
-    match (facts.point.phase.promote, index.exception(package, release)) {
-        (Promote::All, _) => Ok(format!(
+    let why = match (facts.point.phase.promote, index.exception(package, &release.version)) {
+        (Promote::All, _) => format!(
             "every newer admissible release is promoted until the candidate freeze begins on {}",
             facts.targets.candidate_freeze
-        )),
-        (_, Some(exception)) => Ok(format!(
-            "an exception by {} lets this version pass the freeze ({})",
-            exception.by, exception.reason
-        )),
-        (Promote::None, None) => Err(frozen(index, package, release, "nothing moves until the next cycle")),
+        ),
+        (_, Some(exception)) => by_exception(exception),
+        (Promote::None, None) => {
+            return Err(frozen(index, package, release, "nothing moves until the next cycle"));
+        }
         (Promote::FailingOnly, None) if index.held(package).is_none() => {
-            Err(frozen(index, package, release, "no new package enters in the candidate freeze"))
+            return Err(frozen(index, package, release, "no new package enters in the candidate freeze"));
         }
         (Promote::FailingOnly, None) => match standing.evidence() {
             Evidence::Failing if standing.fails_by_itself() => {
-                Ok(format!("what {} holds now fails: {}", facts.to, standing.in_words()))
+                format!("what {} holds now fails: {}", facts.to, standing.in_words())
             }
-            Evidence::Failing => Ok(standing.in_words()),
+            Evidence::Failing => standing.in_words(),
             Evidence::Passing => {
                 let cleared = standing.assessment().and_then(cleared_in_words);
                 let cleared = cleared.map(|cleared| format!(": {cleared}")).unwrap_or_default();
                 let reason =
                     format!("it is healthy, and the candidate freeze keeps healthy packages still{cleared}");
-                Err(frozen(index, package, release, &reason))
+                return Ok(Err(frozen(index, package, release, &reason)));
             }
             Evidence::Pending | Evidence::Unknown => {
-                Err(Box::new(staying(index, package, VerdictKind::Current)))
+                return Err(Box::new(staying(index, package, VerdictKind::Current)));
             }
         },
-    }
+    };
+    Ok(Ok(why))
 }
 
 /// A release that has to wait; unless it was proposed before the freeze, and that pull request is

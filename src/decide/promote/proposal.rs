@@ -2,13 +2,13 @@
 //! alone.
 
 use super::index::Index;
-use super::text_digest;
-use crate::domain::{Action, Change, ProposalSeen};
+use super::{text, text_digest};
+use crate::domain::{Action, Change, Move, ProposalSeen};
 
 /// What becomes of the pull request for a change.
-pub enum Step {
+pub enum Step<'a> {
     /// A person committed to its branch.
-    HandsOff(u64),
+    HandsOff(&'a ProposalSeen),
     /// It stands as it should.
     Stands,
     /// It is open, and this brings it there.
@@ -18,7 +18,7 @@ pub enum Step {
 }
 
 /// The step that brings the proposal `key` to `change`, with `body` as its text.
-pub fn step(index: &Index<'_>, key: &str, change: &Change, body: String) -> Step {
+pub fn step<'a>(index: &Index<'a>, key: &str, change: &Change, body: String) -> Step<'a> {
     let propose = |update: Option<&ProposalSeen>, body: String| Action::Propose {
         key: key.to_owned(),
         update: update.map(|seen| seen.number),
@@ -27,7 +27,7 @@ pub fn step(index: &Index<'_>, key: &str, change: &Change, body: String) -> Step
     };
     match index.open(key) {
         None => Step::Open(propose(None, body)),
-        Some(seen) if seen.touched => Step::HandsOff(seen.number),
+        Some(seen) if seen.touched => Step::HandsOff(seen),
         Some(seen) if seen.conflicting || seen.fingerprint != change.fingerprint(&index.facts.source) => {
             Step::Act(propose(Some(seen), body))
         }
@@ -39,4 +39,19 @@ pub fn step(index: &Index<'_>, key: &str, change: &Change, body: String) -> Step
             body,
         }),
     }
+}
+
+/// The comment on a pull request that a person took over, where there are newer releases than it has and than
+/// were told there.
+pub fn tell(index: &Index<'_>, seen: &ProposalSeen, change: &Change) -> Option<Action> {
+    let is_news = |moved: &&Move| {
+        let is = |known: Option<&String>| known == Some(&moved.to_commit);
+        !is(seen.commits.get(&moved.package)) && !is(seen.told.get(&moved.package))
+    };
+    let news: Vec<&Move> = change.moves.iter().filter(is_news).collect();
+    (!news.is_empty()).then(|| Action::Comment {
+        number: seen.number,
+        commits: news.iter().map(|moved| (moved.package.clone(), moved.to_commit.clone())).collect(),
+        body: text::newer_comment(index, &news),
+    })
 }

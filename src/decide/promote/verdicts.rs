@@ -1,10 +1,15 @@
 //! Verdicts, put together from a ruling and what it is about.
 
+use std::collections::BTreeSet;
+
 use super::index::Index;
 use crate::calendar::Promote;
 use crate::decide::standing::Standing;
 use crate::decide::words::{counted, listed, nothing_against, release_in_words, sentence};
-use crate::domain::{Actor, Evidence, HeldUntil, Move, PackageName, Release, Verdict, VerdictKind};
+use crate::domain::{
+    Actor, Evidence, FreezeException, HeldUntil, Move, PackageName, Plan, PromotionFacts, Release, Verdict,
+    VerdictKind,
+};
 
 /// A decision with its words, still without the version it is about.
 pub struct Ruling {
@@ -53,7 +58,7 @@ impl Ruling {
 
     fn on(self, version: Option<String>, commit: Option<String>) -> Verdict {
         let Self { kind, actor, reason, next, root_causes } = self;
-        Verdict { kind, version, commit, reason, root_causes, next, actor }
+        Verdict { kind, version, commit, reason, root_causes, next, actor, place: None }
     }
 }
 
@@ -108,12 +113,87 @@ pub fn hands_off(number: u64) -> Ruling {
     Ruling::new(VerdictKind::HandsOff, Actor::Moderators, &reason, "that pull request is theirs to finish")
 }
 
-/// A move that waits for room among the open pull requests.
-pub fn queued(index: &Index<'_>) -> Ruling {
-    let most = counted(index.facts.max_open, "pull request");
-    let reason = format!("at most {most} may be open at once, and that many are");
-    let next = "it is proposed as soon as one of the open pull requests is merged or closed";
-    Ruling::new(VerdictKind::Queued, Actor::Moderators, &reason, next)
+/// A move that waits for room among the open pull requests, at a place in the queue.
+pub fn queued(index: &Index<'_>, place: usize) -> Ruling {
+    let facts = index.facts;
+    let full = index.open_count() >= facts.max_open;
+    let (reason, actor, next) = match facts.queue.hourly {
+        Some(hourly) if !full => {
+            let most = counted(hourly.most, "pull request");
+            (
+                format!("at most {most} may be opened within an hour"),
+                Actor::Nobody,
+                "it is proposed once the last ones are an hour old",
+            )
+        }
+        _ => {
+            let most = counted(facts.max_open, "pull request");
+            (
+                format!("at most {most} may be open at once, and that many are"),
+                Actor::Moderators,
+                "it is proposed as soon as one of the open pull requests is merged or closed",
+            )
+        }
+    };
+    let reason = format!("{reason}; its place in the queue is {place}");
+    Ruling::new(VerdictKind::Queued, actor, &reason, next)
+}
+
+/// Why a version moves that an exception lets pass: one clause.
+pub fn by_exception(exception: &FreezeException) -> String {
+    format!("an exception by {} lets this version pass the freeze ({})", exception.by, exception.reason)
+}
+
+/// A move that a person proposes already.
+pub fn proposed_by_person(number: u64) -> Ruling {
+    let reason = format!("pull request #{number}, which somebody else opened, pins this very version");
+    let next = "it moves once that one is merged, and tidegate opens none beside it";
+    Ruling::new(VerdictKind::Proposed, Actor::Moderators, &reason, next)
+}
+
+/// A package that a person took out of the channel.
+pub fn removed_by_person(index: &Index<'_>) -> Ruling {
+    let facts = index.facts;
+    let reason = format!("a person took it out of {}", facts.to);
+    let next = format!(
+        "it stays out until somebody puts it back, or the next cycle begins on {}",
+        facts.point.next_cycle
+    );
+    Ruling::new(VerdictKind::HandsOff, Actor::Moderators, &reason, &next)
+}
+
+/// How a declined version comes to be proposed after all.
+pub fn change_of_mind(index: &Index<'_>) -> String {
+    match &index.facts.people.propose_again {
+        Some(label) => format!("reopen that pull request or give it the label {label:?}"),
+        None => "reopen that pull request".to_owned(),
+    }
+}
+
+/// Adds to the verdicts on what the channel holds by an exception whose that was. In the phase in which
+/// everything may move no exception is needed.
+pub fn tell_of_exceptions(facts: &PromotionFacts, plan: &mut Plan) {
+    if facts.point.phase.promote == Promote::All {
+        return;
+    }
+    let pinned: BTreeSet<&str> = facts
+        .head
+        .listings
+        .iter()
+        .filter(|listing| listing.pin().is_some())
+        .map(|listing| listing.package.as_str())
+        .collect();
+    let mut leaves: Vec<_> = facts.exceptions.iter().chain(&facts.people.past_exceptions).collect();
+    leaves.sort_by_key(|leave| (&leave.package, &leave.version, &leave.by, &leave.reason));
+    for leave in leaves {
+        let holds = facts.held_versions.get(&leave.package) == Some(&leave.version);
+        let Some(verdict) = plan.verdicts.get_mut(&leave.package) else { continue };
+        if holds && pinned.contains(leave.package.as_str()) && verdict.kind != VerdictKind::Moves {
+            let (to, version) = (&facts.to, &leave.version);
+            let words = format!("{to} holds {version} by an exception of {} ({})", leave.by, leave.reason);
+            verdict.reason = format!("{} {}", verdict.reason, sentence(&words));
+        }
+    }
 }
 
 fn fate_of_healthy(index: &Index<'_>) -> String {

@@ -97,7 +97,7 @@ fn headline(facts: &SummaryFacts<'_>) -> String {
     let members: BTreeSet<&str> = facts.verdicts.iter().map(|v| v.case.member.name.as_str()).collect();
     let holding: BTreeSet<&str> = match facts.gate {
         Gate::Closed(cases) => cases.iter().map(|case| case.member.name.as_str()).collect(),
-        Gate::Open | Gate::Waiting | Gate::Withdrawn(_) => BTreeSet::new(),
+        Gate::Open | Gate::Waiting | Gate::NotWhole(_) | Gate::Withdrawn(_) => BTreeSet::new(),
     };
     match facts.gate {
         Gate::Open => format!(
@@ -105,6 +105,16 @@ fn headline(facts: &SummaryFacts<'_>) -> String {
             counted(members.len(), "member")
         ),
         Gate::Waiting => format!("**{metapackage} waits** for tests that go on."),
+        Gate::NotWhole(platforms) => {
+            let told =
+                platforms.iter().map(|(platform, why)| format!("- {}: {}\n", name(platform), escape(why)));
+            format!(
+                "**{metapackage} does not pass**: nothing speaks against its {} one by one, but they cannot be \
+                 installed together.\n\n{}",
+                counted(members.len(), "member"),
+                told.collect::<String>().trim_end()
+            )
+        }
         Gate::Withdrawn(files) => {
             let told = files.iter().map(|(file, why)| format!("- {}, {}\n", name(file), escape(why)));
             format!(

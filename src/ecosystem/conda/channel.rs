@@ -153,8 +153,18 @@ impl ChannelIndex {
     }
 
     pub(super) fn newest_record(&self, spec: &Spec, platform: &str) -> Option<&RepoDataRecord> {
-        let fits = |record: &&RepoDataRecord| is_for(record, platform);
-        self.accepted(spec).filter(fits).max_by(|a, b| preference(a, b))
+        self.fitting(spec, platform).into_iter().next()
+    }
+
+    /// The builds for the platform (or for all platforms) that the spec accepts, the best first.
+    pub(super) fn fitting(&self, spec: &Spec, platform: &str) -> Vec<&RepoDataRecord> {
+        let name = BTreeSet::from([spec.name().to_owned()]);
+        let own = (platform != NOARCH).then_some(platform);
+        let named = own.into_iter().chain([NOARCH]).flat_map(|subdir| self.records_named(subdir, &name));
+        let mut fitting: Vec<&RepoDataRecord> =
+            named.filter(|record| !is_revoked(record) && spec.accepts(record)).collect();
+        fitting.sort_by(|a, b| preference(b, a));
+        fitting
     }
 
     /// What it has of a package in the sub-directory.
@@ -188,11 +198,6 @@ fn is_revoked(record: &RepoDataRecord) -> bool {
 /// Whether a letter may stand in a package's name.
 fn is_of_a_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
-}
-
-/// Whether the record can be installed on the platform.
-fn is_for(record: &RepoDataRecord, platform: &str) -> bool {
-    [platform, NOARCH].contains(&record.package_record.subdir.as_str())
 }
 
 /// The order of two records of one package: the better one is the greater one. Ends with the file, so

@@ -61,6 +61,18 @@ pub enum SolveError {
     },
 }
 
+impl SolveError {
+    /// Why, in one clause where two specs alone exclude each other.
+    pub fn in_short(&self) -> String {
+        match self {
+            Self::Impossible { conflict: Some((one, other)), .. } => {
+                format!("`{one}` and `{other}` exclude each other")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 impl<'a> SolveTask<'a> {
     /// Nothing yet, of these channels for this platform; a minute at most.
     pub fn new(channels: &'a [ChannelIndex], platform: &'a str) -> Self {

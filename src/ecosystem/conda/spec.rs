@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 
 use rattler_conda_types::{
     EqualityOperator, MatchSpec, Matches as _, PackageName, PackageNameMatcher, ParseMatchSpecOptions,
-    RepoDataRecord, RepodataRevision, StringMatcher, Version, VersionSpec,
+    RepoDataRecord, RepodataRevision, StrictRangeOperator, StringMatcher, Version, VersionSpec,
 };
 
 use crate::domain::Build;
@@ -82,6 +82,17 @@ impl Spec {
     pub(super) fn is_exact(&self) -> bool {
         matches!(self.0.version, Some(VersionSpec::Exact(EqualityOperator::Equals, _)))
             && matches!(self.0.build, Some(StringMatcher::Exact(_)))
+    }
+
+    /// Whether it names a version, whole or by how it begins: `2023.7.0`, `2023.7.*`.
+    pub(super) fn names_version(&self) -> bool {
+        matches!(
+            self.0.version,
+            Some(
+                VersionSpec::Exact(EqualityOperator::Equals, _)
+                    | VersionSpec::StrictRange(StrictRangeOperator::StartsWith, _)
+            )
+        )
     }
 
     /// Whether it holds under a condition only (`[when=…]`).

@@ -5,8 +5,14 @@
 //! for the channel's head is decided anew on the new head.
 
 mod act;
+mod comment;
+mod commit;
+mod dress;
+mod failures;
 mod observe;
+mod people;
 mod proposals;
+mod propose;
 mod recovery;
 
 use std::sync::Arc;

@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::people::Channels;
 use super::recovery::TakenOver;
 use super::{Promote, json, proposals};
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{
-    ChannelHead, ChannelStatus, EvidencePolicy, Fact, Listing, PackageName, PromotionFacts, Release,
-    StagingModel,
+    ChannelHead, ChannelStatus, EvidencePolicy, Fact, FreezeException, Listing, PackageName, PromotionFacts,
+    Release, StagingModel,
 };
-use crate::ecosystem::cran::files::{ConfigFile, read_snapshot};
+use crate::ecosystem::cran::files::{ConfigFile, PackagesFile, read_snapshot};
 use crate::github::{Oid, RepositoryName, RepositoryView};
 use crate::jobs::channel_files::{self, PACKAGES};
 use crate::jobs::check_status::SeenUniverse;
@@ -37,6 +38,12 @@ pub struct Observed {
     pub digest: String,
     /// The source channel's `packages.json`, byte by byte.
     pub source_text: String,
+    /// The channel's own, with all that its rows hold.
+    pub channel_file: PackagesFile,
+    /// The channel's files as they are.
+    pub texts: BTreeMap<String, Option<String>>,
+    /// The login that the token belongs to.
+    pub viewer: String,
     /// The channel's repository.
     pub repository: RepositoryName,
     /// Its default branch.
@@ -65,7 +72,8 @@ impl Promote {
         let source = channel_files::parse_listings(from_repository, Some(&source_text))?.listings;
         let open = proposals::open_numbers(&self.services.store, repository).await?;
         let view = self.services.github()?.view(repository, &[PACKAGES, CONFIG, SNAPSHOT], &open).await?;
-        let head = read_head(repository, &view)?;
+        let channel_file = channel_files::parse_listings(repository, text_of(&view, PACKAGES))?;
+        let head = read_head(&view, channel_file.listings.clone());
         let taken_over = self.recover(repository, &view, context, now).await?;
         let proposals = self.sync_proposals(repository, &view, context, now).await?;
         let status = self.status(now).await?;
@@ -76,6 +84,11 @@ impl Promote {
         for (key, receipt) in &taken_over.done {
             self.services.store.finish(key, receipt, now).await?;
         }
+        let channels =
+            Channels { repository, view: &view, head: &head.listings, source: &source, releases: &releases };
+        let mut people = self.people(&channels, &proposals, &point, now).await?;
+        people.past_exceptions = self.past_exceptions(&entries, now);
+        let queue = self.queue(&channels, &proposals, now).await?;
         let facts = PromotionFacts {
             distribution: self.distribution.name.clone(),
             from: self.settings.from.clone(),
@@ -94,6 +107,8 @@ impl Promote {
             held_versions: held_versions(&entries),
             pinned_by_person: pinned_by_person(&entries),
             proposals,
+            people,
+            queue,
         };
         let bytes = json(&facts)?;
         let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -102,10 +117,25 @@ impl Promote {
             bytes,
             digest,
             source_text,
+            channel_file,
+            texts: view.files,
+            viewer: view.viewer,
             repository: repository.clone(),
             default_branch: view.default_branch,
             head: view.head,
         })
+    }
+
+    /// Exceptions that have run out whose versions the channel still holds.
+    fn past_exceptions(&self, entries: &[ChannelEntry], now: Timestamp) -> Vec<FreezeException> {
+        let in_force = self.distribution.exceptions_at(now);
+        let holds = |leave: &FreezeException| {
+            entries
+                .iter()
+                .any(|entry| entry.package == leave.package && entry.version.as_ref() == Some(&leave.version))
+        };
+        let all = self.distribution.exceptions.iter().map(FreezeException::from);
+        all.filter(|leave| holds(leave) && !in_force.contains(leave)).collect()
     }
 
     async fn status(&self, now: Timestamp) -> anyhow::Result<Fact<ChannelStatus>> {
@@ -114,13 +144,16 @@ impl Promote {
     }
 
     /// The newest release of every listed package. `follow` pins what staging's universe built, so it
-    /// needs none.
+    /// needs only those of packages that an exception names.
     async fn releases(
         &self,
         source: &[Listing],
         now: Timestamp,
     ) -> anyhow::Result<BTreeMap<PackageName, Fact<Option<Release>>>> {
-        if self.distribution.policy.staging == StagingModel::Follow {
+        let leaves = self.distribution.exceptions_at(now);
+        let excepted = |package: &str| leaves.iter().any(|leave| leave.package == package);
+        let follows = self.distribution.policy.staging == StagingModel::Follow;
+        if follows && leaves.is_empty() {
             return Ok(BTreeMap::new());
         }
         let (store, max_age) = (&self.services.store, self.distribution.policy.max_age.get());
@@ -133,7 +166,8 @@ impl Promote {
             Ok(_) => self.tagged_release(&seen, listing, now),
             Err(_) => built_release(&universe, listing),
         };
-        Ok(source.iter().map(|listing| (listing.package.clone(), release(listing))).collect())
+        let asked = source.iter().filter(|listing| !follows || excepted(&listing.package));
+        Ok(asked.map(|listing| (listing.package.clone(), release(listing))).collect())
     }
 
     fn tagged_release(
@@ -265,13 +299,13 @@ fn built_release(universe: &Fact<SeenUniverse>, listing: &Listing) -> Fact<Optio
     }))
 }
 
-fn read_head(repository: &RepositoryName, view: &RepositoryView) -> Result<ChannelHead, RunError> {
-    let text = |file: &str| view.files.get(file).and_then(Option::as_deref);
-    Ok(ChannelHead {
-        commit: view.head.to_string(),
-        listings: channel_files::parse_listings(repository, text(PACKAGES))?.listings,
-        targets: written_targets(text(CONFIG), text(SNAPSHOT)),
-    })
+fn text_of<'v>(view: &'v RepositoryView, file: &str) -> Option<&'v str> {
+    view.files.get(file).and_then(Option::as_deref)
+}
+
+fn read_head(view: &RepositoryView, listings: Vec<Listing>) -> ChannelHead {
+    let targets = written_targets(text_of(view, CONFIG), text_of(view, SNAPSHOT));
+    ChannelHead { commit: view.head.to_string(), listings, targets }
 }
 
 /// The dates that a channel's files give; none where one is missing, malformed or they disagree.

@@ -51,12 +51,9 @@ impl Promote {
         let mut rows: BTreeMap<u64, PullRequest> =
             known.into_iter().filter_map(|row| Some((row.number?.try_into().ok()?, row))).collect();
         for seen in &view.pulls {
-            if !seen.head_ref.starts_with(self.distribution.policy.pull_request.branch_prefix.as_str()) {
-                continue;
-            }
             let (row, known) = match rows.entry(seen.number) {
                 Entry::Occupied(known) => (known.into_mut(), true),
-                Entry::Vacant(unknown) => match adopted(repository, seen, now) {
+                Entry::Vacant(unknown) => match self.lost(repository, view, seen, now) {
                     Some(row) => (unknown.insert(row), false),
                     None => continue,
                 },
@@ -65,11 +62,38 @@ impl Promote {
             self.bring_up_to_date(repository, row, seen, now).await?;
             self.keep(row, before.as_ref(), context, now).await?;
         }
+        for number in &view.missing_pulls {
+            let Some(row) = rows.get_mut(number) else { continue };
+            let before = row.clone();
+            row.state = PullRequestState::Withdrawn;
+            row.finished_at = Some(now);
+            self.keep(row, Some(&before), context, now).await?;
+        }
         for (number, row) in rows {
             let seen = view.pulls.iter().find(|seen| seen.number == number);
             proposals.push(as_decided_on(number, row, seen));
         }
         Ok(proposals)
+    }
+
+    /// The row of a pull request of ours that the store does not know. What a stranger opened, or what comes
+    /// from another repository, is never ours, whatever its branch is called and its text says.
+    fn lost(
+        &self,
+        repository: &RepositoryName,
+        view: &RepositoryView,
+        seen: &PullRequestSeen,
+        now: Timestamp,
+    ) -> Option<PullRequest> {
+        let prefix = self.distribution.policy.pull_request.branch_prefix.as_str();
+        let ours = view.is_ours(seen) && seen.head_ref.starts_with(prefix);
+        ours.then(|| adopted(repository, seen, now)).flatten()
+    }
+
+    /// True where a person gave a closed pull request the label that asks for the same again.
+    fn is_wanted_again(&self, seen: &PullRequestSeen) -> bool {
+        let label = &self.distribution.policy.pull_request.propose_again;
+        seen.labels.iter().any(|known| known.to_lowercase() == label.to_lowercase())
     }
 
     async fn bring_up_to_date(
@@ -81,6 +105,11 @@ impl Promote {
     ) -> Result<(), RunError> {
         let finished = match seen.state {
             SeenState::Merged => Some((PullRequestState::Merged, seen.merged_at)),
+            // Closed by ourselves stays so.
+            SeenState::Closed if row.state == PullRequestState::Withdrawn => return Ok(()),
+            SeenState::Closed if self.is_wanted_again(seen) => {
+                Some((PullRequestState::Withdrawn, seen.closed_at))
+            }
             SeenState::Closed => Some((PullRequestState::Closed, seen.closed_at)),
             SeenState::Open => None,
         };
@@ -88,6 +117,7 @@ impl Promote {
             Some((state, at)) => {
                 row.state = state;
                 row.finished_at = Some(at.unwrap_or(now));
+                return Ok(());
             }
             None if seen.head_oid.as_str() == row.head_oid => row.state = PullRequestState::Open,
             None if self.pushed_by_us(repository, seen).await? => {
@@ -96,6 +126,7 @@ impl Promote {
             }
             None => row.state = PullRequestState::HandsOff,
         }
+        row.finished_at = None;
         Ok(())
     }
 
@@ -114,11 +145,14 @@ impl Promote {
         let action = match (row.state, before.map(|before| before.state)) {
             (PullRequestState::Merged, _) => Some("merged"),
             (PullRequestState::Closed, _) => Some("closed"),
+            (PullRequestState::Withdrawn, Some(PullRequestState::Closed)) => Some("wanted-again"),
+            (PullRequestState::Withdrawn, _) => Some("gone"),
             (PullRequestState::HandsOff, _) => Some("touched"),
             (PullRequestState::Open, None) => Some("adopted"),
-            (PullRequestState::Open, Some(PullRequestState::Merged | PullRequestState::Closed)) => {
-                Some("reopened")
-            }
+            (
+                PullRequestState::Open,
+                Some(PullRequestState::Merged | PullRequestState::Closed | PullRequestState::Withdrawn),
+            ) => Some("reopened"),
             // A push of an interrupted pass: the pass that completes it tells of it.
             (PullRequestState::Open, Some(_)) => None,
         };
@@ -137,10 +171,19 @@ impl Promote {
         repository: &RepositoryName,
         seen: &PullRequestSeen,
     ) -> Result<bool, RunError> {
-        let Ok(branch) = seen.head_ref.parse::<BranchName>() else { return Ok(false) };
+        Ok(self.key_at_head(repository, seen).await?.is_some())
+    }
+
+    /// The key in tidegate's trailer at the head of a pull request, where there is one.
+    pub(super) async fn key_at_head(
+        &self,
+        repository: &RepositoryName,
+        seen: &PullRequestSeen,
+    ) -> Result<Option<String>, RunError> {
+        let Ok(branch) = seen.head_ref.parse::<BranchName>() else { return Ok(None) };
         match self.services.github()?.branch_head(repository, &branch).await {
-            Lookup::Found(head) => Ok(marker::key_of_commit(&head.message).is_some()),
-            Lookup::Absent { .. } => Ok(false),
+            Lookup::Found(head) => Ok(marker::key_of_commit(&head.message).map(str::to_owned)),
+            Lookup::Absent { .. } => Ok(None),
             Lookup::Failed(failure) => Err(failure.into()),
         }
     }
@@ -169,6 +212,8 @@ pub(super) fn adopted(
         opened_at: seen.created_at,
         updated_at: now,
         finished_at: None,
+        is_dressed: true,
+        told: BTreeMap::new(),
     })
 }
 
@@ -180,12 +225,14 @@ fn as_decided_on(number: u64, row: PullRequest, seen: Option<&PullRequestSeen>) 
             PullRequestState::Open | PullRequestState::HandsOff => ProposalState::Open,
             PullRequestState::Merged => ProposalState::Merged,
             PullRequestState::Closed => ProposalState::Closed,
+            PullRequestState::Withdrawn => ProposalState::Withdrawn,
         },
         touched: row.state == PullRequestState::HandsOff,
         conflicting: seen.is_some_and(|seen| seen.mergeable == Some(false)),
         commits: row.commits,
         fingerprint: row.fingerprint,
         text_digest: row.text_digest,
+        told: row.told,
     }
 }
 

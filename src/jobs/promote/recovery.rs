@@ -9,16 +9,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Promote;
-use super::act::{CommitReceipt, ProposalReceipt};
+use super::commit::CommitReceipt;
 use super::proposals::{self, Marker};
+use super::propose::ProposalReceipt;
 use crate::daemon::{RunContext, RunError};
 use crate::domain::{Change, PackageName};
-use crate::github::{BranchName, Lookup, RepositoryName, RepositoryView, marker};
-use crate::store::{Action, NewEvent};
+use crate::github::{
+    BranchName, Lookup, PullRequestState as SeenState, RepositoryName, RepositoryView, marker,
+};
+use crate::store::{Action, NewEvent, PullRequestState};
 
 /// The kinds of actions in the journal.
 pub const COMMIT: &str = "commit";
 pub const PROPOSE: &str = "propose";
+pub const CLOSE: &str = "close";
+pub const COMMENT: &str = "comment";
 
 /// What a commit is meant to do, as the journal keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,23 +64,81 @@ impl Promote {
     ) -> Result<TakenOver, RunError> {
         let mut taken_over = TakenOver::default();
         for action in self.interrupted(repository).await? {
-            if action.kind == COMMIT {
-                let intent: CommitIntent =
-                    serde_json::from_value(action.intent.clone()).map_err(anyhow::Error::from)?;
-                taken_over.commits.extend(intent.commits.iter().map(|(package, commit)| {
-                    ((package.clone(), commit.clone()), intent.versions.get(package).cloned())
-                }));
-                if let Some(receipt) = self.find_commit(&action, repository, view).await? {
-                    let event = self.commit_event(&intent, &receipt, context, now)?;
-                    self.services.store.add_event(&event).await?;
-                    let receipt = serde_json::to_value(&receipt).map_err(anyhow::Error::from)?;
-                    taken_over.done.insert(action.key, receipt);
-                }
-            } else {
-                self.recover_proposal(&action, repository, view, context, now).await?;
+            match action.kind.as_str() {
+                CLOSE => self.recover_closing(&action, repository, view, context, now).await?,
+                COMMENT => self.recover_comment(&action, repository, view, now).await?,
+                PROPOSE => self.recover_proposal(&action, repository, view, context, now).await?,
+                _ => self.recover_commit(action, repository, view, &mut taken_over, context, now).await?,
             }
         }
         Ok(taken_over)
+    }
+
+    async fn recover_commit(
+        &self,
+        action: Action,
+        repository: &RepositoryName,
+        view: &RepositoryView,
+        taken_over: &mut TakenOver,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let intent: CommitIntent =
+            serde_json::from_value(action.intent.clone()).map_err(anyhow::Error::from)?;
+        taken_over.commits.extend(intent.commits.iter().map(|(package, commit)| {
+            ((package.clone(), commit.clone()), intent.versions.get(package).cloned())
+        }));
+        if let Some(receipt) = self.find_commit(&action, repository, view).await? {
+            let event = self.commit_event(&intent, &receipt, context, now)?;
+            self.services.store.add_event(&event).await?;
+            let receipt = serde_json::to_value(&receipt).map_err(anyhow::Error::from)?;
+            taken_over.done.insert(action.key, receipt);
+        }
+        Ok(())
+    }
+
+    /// A pull request that the interrupted pass closed: by tidegate, and no person.
+    async fn recover_closing(
+        &self,
+        action: &Action,
+        repository: &RepositoryName,
+        view: &RepositoryView,
+        context: &RunContext,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let store = &self.services.store;
+        let number = action.intent["number"].as_u64().unwrap_or_default();
+        let closed = view.pulls.iter().find(|seen| seen.number == number && seen.state == SeenState::Closed);
+        let (Some(seen), Some(mut row)) = (closed, store.pull_request(repository.as_str(), number).await?)
+        else {
+            return Ok(());
+        };
+        row.state = PullRequestState::Withdrawn;
+        row.finished_at = Some(seen.closed_at.unwrap_or(now));
+        row.updated_at = now;
+        store.add_event(&proposals::event(&row, "closed", context, now)).await?;
+        store.save_pull_request(&row).await?;
+        store.finish(&action.key, &action.intent, now).await?;
+        Ok(())
+    }
+
+    /// A comment that the interrupted pass wrote.
+    async fn recover_comment(
+        &self,
+        action: &Action,
+        repository: &RepositoryName,
+        view: &RepositoryView,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
+        let number = action.intent["number"].as_u64().unwrap_or_default();
+        let Some(id) = self.find_comment(repository, number, &action.key, &view.viewer).await? else {
+            return Ok(());
+        };
+        let commits =
+            serde_json::from_value(action.intent["commits"].clone()).map_err(anyhow::Error::from)?;
+        self.remember_told(repository, number, &commits).await?;
+        self.services.store.finish(&action.key, &serde_json::json!({ "comment": id }), now).await?;
+        Ok(())
     }
 
     /// Ends in the journal what the pass that is now done did not want any more.
@@ -93,7 +156,7 @@ impl Promote {
     async fn interrupted(&self, repository: &RepositoryName) -> anyhow::Result<Vec<Action>> {
         let mut actions = self.services.store.open_actions().await?;
         actions.retain(|action| {
-            [COMMIT, PROPOSE].contains(&action.kind.as_str())
+            [COMMIT, PROPOSE, CLOSE, COMMENT].contains(&action.kind.as_str())
                 && action.key.starts_with(&format!("{}/{repository}/", action.kind))
         });
         Ok(actions)
@@ -149,7 +212,13 @@ impl Promote {
         let store = &self.services.store;
         let known = store.pull_requests(repository.as_str()).await?;
         for seen in &view.pulls {
-            if !marker::parse(&seen.body).is_some_and(|facts| proposes(action, repository, facts)) {
+            let marked = marker::parse(&seen.body).is_some_and(|facts| proposes(action, repository, facts));
+            if !marked || seen.from_fork {
+                continue;
+            }
+            // Whoever opened it: the commit at its head is the very one that was meant to be pushed.
+            if !view.is_ours(seen) && self.key_at_head(repository, seen).await?.as_ref() != Some(&action.key)
+            {
                 continue;
             }
             let Some(mut row) = proposals::adopted(repository, seen, now) else { continue };
@@ -161,7 +230,7 @@ impl Promote {
                     if self.pushed_by_us(repository, seen).await? {
                         row.head_oid = seen.head_oid.to_string();
                     }
-                    self.label(repository, seen.number).await?;
+                    row.is_dressed = false;
                     store.add_event(&proposals::event(&row, "opened", context, seen.created_at)).await?;
                     store.save_pull_request(&row).await?;
                 }

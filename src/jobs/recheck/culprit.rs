@@ -4,7 +4,6 @@
 //! A mixture is an exact environment, so it is tested, and known again, like any other one: a search that
 //! was cut off goes on from the rows of its tests, and what was tested already is not tested again.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -17,7 +16,6 @@ use crate::daemon::{RunContext, RunError};
 use crate::decide::culprit::{Outcome, mixture};
 use crate::decide::recheck::{RecheckFacts, RecheckPlan, WantedMixture, mixture_outcome, recheck};
 use crate::domain::{Build, Environment, Solved};
-use crate::ecosystem::conda::package_tests::PackageTests;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveTask, solution};
 use crate::ecosystem::conda::spec::exact_spec;
@@ -103,7 +101,7 @@ impl Recheck {
         if !is_there {
             return Ok(Err(Outcome::Unsolvable));
         }
-        let tests = tests_of(&self.archive(member)?).await?;
+        let Ok(tests) = self.tests_of(member).await? else { return Ok(Err(Outcome::Unknown)) };
         let pins = mixture.environment.builds().filter(|build| build.name != member.name).map(exact_spec);
         let wanted: Vec<String> = specs(member, &tests).into_iter().chain(pins).collect();
         let (indexes, platform) = (Arc::clone(&channels.indexes), mixture.platform.clone());
@@ -131,9 +129,4 @@ fn mixture_of(wanted: &WantedMixture, facts: &RecheckFacts) -> Option<Mixture> {
     let environment = mixture(green, red, &wanted.taken);
     let member = environment.build(&wanted.case.member.name)?.clone();
     Some(Mixture { member, environment, platform: wanted.case.platform.clone() })
-}
-
-async fn tests_of(archive: &Path) -> anyhow::Result<PackageTests> {
-    let tests = PackageTests::of_archive(archive).await;
-    tests.with_context(|| format!("cannot read the tests of {}", archive.display()))
 }

@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::settled::Settled;
-use super::{Pass, Services, conda_channels, planned_only};
+use super::{Pass, Services, channel_patches, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words;
@@ -34,6 +34,7 @@ use crate::decide::recheck::{
     Blamed, CaseFacts, CaseState, CaseVerdict, Gate, PastTest, RecheckFacts, RecheckPlan, recheck,
 };
 use crate::domain::{Build, Environment, RecheckCase, Solved};
+use crate::ecosystem::conda::solve::SolveError;
 use crate::store::VerdictRow;
 use observe::{Seen, SeenCase};
 
@@ -66,6 +67,9 @@ impl JobWork for Recheck {
 impl Recheck {
     async fn recheck(&self, context: &RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
+        if self.pass == Pass::Full {
+            channel_patches::renew(services, distribution, &self.settings.to).await?;
+        }
         let channels =
             conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
@@ -109,11 +113,12 @@ impl Recheck {
             self.publish(&seen, context).await?;
         }
         self.tell(&settled, &channels, context).await?;
-        // What the machine failed at is tried again, whether anything changes outside or not.
-        let settled = plan.verdicts.iter().all(|verdict| {
+        // What nobody could tell is tried again, whether anything changes outside or not.
+        let told = plan.verdicts.iter().all(|verdict| {
             let broken = verdict.suspected.as_ref().is_some_and(|one| one.why == GaveUp::MachineFailed);
             verdict.state != CaseState::Unknown && !broken
         });
+        let settled = told && seen.not_whole.values().all(|why| matches!(why, SolveError::Impossible { .. }));
         self.settled().remember(if settled { &channels.digest } else { "" }, now).await?;
         Ok(done)
     }
@@ -126,6 +131,8 @@ impl Recheck {
     ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
         let before = self.verdicts_before(context.nominal).await?;
         let withdrawn = self.withdrawn(seen).await?;
+        let not_whole: BTreeMap<String, String> =
+            seen.not_whole.iter().map(|(platform, why)| (platform.clone(), why.in_short())).collect();
         loop {
             let mut cases = Vec::with_capacity(seen.cases.len());
             for case in &seen.cases {
@@ -138,6 +145,7 @@ impl Recheck {
                 infrastructure_attempts: INFRASTRUCTURE_ATTEMPTS,
                 without_tests: self.distribution.without_tests.clone(),
                 withdrawn: withdrawn.clone(),
+                not_whole: not_whole.clone(),
                 cases,
             };
             let plan = recheck(&facts);
@@ -156,17 +164,19 @@ impl Recheck {
     ) -> Result<CaseFacts, RunError> {
         let case = &seen.case;
         let tests = match &seen.solved {
-            Solved::Environment(environment) => {
+            Solved::Environment(environment) if seen.tests.is_ok() => {
                 let fingerprint = environment.fingerprint();
                 self.past_tests(&case.member, &case.platform, &fingerprint, context).await?
             }
-            Solved::Impossible(_) | Solved::Unknown(_) => Vec::new(),
+            // An environment without what its tests need is not the one in which it was tested.
+            Solved::Environment(_) | Solved::Impossible(_) | Solved::Unknown(_) => Vec::new(),
         };
         let before = before.get(&format!("{}/{}", scope(case), case.member.name));
         Ok(CaseFacts {
             case: case.clone(),
             solved: seen.solved.clone(),
-            carries_tests: seen.carries_tests,
+            carries_tests: seen.tests.as_ref().is_ok_and(|tests| !tests.is_empty()),
+            unknown_tests: seen.tests.as_ref().err().cloned(),
             untestable: self.untestable(&case.platform),
             tests,
             last_green: self.last_green(case).await?,

@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub metapackage: Build,
     /// The metapackage and its members on all platforms, each file once.
     pub builds: Vec<Build>,
+    /// The platforms on which the metapackage could not be solved for as a whole, and why.
+    pub not_whole: BTreeMap<String, SolveError>,
     /// Every member on every platform in every mode.
     pub cases: Vec<SeenCase>,
 }
@@ -37,8 +39,12 @@ pub(super) struct SeenCase {
     /// The exact files, where there is an environment.
     pub solution: Option<Solution>,
     pub solved: Solved,
-    pub carries_tests: bool,
+    pub tests: Known,
 }
+
+/// The tests of a member, or why they are not known. That is nobody's fault, and keeps nobody else from
+/// being tested.
+pub(super) type Known = Result<Arc<PackageTests>, String>;
 
 /// A metapackage on one platform.
 struct OnPlatform {
@@ -71,14 +77,15 @@ impl Recheck {
             };
             apart.push(OnPlatform { platform: platform.to_owned(), metapackage, members });
         }
-        let requires = self.requirements(&apart).await?;
-        let cases = self.solve_all(channels, &apart, &requires).await?;
+        let tests = self.tests(&apart).await?;
+        let cases = self.solve_all(channels, &apart, &tests).await?;
+        let not_whole = not_whole(channels, &apart).await?;
         let mut builds: Vec<Build> =
             apart.iter().flat_map(|one| one.members.iter().chain([&one.metapackage])).cloned().collect();
         builds.sort();
         builds.dedup();
         let first = apart.into_iter().next().context("a distribution has at least one platform")?;
-        Ok(Ok(Seen { metapackage: first.metapackage, builds, cases }))
+        Ok(Ok(Seen { metapackage: first.metapackage, builds, not_whole, cases }))
     }
 
     /// The exact members of the metapackage on a platform, as files of its own channel; or why it is not the
@@ -110,20 +117,25 @@ impl Recheck {
         }
     }
 
-    /// What each member's tests need, and whether it has any, by the SHA-256 of its file.
-    async fn requirements(&self, apart: &[OnPlatform]) -> Result<BTreeMap<String, PackageTests>, RunError> {
+    /// The tests of each member, by the SHA-256 of its file.
+    async fn tests(&self, apart: &[OnPlatform]) -> Result<BTreeMap<String, Known>, RunError> {
         let mut found = BTreeMap::new();
         for member in apart.iter().flat_map(|one| &one.members) {
-            if found.contains_key(&member.sha256) {
-                continue;
+            if !found.contains_key(&member.sha256) {
+                found.insert(member.sha256.clone(), self.tests_of(member).await?);
             }
-            let archive = self.archive(member)?;
-            let tests = PackageTests::of_archive(&archive)
-                .await
-                .with_context(|| format!("cannot read the tests of {}", archive.display()))?;
-            found.insert(member.sha256.clone(), tests);
         }
         Ok(found)
+    }
+
+    /// The tests of one build, as its archive has them.
+    pub(super) async fn tests_of(&self, member: &Build) -> Result<Known, RunError> {
+        let archive = self.archive(member)?;
+        let tests = PackageTests::of_archive(&archive).await.map(Arc::new);
+        Ok(tests.map_err(|error| {
+            tracing::warn!(%member, "its tests are not known: {error}");
+            error.to_string()
+        }))
     }
 
     /// Where the file of a member lies.
@@ -135,22 +147,22 @@ impl Recheck {
         &self,
         channels: &Channels,
         apart: &[OnPlatform],
-        tests: &BTreeMap<String, PackageTests>,
+        tests: &BTreeMap<String, Known>,
     ) -> Result<Vec<SeenCase>, RunError> {
         let mut wanted = Vec::new();
         for one in apart {
             for member in &one.members {
                 for mode in &self.settings.modes {
-                    let tests = &tests[&member.sha256];
+                    let tests = tests[&member.sha256].clone();
                     let question = Question {
                         case: RecheckCase {
                             member: member.clone(),
                             platform: one.platform.clone(),
                             mode: *mode,
                         },
-                        specs: specs(member, tests),
+                        specs: specs(member, tests.as_deref().unwrap_or(&PackageTests::default())),
                         constraints: constraints(channels, one, *mode),
-                        carries_tests: !tests.is_empty(),
+                        tests,
                     };
                     wanted.push((question, Arc::clone(&channels.indexes)));
                 }
@@ -165,6 +177,26 @@ impl Recheck {
     }
 }
 
+/// Asks for the whole metapackage on each platform. Its members are tested one by one, and so could all be well
+/// where two of them exclude each other: what nobody can install must not pass.
+async fn not_whole(
+    channels: &Channels,
+    apart: &[OnPlatform],
+) -> Result<BTreeMap<String, SolveError>, RunError> {
+    let mut found = BTreeMap::new();
+    for one in apart {
+        let (indexes, platform) = (Arc::clone(&channels.indexes), one.platform.clone());
+        let whole = exact_spec(&one.metapackage);
+        let ask = move || {
+            let task = SolveTask { timeout: SOLVE, ..SolveTask::new(&indexes, &platform).wanting([whole]) };
+            solve(&task).err()
+        };
+        let why = tokio::task::spawn_blocking(ask).await.map_err(anyhow::Error::from)?;
+        found.extend(why.map(|why| (one.platform.clone(), why)));
+    }
+    Ok(found)
+}
+
 fn is_missing(problem: &MemberProblem) -> bool {
     matches!(problem, MemberProblem::Missing { .. })
 }
@@ -174,7 +206,7 @@ struct Question {
     case: RecheckCase,
     specs: Vec<String>,
     constraints: Vec<String>,
-    carries_tests: bool,
+    tests: Known,
 }
 
 impl Question {
@@ -191,7 +223,7 @@ impl Question {
                 (Solved::Unknown(error.to_string()), None)
             }
         };
-        SeenCase { case: self.case, solution, solved, carries_tests: self.carries_tests }
+        SeenCase { case: self.case, solution, solved, tests: self.tests }
     }
 }
 

@@ -102,14 +102,14 @@ pub fn verify(folder: &Path, manifest_sha256: Option<&str>) -> std::io::Result<V
 fn read_manifest(folder: &Path, expected: Option<&str>, found: &mut Findings) -> Option<Manifest> {
     let path = folder.join(manifest::FILE);
     let is_file = fs::symlink_metadata(&path).is_ok_and(|there| there.is_file());
-    let bytes =
-        match is_file.then(|| fs::read(&path)).unwrap_or_else(|| Err(std::io::ErrorKind::NotFound.into())) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                found.add(manifest::FILE, Problem::Manifest, format!("it cannot be read: {error}"));
-                return None;
-            }
-        };
+    let read = if is_file { fs::read(&path) } else { Err(std::io::ErrorKind::NotFound.into()) };
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            found.add(manifest::FILE, Problem::Manifest, format!("it cannot be read: {error}"));
+            return None;
+        }
+    };
     let digest = sha256_hex(&bytes);
     if let Some(expected) = expected.filter(|expected| *expected != digest) {
         let detail = format!("its sha256 is {digest}, and {expected} was published");

@@ -252,7 +252,10 @@ impl Tests {
         let counted = match &test.verdict {
             Some(TestVerdict::Pass) => &mut self.green,
             Some(TestVerdict::Fail { .. } | TestVerdict::TimedOut { .. }) => &mut self.red,
-            Some(TestVerdict::NoTests | TestVerdict::Infrastructure { .. }) | None => return,
+            Some(
+                TestVerdict::NoTests | TestVerdict::UnknownTests { .. } | TestVerdict::Infrastructure { .. },
+            )
+            | None => return,
         };
         *counted += 1;
         self.run += 1;

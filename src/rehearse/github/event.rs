@@ -1,13 +1,15 @@
 //! Everything that can happen on the simulated GitHub, as data. The state is the initial state with
 //! all events applied, so a journal of them survives a crash.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::git::{Commit, Content, Entry, FileChanges, Git, Oid, Signature};
 use super::issues::{self, IssueEdit, NewIssue};
-use super::pulls::{self, NewPullRequest, PullEdit, PullMerge};
+use super::pulls::{self, NewPullRequest, PullEdit, PullGift, PullMerge};
 use super::refused::Refused;
 use super::state::{Comment, Dispatch, GitHubState, Label, Release, Repository, Standing, WorkflowRun};
 
@@ -41,6 +43,26 @@ pub enum Event {
     PullOpened(NewPullRequest),
     /// A pull request's text, state or base was changed.
     PullEdited(PullEdit),
+    /// A pull request was given something.
+    PullGiven {
+        /// Where.
+        repository: String,
+        /// The pull request.
+        number: u64,
+        /// What.
+        gift: PullGift,
+        /// When.
+        at: Timestamp,
+    },
+    /// An owner set what a repository allows.
+    Allowed {
+        /// Where.
+        repository: String,
+        /// Whether pull requests may be merged by themselves.
+        auto_merge: bool,
+        /// Logins and teams that may be asked for a review.
+        collaborators: BTreeSet<String>,
+    },
     /// A pull request was merged.
     PullMerged(PullMerge),
     /// An issue was opened.
@@ -229,6 +251,15 @@ pub fn apply(state: &mut GitHubState, event: &Event) -> Result<Made, Refused> {
         }
         Event::PullOpened(new) => pulls::open(state.repository_mut(&new.repository)?, new)?,
         Event::PullEdited(edit) => pulls::edit(state.repository_mut(&edit.repository)?, edit)?,
+        Event::PullGiven { repository, number, gift, at } => {
+            pulls::give(state.repository_mut(repository)?, *number, gift, *at)?
+        }
+        Event::Allowed { repository, auto_merge, collaborators } => {
+            let repository = state.repository_mut(repository)?;
+            repository.allows_auto_merge = *auto_merge;
+            repository.collaborators = collaborators.clone();
+            Made::Nothing
+        }
         Event::PullMerged(merge) => pulls::merge(state.repository_mut(&merge.repository)?, merge)?,
         Event::IssueOpened(new) => issues::open(state.repository_mut(&new.repository)?, new)?,
         Event::IssueEdited(edit) => issues::edit(state.repository_mut(&edit.repository)?, edit)?,
@@ -280,6 +311,7 @@ impl Event {
             Self::Clock(at)
             | Self::RefsChanged { at, .. }
             | Self::LabelsSet { at, .. }
+            | Self::PullGiven { at, .. }
             | Self::Commented { at, .. }
             | Self::WorkflowDispatched { at, .. } => Some(*at),
             Self::Committed(new) => Some(new.at),
@@ -290,6 +322,7 @@ impl Event {
             Self::IssueEdited(edit) => Some(edit.at),
             Self::ObjectStored { .. }
             | Self::LabelCreated { .. }
+            | Self::Allowed { .. }
             | Self::RunRecorded { .. }
             | Self::ReleasePublished { .. }
             | Self::StandingChanged { .. } => None,

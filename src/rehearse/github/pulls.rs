@@ -4,6 +4,8 @@
 //! when its base comes to contain its head, and is closed unmerged when its head is reset to what
 //! the base already has, or when its branch is deleted.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use super::git::{Commit, Signature};
 use super::issues::next_number;
 use super::merge::{is_mergeable, merged_tree};
 use super::refused::Refused;
-use super::state::{Label, Merge, PullRequest, Repository};
+use super::state::{Fork, Label, Merge, PullRequest, Repository};
 
 /// GitHub refuses longer descriptions and comments, in characters.
 const LONGEST_BODY: usize = 65_536;
@@ -28,6 +30,9 @@ pub struct NewPullRequest {
     pub body: String,
     /// The branch with the changes.
     pub head: String,
+    /// The fork whose branch that stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The branch to merge into.
     pub base: String,
     /// Not ready to be merged.
@@ -36,6 +41,16 @@ pub struct NewPullRequest {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What a pull request is given besides its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullGift {
+    /// These are asked for a review.
+    Reviewers(Vec<String>),
+    /// It is merged by itself once it can.
+    AutoMerge,
 }
 
 /// What to change about a pull request; none leaves a thing as it is.
@@ -119,6 +134,7 @@ pub(super) fn open(repository: &mut Repository, new: &NewPullRequest) -> Result<
         title: new.title.clone(),
         body: new.body.clone(),
         head: new.head.clone(),
+        fork: new.fork.clone(),
         head_oid,
         head_since: new.at,
         base: new.base.clone(),
@@ -129,6 +145,8 @@ pub(super) fn open(repository: &mut Repository, new: &NewPullRequest) -> Result<
         user: new.by.clone(),
         touched_by: None,
         labels: Vec::new(),
+        reviewers: BTreeSet::new(),
+        auto_merge: false,
         created_at: new.at,
         updated_at: new.at,
     };
@@ -253,6 +271,34 @@ pub(super) fn settle(repository: &mut Repository, branch: &str, by: &str, at: Ti
             }
         }
     }
+}
+
+/// Gives a pull request reviewers or auto-merge, where its repository allows that.
+pub(super) fn give(
+    repository: &mut Repository,
+    number: u64,
+    gift: &PullGift,
+    at: Timestamp,
+) -> Result<Made, Refused> {
+    match gift {
+        PullGift::AutoMerge if !repository.allows_auto_merge => {
+            let message = "Auto merge is not allowed for this repository";
+            return Err(Refused::status(200, "UNPROCESSABLE", message));
+        }
+        PullGift::Reviewers(asked) if asked.iter().any(|one| !repository.collaborators.contains(one)) => {
+            let message = "Reviews may only be requested from collaborators. One or more of the users or teams \
+                           you specified is not a collaborator of the repository.";
+            return Err(Refused::unprocessable(message));
+        }
+        PullGift::AutoMerge | PullGift::Reviewers(_) => {}
+    }
+    let pull = pull_mut(repository, number)?;
+    match gift {
+        PullGift::Reviewers(asked) => pull.reviewers.extend(asked.iter().cloned()),
+        PullGift::AutoMerge => pull.auto_merge = true,
+    }
+    pull.updated_at = at;
+    Ok(Made::Number(number))
 }
 
 /// Replaces the labels of a pull request or an issue.

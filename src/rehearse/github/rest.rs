@@ -83,6 +83,7 @@ impl Call<'_> {
             ("GET", "/pulls/{pull_number}/merge") => self.is_merged(),
             ("GET", "/pulls/{pull_number}/commits") => self.pull_commits(),
             ("GET", "/pulls/{pull_number}/files") => self.pull_files(),
+            ("POST", "/pulls/{pull_number}/requested_reviewers") => self.request_reviewers(),
             ("GET", "/issues") => self.list_issues(),
             ("POST", "/issues") => self.open_issue(),
             ("GET", "/issues/{issue_number}") => self.get_issue(),

@@ -66,6 +66,10 @@ pub struct Repository {
     pub standing: Standing,
     /// True where its owner archived it.
     pub archived: bool,
+    /// True where its owner lets pull requests be merged by themselves.
+    pub allows_auto_merge: bool,
+    /// Logins and teams that may be asked for a review.
+    pub collaborators: BTreeSet<String>,
     /// Its releases, in the order in which they could be seen. A tag that moves has several rows,
     /// of which the last visible one counts.
     pub releases: Vec<Release>,
@@ -129,7 +133,17 @@ impl Release {
     }
 }
 
-/// A pull request between two branches of one repository.
+/// Where the head of a pull request lives that comes from a fork. Its commits are among the repository's
+/// objects, as they are on GitHub, under a branch of another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// Who owns it.
+    pub owner: String,
+    /// What the branch is called there.
+    pub branch: String,
+}
+
+/// A pull request to a branch of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequest {
     /// Its number, from 1.
@@ -140,6 +154,8 @@ pub struct PullRequest {
     pub body: String,
     /// The branch with the changes, by its short name.
     pub head: String,
+    /// The fork whose branch that stands for; none where it is the repository's own.
+    pub fork: Option<Fork>,
     /// The tip of that branch; where the pull request is closed, when it was closed.
     pub head_oid: Oid,
     /// Since when that has been the tip.
@@ -160,6 +176,10 @@ pub struct PullRequest {
     pub touched_by: Option<String>,
     /// Names of its labels.
     pub labels: Vec<String>,
+    /// Logins and teams that were asked for a review.
+    pub reviewers: BTreeSet<String>,
+    /// True where GitHub merges it by itself once it can.
+    pub auto_merge: bool,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When anything about it last changed.
@@ -167,6 +187,11 @@ pub struct PullRequest {
 }
 
 impl PullRequest {
+    /// The branch's name as people see it.
+    pub fn head_name(&self) -> &str {
+        self.fork.as_ref().map_or(&self.head, |fork| &fork.branch)
+    }
+
     /// True while it is neither merged nor closed.
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()

@@ -244,5 +244,7 @@ fn pull_request(number: i64, state: PullRequestState) -> PullRequest {
         opened_at: now,
         updated_at: now,
         finished_at: None,
+        is_dressed: true,
+        told: BTreeMap::new(),
     }
 }

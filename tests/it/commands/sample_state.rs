@@ -125,6 +125,8 @@ pub fn promotion_facts(now: Timestamp, fails: &[&str]) -> PromotionFacts {
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
         exceptions: Vec::new(),
+        people: Default::default(),
+        queue: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate::domain::Destructured;
 use tidegate::ecosystem::conda::channel::ChannelIndex;
 use tidegate::ecosystem::conda::destructure::{
-    Declared, DestructureError, DestructureTask, Listing, candidates, destructure,
+    Declared, DestructureError, DestructureTask, candidates, destructure,
 };
 
 use super::channel_builder::{Record, channel, record};
@@ -120,15 +120,43 @@ fn nested_metapackages_are_opened_and_members_named_once_by_the_shortest_way() {
 }
 
 #[test]
-fn a_nested_metapackage_of_the_old_kind_is_opened_where_it_is_named() {
+fn a_nested_metapackage_of_the_old_kind_is_opened_by_its_lines() {
     let mut records = plugins();
     records.push(record("inner 1 0", &["q2-types 2023.7.0.*"]));
     records.push(record("outer 2 0", &["inner 1.*", "qiime2 2023.7.0.*"]));
-    let nested = Declared { nested: ["inner".to_owned()].into(), ..Declared::default() };
-    let found = taken_apart(&records, "outer", nested).unwrap();
+    let found = taken_apart(&records, "outer", Declared::default()).unwrap();
     assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (outer > inner)", "qiime2 2023.7.0 py38_0 (outer)"]);
-    let closed = taken_apart(&records, "outer", Declared::default()).unwrap();
+}
+
+#[test]
+fn what_the_lines_leave_open_is_opened_where_it_is_named() {
+    let mut records = plugins();
+    records.push(record("inner 1 0", &["q2-types 2023.7.0.*", "numpy 1.26.*"]));
+    records.push(record("outer 2 0", &["inner 1.*", "qiime2 2023.7.0.*"]));
+    let staged = channel("staged", &records);
+    let forge = [channel("conda-forge", &[record("numpy 1.26.4 0", &[])])];
+    let nested = Declared { nested: ["inner".to_owned()].into(), ..Declared::default() };
+    let found = taken_apart_with(&staged, &forge, "outer", nested).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (outer > inner)", "qiime2 2023.7.0 py38_0 (outer)"]);
+    let closed = taken_apart_with(&staged, &forge, "outer", Declared::default()).unwrap();
     assert_eq!(told(&closed), ["inner 1 0 (outer)", "qiime2 2023.7.0 py38_0 (outer)"]);
+}
+
+#[test]
+fn a_package_that_holds_something_of_its_own_is_a_member_whatever_it_pins() {
+    let python = record("python 3.8.16 0", &[]);
+    let pins = ["python 3.8.*", "qiime2 2023.7.*"];
+    for plugin in [
+        record("q2-a 1 0", &["qiime2 >=2023.7"]),
+        record("q2-a 1 0", &["qiime2"]),
+        record("q2-a 1 0", &pins),
+        record("q2-a 1 0", &pins[1..]).with("noarch", "python"),
+        record("q2-a 1 0", &pins[1..]).with("size", 2_000_000),
+    ] {
+        let records = [plugins(), vec![python.clone(), plugin, record("meta 1 0", &["q2-a 1 0"])]].concat();
+        let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+        assert_eq!(told(&found), ["q2-a 1 0 (meta)"], "{records:?}");
+    }
 }
 
 #[test]
@@ -136,6 +164,25 @@ fn metapackages_that_hold_each_other_are_refused_with_their_path() {
     let records =
         [record("a 1 0", &["b 1 0", "c 1 0"]), record("b 1 0", &["c 1 0"]), record("c 1 0", &["b 1 0"])];
     insta::assert_snapshot!(refused(taken_apart(&records, "a", Declared::default())), @"metapackages hold each other: b → c → b");
+}
+
+#[test]
+fn what_leads_back_to_a_metapackage_is_refused_whatever_it_looks_like() {
+    let way = |records: &[Record]| refused(taken_apart(records, "outer", Declared::default()));
+    let outer = record("outer 1 0", &["q2-a 1 0", "q2-b 1 0"]);
+    let over_a_plugin = [outer.clone(), record("q2-a 1 0", &["outer", "python"]), record("q2-b 1 0", &[])];
+    insta::assert_snapshot!(way(&over_a_plugin), @"metapackages hold each other: outer → q2-a → outer");
+    let over_two = [
+        outer.clone(),
+        record("q2-a 1 0", &["base >=1"]),
+        record("base 1 0", &["outer >=1", "q2-b"]),
+        record("q2-b 1 0", &[]),
+    ];
+    insta::assert_snapshot!(way(&over_two), @"metapackages hold each other: outer → q2-a → base → outer");
+    let among_others =
+        [outer, record("q2-a 1 0", &["base"]), record("base 1 0", &["q2-a"]), record("q2-b 1 0", &["base"])];
+    let found = taken_apart(&among_others, "outer", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-a 1 0 (outer)", "q2-b 1 0 (outer)"], "packages may need each other");
 }
 
 #[test]
@@ -253,6 +300,25 @@ fn every_member_that_is_not_as_declared_is_named() {
 }
 
 #[test]
+fn a_build_config_is_compared_with_what_the_metapackage_holds() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0.*", "qiime2 2023.7.0.*", "numpy 1.26.*"]));
+    let staged = channel("staged", &records);
+    let forge = [channel("conda-forge", &[record("numpy 1.26.4 0", &[])])];
+    let text = "numpy: ['1.26']\nq2_gone: [1.0]\nq2_types: [2023.7.0]\nqiime2: [2023.7.0]\nqiime2_epoch: ['2023.7']\n";
+    let config = |text: &str| Declared::from_yaml(text, "meta").unwrap();
+    let found = taken_apart_with(&staged, &forge, "meta", config(text)).unwrap();
+    assert_eq!(told(&found), ["q2-types 2023.7.0 py38_1 (meta)", "qiime2 2023.7.0 py38_0 (meta)"]);
+    insta::assert_snapshot!(found.notes.join("\n"), @"conda_build_config.yaml names what no channel has, so nothing was compared for: q2_gone, qiime2_epoch");
+    let wrong = text.replace("qiime2: [2023.7.0]", "qiime2: [2023.7.0.dev0]\nq2templates: [2023.7.0]");
+    insta::assert_snapshot!(refused(taken_apart_with(&staged, &forge, "meta", config(&wrong))), @r"
+    meta 1 0 does not hold what it should:
+      q2templates is declared as a member, but the metapackage does not depend on it
+      qiime2 is 2023.7.0 where the distribution says 2023.7.0.dev0
+    ");
+}
+
+#[test]
 fn a_pin_that_fits_no_build_is_named_with_what_is_there() {
     let mut records = plugins();
     records.push(record("meta 1 0", &["q2-types 2023.7.0 py39_0", "qiime2 2023.7.0 py38_0"]));
@@ -311,25 +377,52 @@ fn a_platform_that_the_channel_does_not_have_is_told() {
 }
 
 #[test]
-fn a_metapackage_that_cannot_be_installed_says_which_two_are_at_fault() {
+fn a_line_that_fits_one_build_is_exact_whether_or_not_the_whole_can_be_installed() {
     let records = [
         record("numpy 1.26 0", &[]),
         record("numpy 2.0 0", &[]),
         record("q2-old 1.0 0", &["numpy <2"]),
         record("q2-new 1.0 0", &["numpy >=2"]),
+        record("meta 1 0", &["q2-old 1.0.*", "q2-new"]),
+    ];
+    let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-new 1.0 0 (meta)", "q2-old 1.0 0 (meta)"]);
+    assert_eq!(found.notes, [""; 0]);
+}
+
+#[test]
+fn of_a_metapackage_that_cannot_be_installed_the_newest_builds_are_listed_and_it_is_said() {
+    let mut records = vec![
+        record("numpy 1.26 0", &[]),
+        record("numpy 2.0 0", &[]),
+        record("q2-old 1.0 a_0", &["numpy <2"]),
+        record("q2-old 1.0 b_1", &["numpy <2"]),
+        record("q2-new 1.0 0", &["numpy >=2"]),
         record("meta 1 0", &["q2-old 1.0.*", "q2-new 1.0.*"]),
     ];
-    insta::assert_snapshot!(refused(taken_apart(&records, "meta", Declared::default())), @"
-    meta 1 0 cannot be installed on linux-64: The following packages are incompatible
-    ├─ q2-new 1.0.* can be installed with any of the following options:
-    │  └─ q2-new 1.0 would require
-    │     └─ numpy >=2, which can be installed with any of the following options:
-    │        └─ numpy 2.0
-    └─ q2-old 1.0.* cannot be installed because there are no viable options:
-       └─ q2-old 1.0 would require
-          └─ numpy <2, which cannot be installed because there are no viable options:
-             └─ numpy 1.26, which conflicts with the versions reported above.
-    ");
+    let found = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(told(&found), ["q2-new 1.0 0 (meta)", "q2-old 1.0 b_1 (meta)"]);
+    insta::assert_snapshot!(found.notes.join("\n"), @"meta 1 0 cannot be installed as a whole on linux-64 from the channels given. Which builds are meant is not known, so the newest that fits is listed: q2-old. The reason: `q2-old 1.0.*` and `q2-new 1.0.*` exclude each other.");
+    records.push(record("q2-old 1.0 c_2", &["numpy >=2"]));
+    let whole = taken_apart(&records, "meta", Declared::default()).unwrap();
+    assert_eq!(told(&whole), ["q2-new 1.0 0 (meta)", "q2-old 1.0 c_2 (meta)"]);
+    assert_eq!(whole.notes, [""; 0], "the solver chose");
+}
+
+#[test]
+fn a_solver_that_finds_no_answer_in_time_says_nothing_of_the_members() {
+    let mut records = plugins();
+    records.push(record("meta 1 0", &["q2-types 2023.7.0.*"]));
+    let task = DestructureTask {
+        channel: &channel("staged", &records),
+        externals: &[],
+        platform: "linux-64",
+        spec: "meta",
+        declared: Declared::default(),
+        virtual_packages: None,
+        timeout: Duration::ZERO,
+    };
+    insta::assert_snapshot!(refused(destructure(&task)), @"the solver found no answer for meta 1 0 on linux-64 in 0 s");
 }
 
 #[test]
@@ -344,76 +437,4 @@ fn metapackages_are_those_on_which_nothing_depends() {
     let found = candidates(&channel("staged", &records), "linux-64");
     let told: Vec<(&str, usize)> = found.iter().map(|one| (one.build.name.as_str(), one.holds)).collect();
     assert_eq!(told, [("core", 3)]);
-}
-
-/// QIIME 2's own distribution `tiny` of 2024.10.
-mod tiny {
-    use std::collections::BTreeSet;
-    use std::slice;
-
-    use super::{Declared, Record, channel, record, taken_apart_with};
-
-    fn file(name: &str) -> String {
-        let folder =
-            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conda/distributions/2024.10/tiny/passed/");
-        std::fs::read_to_string(format!("{folder}{name}")).unwrap()
-    }
-
-    /// The packages of the solved environment, as name and version.
-    fn environment() -> Vec<(String, String)> {
-        let text = file("qiime2-tiny-ubuntu-latest-conda.yml");
-        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("- ")?.split_once('='));
-        lines.map(|(name, version)| (name.to_owned(), version.to_owned())).collect()
-    }
-
-    /// A channel with these packages, each once more as a newer version that nobody means.
-    fn records<'a>(packages: impl IntoIterator<Item = &'a (String, String)>) -> Vec<Record> {
-        let both = packages.into_iter().flat_map(|(name, version)| {
-            [record(&format!("{name} {version} h_0"), &[]), record(&format!("{name} 9999.0 h_0"), &[])]
-        });
-        both.collect()
-    }
-
-    #[test]
-    fn upstreams_metapackage_holds_exactly_the_members_of_the_seed() {
-        let packages = environment();
-        assert!(packages.len() > 250);
-        let declared = Declared::from_yaml(&file("seed-environment-conda.yml"), "qiime2-tiny").unwrap();
-        let seed = declared.members.clone().unwrap();
-        let ours: BTreeSet<&String> =
-            seed.iter().filter(|name| name.starts_with("q2") || *name == "qiime2").collect();
-        let lines: Vec<String> =
-            packages.iter().map(|(name, version)| format!("{name} {version}.*")).collect();
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let is_ours = |package: &&(String, String)| ours.contains(&package.0);
-        let mut own = records(packages.iter().filter(is_ours));
-        own.push(record("qiime2-tiny 2024.10.30.1.2.3 0", &lines).on("linux-64"));
-        let staged = channel("staged", &own);
-        let forge = channel("conda-forge", &records(packages.iter().filter(|package| !is_ours(package))));
-
-        let only_ours =
-            Declared { members: Some(ours.iter().map(|name| (*name).clone()).collect()), ..declared.clone() };
-        let found = taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", only_ours).unwrap();
-        let names: BTreeSet<&String> = found.members.iter().map(|member| &member.package.name).collect();
-        assert_eq!(names, ours);
-        assert!(found.members.iter().all(|member| member.package.version.as_deref() == Some("2024.10.0")));
-
-        let undeclared =
-            taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", Declared::default()).unwrap();
-        assert_eq!(undeclared, found, "what lies in the own channel are the same members");
-
-        let all_in_one =
-            channel("staged", &[own, records(packages.iter().filter(|package| !is_ours(package)))].concat());
-        let whole = taken_apart_with(&all_in_one, &[], "qiime2-tiny", declared.clone()).unwrap();
-        let names: BTreeSet<String> =
-            whole.members.iter().map(|member| member.package.name.clone()).collect();
-        assert_eq!(names, seed);
-
-        let seeded =
-            taken_apart_with(&staged, slice::from_ref(&forge), "qiime2-tiny", declared.clone()).unwrap();
-        assert_eq!(seeded, found, "what a seed lists from other channels is no member");
-        let strict = Declared { lists: super::Listing::Members, ..declared };
-        let foreign = taken_apart_with(&staged, &[forge], "qiime2-tiny", strict).unwrap_err().to_string();
-        assert!(foreign.contains("numpy comes from file:///conda-forge"), "{foreign}");
-    }
 }

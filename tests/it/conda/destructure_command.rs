@@ -12,7 +12,7 @@ use tidegate::ecosystem::conda::index::FolderIndex;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 
 use super::channel_builder::{Record, record, write};
-use super::made::{Made, made};
+use super::made::{Entry, Made, made};
 
 /// What the command printed and how it ended, with the folder as `PLACE`.
 fn run(place: &Path, arguments: &[&str]) -> (u8, String, String) {
@@ -130,7 +130,6 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     write(&place.path().join("two"), &two);
     let told: Vec<String> = [
         &["PLACE/staged", "qiime2-cor"][..],
-        &["PLACE/staged", "qiime2-core"],
         &["PLACE/two"],
         &["PLACE/forge"],
         &["PLACE/staged", "qiime2-core", "-c", "PLACE/forge", "--members", "q2-types,numpy"],
@@ -151,13 +150,6 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     $ PLACE/staged qiime2-cor
     error: `qiime2-cor` fits no package of file://PLACE/staged for linux-64
     hint: there is `qiime2-core`
-    exit code 1
-
-    $ PLACE/staged qiime2-core
-    error: qiime2-core 2023.08.14 0 cannot be installed on linux-64: q2-types 2023.7.0.* cannot be installed because there are no viable options:
-    └─ q2-types 2023.7.0 would require
-       └─ numpy *, for which no candidates were found.
-    hint: are all channels given that it is installed with? See --channel
     exit code 1
 
     $ PLACE/two
@@ -197,6 +189,52 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     ");
 }
 
+#[test]
+fn a_metapackage_that_cannot_be_installed_is_listed_with_a_note() {
+    let place = place();
+    let (code, out, err) = run(place.path(), &["PLACE/staged", "qiime2-core"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out, @r"
+    qiime2-core 2023.08.14 0 on linux-64: 2 members
+      of file://PLACE/staged
+
+      member       version   build   sha256        via
+      q2-types     2023.7.0  py38_1  f5e01874f679  qiime2-core
+      q2templates  2023.7.0  pyh_0   0615aaa634c1  qiime2-core
+
+    note: qiime2-core 2023.08.14 0 cannot be installed as a whole on linux-64 from the channels given. Which builds are meant is not known, so the newest that fits is listed: q2-types. The reason: q2-types 2023.7.0.* cannot be installed because there are no viable options: └─ q2-types 2023.7.0 would require    └─ numpy *, for which no candidates were found.
+    ");
+    let (_, json, _) = run(place.path(), &["PLACE/staged", "qiime2-core", "--json"]);
+    let found: tidegate::domain::Destructured = serde_json::from_str(&json).unwrap();
+    assert_eq!(found.notes.len(), 1);
+}
+
+#[test]
+fn several_files_say_together_what_the_members_are() {
+    let place = place();
+    std::fs::write(place.path().join("config.yaml"), "q2_types: [2023.7.0]\nqiime2_epoch: ['2023.7']\n")
+        .unwrap();
+    let line = ["PLACE/staged", "qiime2-core", "-c", "PLACE/forge", "--members", "PLACE/data.yaml"];
+    let both = [&line[..], &["--members", "PLACE/config.yaml"]].concat();
+    let (code, out, err) = run(place.path(), &both);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out, @r"
+    qiime2-core 2023.08.14 0 on linux-64: 1 member
+      of file://PLACE/staged
+
+      member    version   build   sha256        via
+      q2-types  2023.7.0  py38_1  f5e01874f679  qiime2-core
+
+    note: conda_build_config.yaml names what no channel has, so nothing was compared for: qiime2_epoch
+    ");
+    std::fs::write(place.path().join("config.yaml"), "q2_types: [2023.7.1]\n").unwrap();
+    let (code, _, err) = run(place.path(), &both);
+    insta::assert_snapshot!(format!("{code} {err}"), @r"
+    1 error: qiime2-core 2023.08.14 0 does not hold what it should:
+      q2-types is 2023.7.0 where the distribution says 2023.7.1
+    ");
+}
+
 /// A metapackage: it holds no files.
 fn metapackage(name: &str, depends: &[&str]) -> Made {
     Made { entries: Vec::new(), ..made(name, "1", "0").with("depends", json!(depends)) }
@@ -209,7 +247,9 @@ fn in_a_folder_the_archives_tell_metapackages_from_plugins() {
     std::fs::create_dir_all(staged.join("noarch")).unwrap();
     for package in [
         made("qiime2", "1", "0"),
-        made("q2-lone", "1", "0").with("depends", json!(["q2-far 1 0"])),
+        made("q2-lone", "1", "0")
+            .with("depends", json!(["q2-far 1 0"]))
+            .and(Entry::file("lib/python3.8/site-packages/q2_lone.py", "")),
         made("q2-far", "1", "0"),
         metapackage("inner", &["qiime2 1.*"]),
         metapackage("outer", &["inner 1.*", "q2-lone 1.*"]),
@@ -229,6 +269,53 @@ fn in_a_folder_the_archives_tell_metapackages_from_plugins() {
       qiime2   1        0      <digest>  outer → inner
     ");
     });
+}
+
+/// The lines that a command prints below its headings, without the digests.
+fn rows(out: &str) -> Vec<String> {
+    let rows = out.lines().skip(4);
+    let words = |line: &str| {
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        words.remove(3);
+        words.join(" ")
+    };
+    rows.map(words).collect()
+}
+
+#[test]
+fn a_folder_and_a_server_agree_on_metapackages_that_hold_a_token_of_a_file() {
+    let place = tempfile::tempdir().unwrap();
+    let staged = place.path().join("staged");
+    std::fs::create_dir_all(staged.join("linux-64")).unwrap();
+    let token = |name: &str, depends: &[&str]| made(name, "1", "0").with("depends", json!(depends));
+    for package in [
+        token("qiime2", &[]),
+        token("q2-types", &["qiime2"]),
+        token("exact", &["q2-types 1 0", "qiime2 1 0"]),
+        token("by-version", &["q2-types 1.*", "qiime2 1.*"]),
+        token("outer", &["exact 1 0", "qiime2 1 0"]),
+        token("outer-by-version", &["by-version 1.*"]),
+        token("cyc-a", &["cyc-b 1 0"]),
+        token("cyc-b", &["cyc-a 1.*"]).and(Entry::file("bin/cyc-b", "#!/bin/sh\n")),
+    ] {
+        package.put(&staged, ArchiveFormat::TarBz2);
+    }
+    FolderIndex::of_folder(&staged, &ArchiveLimits::default()).unwrap().write().unwrap();
+    for source in ["PLACE/staged".to_owned(), crate::engine::made::serve(staged)] {
+        let (code, out, err) = run(place.path(), &[&source, "outer"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(rows(&out), ["q2-types 1 0 outer → exact", "qiime2 1 0 outer"], "{source}");
+        let (_, out, _) = run(place.path(), &[&source, "outer-by-version"]);
+        let within = "outer-by-version → by-version";
+        assert_eq!(
+            rows(&out),
+            [format!("q2-types 1 0 {within}"), format!("qiime2 1 0 {within}")],
+            "{source}"
+        );
+        let (code, out, err) = run(place.path(), &[&source, "cyc-a"]);
+        assert_eq!((code, out.as_str()), (1, ""), "{source}");
+        assert_eq!(err, "error: metapackages hold each other: cyc-a → cyc-b → cyc-a\n", "{source}");
+    }
 }
 
 #[test]

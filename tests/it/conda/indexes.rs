@@ -7,13 +7,19 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate::ecosystem::conda::archive::ArchiveLimits;
-use tidegate::ecosystem::conda::index::{CACHE_FILE, FolderIndex, INDEX_FILES, IndexedSubdir};
+use tidegate::ecosystem::conda::index::{FolderIndex, INDEX_FILES, IndexMemory, IndexedSubdir};
 use tidegate::ecosystem::conda::layout::ArchiveFormat::{self, Conda, TarBz2};
 
 use super::made::made;
 
 fn index(folder: &Path) -> Vec<IndexedSubdir> {
     FolderIndex::of_folder(folder, &ArchiveLimits::default()).unwrap().write().unwrap()
+}
+
+/// The same with what was read kept in `memory`.
+fn index_with(folder: &Path, memory: &Path) -> Vec<IndexedSubdir> {
+    let memory = IndexMemory::in_folder(memory);
+    FolderIndex::remembering(folder, &ArchiveLimits::default(), &memory).unwrap().write().unwrap()
 }
 
 fn refusal(folder: &Path) -> String {
@@ -159,31 +165,105 @@ fn equal_folders_give_equal_bytes_and_a_second_index_writes_nothing() {
     assert_eq!(first, written(folders[0].path()));
 }
 
+/// Every file below `folder` with its bytes.
+fn whole(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for subdir in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(subdir.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            files.insert(path.strip_prefix(folder).unwrap().to_owned(), bytes);
+        }
+    }
+    files
+}
+
+#[test]
+fn equal_folders_are_equal_as_a_whole_after_each_was_indexed_whatever_was_killed_before() {
+    let (folders, memory) = ([0, 1].map(|_| tempfile::tempdir().unwrap()), tempfile::tempdir().unwrap());
+    for folder in &folders {
+        made("tidal", "1.0", "0").put(folder.path(), Conda);
+    }
+    // What a killed indexing leaves behind, and what earlier versions did.
+    std::fs::write(folders[0].path().join("noarch/.tidegate-index-Ab3xYz"), "{\"info\"").unwrap();
+    std::fs::write(folders[0].path().join("noarch/.tidegate-index.json"), "{}").unwrap();
+    tick();
+    for folder in &folders {
+        index_with(folder.path(), memory.path());
+    }
+    assert_eq!(whole(folders[0].path()), whole(folders[1].path()));
+    assert_eq!(index_with(folders[1].path(), memory.path())[0].read, 0, "each has a memory of its own");
+    assert_eq!(whole(folders[0].path()), whole(folders[1].path()));
+}
+
+#[test]
+fn a_memory_that_would_lie_in_the_channel_or_cannot_be_written_is_done_without() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("channel");
+    made("tidal", "1.0", "0").put(&folder, Conda);
+    std::fs::write(place.path().join("file"), "").unwrap();
+    tick();
+    for memory in [folder.join("cache"), place.path().join("file/cache")] {
+        for _ in 0..2 {
+            assert_eq!(index_with(&folder, &memory)[0].read, 1, "{}", memory.display());
+        }
+    }
+    let names: Vec<PathBuf> = whole(&folder).into_keys().collect();
+    let expected: Vec<PathBuf> = INDEX_FILES.iter().map(|name| Path::new("noarch").join(name)).collect();
+    assert_eq!(names, [expected, vec!["noarch/tidal-1.0-0.conda".into()]].concat());
+}
+
+#[test]
+fn the_command_keeps_what_it_read_in_the_users_cache() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("channel");
+    made("tidal", "1.0", "0").put(&folder, Conda);
+    let index = |variable: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        for other in ["CACHE_DIRECTORY", "XDG_CACHE_HOME"] {
+            command.env_remove(other);
+        }
+        command.env("HOME", place.path().join("home")).env(variable, place.path().join(variable));
+        let output = command.args(["index", "conda"]).arg(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    for (variable, kept) in [
+        ("CACHE_DIRECTORY", "CACHE_DIRECTORY/index"),
+        ("XDG_CACHE_HOME", "XDG_CACHE_HOME/tidegate/index"),
+        ("HOME", "HOME/.cache/tidegate/index"),
+    ] {
+        index(variable);
+        assert_eq!(std::fs::read_dir(place.path().join(kept)).unwrap().count(), 1, "{kept}");
+    }
+}
+
 #[test]
 fn only_files_that_changed_are_read_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let index = || index_with(folder.path(), memory.path()).remove(0);
     for number in 0..5 {
         made("tidal", &format!("1.{number}"), "0").put(folder.path(), Conda);
     }
     tick();
-    assert_eq!(index(folder.path())[0].read, 5);
-    assert_eq!(index(folder.path())[0].read, 0);
+    assert_eq!(index().read, 5);
+    assert_eq!(index().read, 0);
     made("tidal", "1.5", "0").put(folder.path(), TarBz2);
     tick();
-    let added = index(folder.path());
-    assert_eq!((added[0].read, added[0].packages, added[0].packages_conda), (1, 1, 5));
+    let added = index();
+    assert_eq!((added.read, added.packages, added.packages_conda), (1, 1, 5));
     std::fs::remove_file(folder.path().join("noarch/tidal-1.0-0.conda")).unwrap();
-    let removed = index(folder.path());
-    assert_eq!((removed[0].read, removed[0].packages_conda, removed[0].changed), (0, 4, true));
+    let removed = index();
+    assert_eq!((removed.read, removed.packages_conda, removed.changed), (0, 4, true));
 }
 
 #[test]
 fn a_replaced_file_gets_its_new_record_even_with_the_old_size_and_time() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let index = || drop(index_with(folder.path(), memory.path()));
     let path = made("tidal", "1.0", "0").with("license", json!("AAA")).put(folder.path(), TarBz2);
     let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
     tick();
-    index(folder.path());
+    index();
     let before = repodata(folder.path(), "noarch")["packages"]["tidal-1.0-0.tar.bz2"].clone();
     let other = made("tidal", "1.0", "0").with("license", json!("BBB"));
     let beside = folder.path().join("beside");
@@ -195,7 +275,7 @@ fn a_replaced_file_gets_its_new_record_even_with_the_old_size_and_time() {
         if target == &beside {
             std::fs::rename(&beside, &path).unwrap();
         }
-        index(folder.path());
+        index();
         let record = repodata(folder.path(), "noarch")["packages"]["tidal-1.0-0.tar.bz2"].clone();
         assert_eq!((&record["license"], &record["build_number"]), (&json!("BBB"), &json!(number)));
         assert_ne!(record["sha256"], before["sha256"]);
@@ -205,18 +285,18 @@ fn a_replaced_file_gets_its_new_record_even_with_the_old_size_and_time() {
 
 #[test]
 fn a_damaged_memory_is_ignored() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     made("tidal", "1.0", "0").put(folder.path(), Conda);
     tick();
-    index(folder.path());
+    index_with(folder.path(), memory.path());
     let expected = written(folder.path());
-    let cache = folder.path().join("noarch").join(CACHE_FILE);
+    let cache = std::fs::read_dir(memory.path()).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&cache).unwrap();
     let altered =
         String::from_utf8(whole.clone()).unwrap().replace("BSD-3-Clause", "BSD-2-Clause").into_bytes();
     for bytes in [Vec::new(), whole[..whole.len() / 2].to_vec(), altered, b"\n{}".to_vec()] {
         std::fs::write(&cache, bytes).unwrap();
-        assert_eq!(index(folder.path())[0].read, 1);
+        assert_eq!(index_with(folder.path(), memory.path())[0].read, 1);
         assert_eq!(written(folder.path()), expected);
     }
 }
@@ -360,7 +440,7 @@ proptest! {
     /// Whatever happened to a folder in between, its index is the one of a fresh copy.
     #[test]
     fn an_index_depends_on_the_folder_alone(steps in prop::collection::vec((0..4u8, 0..3u8, any::<bool>()), 1..8)) {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::create_dir(folder.path().join("noarch")).unwrap();
         for (package, licence, keep) in steps {
             let made = made("tidal", &format!("1.{package}"), "0").with("license", json!(format!("L{licence}")));
@@ -368,7 +448,7 @@ proptest! {
             if !keep {
                 std::fs::remove_file(path).unwrap();
             }
-            index(folder.path());
+            index_with(folder.path(), memory.path());
         }
         let fresh = tempfile::tempdir().unwrap();
         std::fs::create_dir(fresh.path().join("noarch")).unwrap();

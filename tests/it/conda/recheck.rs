@@ -1,6 +1,7 @@
 //! The members of a metapackage tested again: with real archives, real solves and real tests on this
 //! machine's engine.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,134 @@ async fn pass_fail_unsatisfiable_and_no_tests_come_out_as_such_on_a_cluster() {
         cluster.configuration().display()
     );
     four_ways(scene).await;
+}
+
+/// The recorded channel of known outcomes, and a metapackage as QIIME 2 writes them: lines without builds, which
+/// cannot be installed as a whole since one member asks for what is nowhere.
+#[tokio::test]
+async fn the_recorded_channel_comes_out_as_recorded_in_both_modes() {
+    if !bubblewrap() {
+        return;
+    }
+    let mut scene = Scene::new(FOUR).await;
+    scene.modes = r#""latest", "pinned""#;
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conda/recheck-channel/channel/noarch");
+    Scene::offer(&scene.forge(), &[]);
+    let files =
+        ["q2-good", "q2-bad", "q2-unsat", "q2-notest"].map(|name| format!("{name}-2023.7.0-0.tar.bz2"));
+    let externals = ["extdep-1.0-0.tar.bz2", "extdep-2.0-0.tar.bz2", "helper-0.1-0.tar.bz2"];
+    let names: Vec<&str> = files.iter().map(String::as_str).chain(externals).collect();
+    Scene::copy(&scene.staged(), &recorded, &names);
+    let lines = [
+        "q2-good 2023.7.0.*",
+        "q2-bad 2023.7.0.*",
+        "q2-unsat 2023.7.0.*",
+        "q2-notest 2023.7.0.*",
+        "extdep 1.0.*",
+    ];
+    Scene::offer(&scene.staged(), &[metapackage("2023.08.14.20.23.00", &lines)]);
+    let run = scene.next_day("recheck").await;
+    assert_eq!(run.state, RunState::Done, "{run:?}");
+    let states: Vec<String> =
+        scene.states().await.into_iter().map(|(case, state)| format!("{case}: {state}")).collect();
+    insta::assert_snapshot!(states.join("\n"), @r"
+    q2-bad latest: red
+    q2-bad pinned: red
+    q2-good latest: green
+    q2-good pinned: green
+    q2-notest latest: no-tests
+    q2-notest pinned: no-tests
+    q2-unsat latest: red
+    q2-unsat pinned: red
+    ");
+    let why = |member: &str| {
+        let said = scene.says(&["explain", member]);
+        said.lines().find(|line| line.trim_start().starts_with("why")).unwrap().trim().to_owned()
+    };
+    insta::assert_snapshot!(why("q2-bad"), @"why          Test command 1 ended with 3: about to fail.");
+    insta::assert_snapshot!(why("q2-unsat"), @"why          No environment can be found: No candidates were found for extdep >=3.");
+    let good = scene.says(&["show", &run.id.0.to_string(), "--log", "q2-good"]);
+    assert!(good.contains("TEST-RAN-OK"), "{good}");
+    assert!(!scene.passed().exists(), "nothing passes");
+}
+
+#[tokio::test]
+async fn members_whose_tests_are_not_known_are_named_and_the_others_are_tested() {
+    if !bubblewrap() {
+        return;
+    }
+    let scene = Scene::new(r#""q2-good", "q2-perl", "q2-several", "q2-torn""#).await;
+    Scene::offer(&scene.forge(), &[Package::new("extdep", "1.0")]);
+    let declares =
+        |name: &str, tests: &str| Package::new(name, "1.0").and_file("info/tests/tests.yaml", tests);
+    Scene::offer(
+        &scene.staged(),
+        &[
+            Package::new("q2-good", "1.0").depends(&["extdep"]).test("true\n"),
+            declares("q2-perl", "- perl:\n    uses: [Test]\n"),
+            declares("q2-several", "- python:\n    imports: [q2]\n    python_version: ['3.9', '3.10']\n"),
+            Package::new("q2-torn", "1.0").test("true\n"),
+            metapackage("2026.10", &["q2-good 1.0 0", "q2-perl 1.0 0", "q2-several 1.0 0", "q2-torn 1.0 0"]),
+        ],
+    );
+    // Cut off after it was indexed, as a disk may do it.
+    let torn = scene.staged().join("noarch/q2-torn-1.0-0.tar.bz2");
+    let bytes = std::fs::read(&torn).unwrap();
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    let run = scene.next_day("recheck").await;
+    assert_eq!(run.state, RunState::Done, "{run:?}");
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10 does not pass: 1 green, 3 unknown");
+    let states: Vec<String> =
+        scene.states().await.into_iter().map(|(case, state)| format!("{case}: {state}")).collect();
+    insta::assert_snapshot!(states.join("\n"), @r"
+    q2-good latest: green
+    q2-perl latest: unknown
+    q2-several latest: unknown
+    q2-torn latest: unknown
+    ");
+    assert_eq!(scene.told().await, [""; 0], "nobody is blamed");
+    assert!(!scene.passed().exists(), "nothing passes");
+    let why = |member: &str| {
+        let said = scene.says(&["explain", member]);
+        said.lines().find(|line| line.trim_start().starts_with("why")).unwrap().trim().to_owned()
+    };
+    insta::assert_snapshot!(["q2-perl", "q2-several"].map(why).join("\n"), @r"
+    why          Its tests are not known: info/tests/tests.yaml: tests of the kind `perl` cannot be run here.
+    why          Its tests are not known: info/tests/tests.yaml: tests of the kind `python.python_version with several versions` cannot be run here.
+    ");
+    assert!(why("q2-torn").contains("Its tests are not known: cannot read"), "{}", why("q2-torn"));
+
+    std::fs::write(&torn, &bytes).unwrap();
+    let mended = scene.next_day("recheck").await;
+    insta::assert_snapshot!(mended.summary.unwrap(), @"qiime2-tiny 2026.10 does not pass: 2 green, 2 unknown; 1 not tested again in the same environment");
+}
+
+#[tokio::test]
+async fn members_that_are_well_one_by_one_do_not_pass_where_they_exclude_each_other() {
+    if !bubblewrap() {
+        return;
+    }
+    let scene = Scene::new(r#""q2-new", "q2-old""#).await;
+    Scene::offer(&scene.forge(), &[Package::new("extdep", "1.0"), Package::new("extdep", "2.0")]);
+    let member = |name: &str, range: &str| Package::new(name, "1.0").depends(&[range]).test("true\n");
+    Scene::offer(
+        &scene.staged(),
+        &[
+            member("q2-new", "extdep >=2"),
+            member("q2-old", "extdep <2"),
+            metapackage("2026.10.01", &["q2-new 1.0.*", "q2-old 1.0.*"]),
+        ],
+    );
+    let run = scene.next_day("recheck").await;
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.01 does not pass, since it cannot be installed as a whole on linux-64 (`q2-old 1.0.*` and `q2-new 1.0.*` exclude each other): 2 green");
+    assert!(!scene.passed().exists(), "nobody could install it");
+    assert_eq!(scene.next_day("recheck").await.state, RunState::Unchanged);
+
+    Scene::offer(&scene.staged(), &[metapackage("2026.10.02", &["q2-new 1.0.*", "q2-old 1.1.*"])]);
+    Scene::offer(&scene.staged(), &[Package::new("q2-old", "1.1").depends(&["extdep"]).test("true\n")]);
+    let run = scene.next_day("recheck").await;
+    insta::assert_snapshot!(run.summary.unwrap(), @"qiime2-tiny 2026.10.02 passes: 2 green; 1 not tested again in the same environment");
 }
 
 /// The scene with its tests on GitHub Actions, which reach its channels over HTTP.
@@ -232,4 +361,43 @@ async fn a_member_that_the_metapackage_does_not_hold_yet_is_waited_for() {
     let run = scene.next_day("recheck").await;
     assert_eq!(run.state, RunState::Skipped, "{run:?}");
     insta::assert_snapshot!(run.summary.or(run.error).unwrap_or_default(), @"qiime2-tiny 2026.10 0 waits for the next one: q2-new is declared as a member, but the metapackage does not depend on it");
+}
+
+/// A member whose test is this script, tested within these limits; how it stands, and the test's log.
+async fn tested_within(limits: &'static str, script: &str) -> (String, String) {
+    let mut scene = Scene::new(r#""q2-types""#).await;
+    scene.limits = limits;
+    Scene::offer(&scene.forge(), &[]);
+    let packages =
+        [Package::new("q2-types", "1.0").test(script), metapackage("2026.10", &["q2-types 1.0 0"])];
+    Scene::offer(&scene.staged(), &packages);
+    let run = scene.next_day("recheck").await;
+    let state = scene.states().await.remove("q2-types latest").unwrap();
+    (state, scene.says(&["show", &run.id.to_string(), "--log", "q2-types"]))
+}
+
+#[tokio::test]
+async fn tests_reach_the_network_only_where_the_job_says_so() {
+    if !bubblewrap() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let script = format!("bash -c 'echo > /dev/tcp/127.0.0.1/{}'\n", listener.local_addr().unwrap().port());
+    assert_eq!(tested_within("", &script).await.0, "red");
+    assert_eq!(tested_within("network = \"denied\"", &script).await.0, "red");
+    assert_eq!(tested_within("network = \"allowed\"", &script).await.0, "green");
+}
+
+#[tokio::test]
+async fn what_tests_print_and_write_is_limited_by_the_job() {
+    if !bubblewrap() {
+        return;
+    }
+    let (state, log) = tested_within("test_output = 1", "yes tide | head -c 3000000\n").await;
+    assert_eq!(state, "green", "{log}");
+    assert!(log.contains("[tidegate] cut here: the limit is 1048576 bytes"), "{}", &log[log.len() - 200..]);
+    let write = "head -c 100000000 /dev/zero > $TMPDIR/large\n";
+    let (state, log) = tested_within("test_disk = 64", write).await;
+    assert_eq!(state, "red", "{log}");
+    assert!(log.contains("File size limit exceeded"), "{log}");
 }

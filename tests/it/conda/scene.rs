@@ -45,6 +45,10 @@ pub struct Scene {
     /// What tidegate.toml says of engines, and the one that the recheck names.
     pub engines: String,
     pub engine: &'static str,
+    /// What the recheck's file says of limits beside time and memory.
+    pub limits: &'static str,
+    /// What the distribution's file says of the channel `tested`, and of `staged`.
+    pub patches: [String; 2],
 }
 
 impl Scene {
@@ -66,6 +70,8 @@ impl Scene {
             github: None,
             repository: "",
             reports: "",
+            limits: "",
+            patches: Default::default(),
         }
     }
 
@@ -73,8 +79,8 @@ impl Scene {
     pub async fn after_a_crash(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         let store = store_in(&folder).await;
-        let Self { members, platforms, modes, engine, repository, reports, .. } = *self;
-        let engines = self.engines.clone();
+        let Self { members, platforms, modes, engine, repository, reports, limits, .. } = *self;
+        let (engines, patches) = (self.engines.clone(), self.patches.clone());
         Self {
             folder,
             clock,
@@ -87,6 +93,8 @@ impl Scene {
             github: None,
             repository,
             reports,
+            limits,
+            patches,
         }
     }
 
@@ -133,6 +141,14 @@ impl Scene {
         FolderIndex::of_folder(channel, &ArchiveLimits::default()).unwrap().write().unwrap();
     }
 
+    /// Puts recorded archives into a channel.
+    pub fn copy(channel: &Path, recorded: &Path, names: &[&str]) {
+        std::fs::create_dir_all(channel.join("noarch")).unwrap();
+        for name in names {
+            std::fs::copy(recorded.join(name), channel.join("noarch").join(name)).unwrap();
+        }
+    }
+
     fn configuration(&self) -> Configuration {
         let files = self.files_of_the_operator();
         Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
@@ -143,12 +159,14 @@ impl Scene {
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
              platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
-             [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
-             [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n\
+             [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n{}\n\
+             [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n{}\n\
              [[channel]]\nname = \"passed\"\npath = \"tiny/passed\"\n{}",
             self.platforms,
             self.members,
             self.forge().display(),
+            self.patches[0],
+            self.patches[1],
             self.reports,
         );
         let integrate = format!(
@@ -159,8 +177,8 @@ impl Scene {
         let recheck = format!(
             "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
              [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
-             test_memory = 1024\n             engine = \"{}\"\n",
-            self.modes, self.engine
+             test_memory = 1024\nengine = \"{}\"\n{}\n",
+            self.modes, self.engine, self.limits
         );
         let root = self.folder.path();
         vec![
@@ -385,6 +403,11 @@ impl Package {
     /// With a shell script as its test.
     pub fn test(self, script: &str) -> Self {
         Self(self.0.and(Entry::file("info/test/run_test.sh", script)))
+    }
+
+    /// With another file of its archive, below `info/` or not.
+    pub fn and_file(self, path: &str, content: &str) -> Self {
+        Self(self.0.and(Entry::file(path, content)))
     }
 
     pub fn test_needs(self, specs: &[&str]) -> Self {

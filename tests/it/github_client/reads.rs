@@ -275,7 +275,7 @@ fn pull(number: u64, state: &str) -> serde_json::Value {
         "headRefName": "tidegate/cli", "headRefOid": "c".repeat(40), "baseRefName": "main",
         "mergedAt": null, "closedAt": null, "createdAt": "2026-07-01T00:00:00Z",
         "updatedAt": "2026-07-02T00:00:00Z", "mergeable": "UNKNOWN", "author": null,
-        "headRepositoryOwner": { "login": "r-multiverse" }, "labels": { "nodes": [{ "name": "freeze" }] },
+        "isCrossRepository": false, "labels": { "nodes": [{ "name": "freeze" }] },
     })
 }
 
@@ -296,7 +296,7 @@ async fn a_view_shows_head_files_and_pull_requests_and_names_known_ones_that_are
         let blob = json!({ "text": "[]", "isTruncated": false, "isBinary": false, "byteSize": 2 });
         Reply::json(
             200,
-            json!({ "data": { "repository": {
+            json!({ "data": { "viewer": { "login": "tidegate-bot" }, "repository": {
                 "nameWithOwner": "r-multiverse/staging",
                 "defaultBranchRef": { "name": "main", "target": { "oid": "d".repeat(40) } },
                 "f0": blob, "f1": null, "pullRequests": { "nodes": [pull(7, "OPEN")] },

@@ -67,6 +67,8 @@ impl Scene {
                 pinned_by_person: Default::default(),
                 proposals: Vec::new(),
                 exceptions: Vec::new(),
+                people: Default::default(),
+                queue: Default::default(),
             },
         }
     }
@@ -127,6 +129,18 @@ impl Scene {
             problems: Vec::new(),
         };
         self.facts.releases.insert(package.to_owned(), Fact::Known(Some(release)));
+        self
+    }
+
+    /// One commit of their repository released all of these.
+    pub fn released_together(mut self, packages: &[(&str, &str)]) -> Self {
+        let whole: String = packages.iter().map(|(package, version)| format!("{package}{version}")).collect();
+        for (package, version) in packages {
+            self = self.releases(package, version);
+            if let Some(Fact::Known(Some(release))) = self.facts.releases.get_mut(*package) {
+                release.commit = commit(&whole, "together");
+            }
+        }
         self
     }
 
@@ -228,6 +242,10 @@ impl Scene {
         self.proposal(number, |seen| seen.state = ProposalState::Closed)
     }
 
+    pub fn withdrawn(self, number: u64) -> Self {
+        self.proposal(number, |seen| seen.state = ProposalState::Withdrawn)
+    }
+
     pub fn freeze_key(&self) -> String {
         format!("staging/freeze-{}", self.facts.point.cycle_start)
     }
@@ -245,7 +263,10 @@ impl Scene {
                 Action::Retext { number, title, body, .. } => {
                     self = self.proposal(number, |seen| seen.text_digest = text_digest(&title, &body));
                 }
-                Action::Close { number, .. } => self = self.closed(number),
+                Action::Close { number, .. } => self = self.withdrawn(number),
+                Action::Comment { number, commits, .. } => {
+                    self = self.proposal(number, |seen| seen.told.extend(commits));
+                }
             }
         }
         self
@@ -262,8 +283,8 @@ impl Scene {
                     seen.expect("it was opened just now").state = ProposalState::Merged;
                     self.land(&change);
                 }
-                Action::Retext { .. } => {}
-                Action::Close { number, .. } => self = self.closed(number),
+                Action::Retext { .. } | Action::Comment { .. } => {}
+                Action::Close { number, .. } => self = self.withdrawn(number),
             }
         }
         self
@@ -339,6 +360,7 @@ pub fn actions(scene: &Scene) -> Vec<String> {
         }
         Action::Retext { key, number, title, .. } => format!("retext #{number} {key}: {title}"),
         Action::Close { key, number, title, .. } => format!("close #{number} {key}: {title}"),
+        Action::Comment { number, .. } => format!("comment on #{number}"),
     };
     scene.plan().actions.iter().map(line).collect()
 }
@@ -348,7 +370,7 @@ pub fn changes(plan: &Plan) -> Vec<&Change> {
     fn change(action: &Action) -> Option<&Change> {
         match action {
             Action::Commit(change) | Action::Propose { change, .. } => Some(change),
-            Action::Retext { .. } | Action::Close { .. } => None,
+            Action::Retext { .. } | Action::Close { .. } | Action::Comment { .. } => None,
         }
     }
     plan.actions.iter().filter_map(change).collect()
@@ -415,6 +437,7 @@ pub fn proposal(key: &str, number: u64, state: ProposalState) -> ProposalSeen {
         commits: BTreeMap::new(),
         fingerprint: String::new(),
         text_digest: String::new(),
+        told: BTreeMap::new(),
     }
 }
 

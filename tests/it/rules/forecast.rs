@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 use tidegate::decide::forecast::{
-    Conflict, Ended, Entry, Fall, Forecast, ForecastFacts, ForecastFrame, Scenario, begun_body, body,
+    Conflict, Ended, Entry, Fall, Forecast, ForecastFacts, ForecastFrame, Scenario, body, ended_body,
     forecast, title,
 };
 use tidegate::domain::{Checks, Evidence, Fact, StatusFacts};

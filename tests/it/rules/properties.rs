@@ -172,8 +172,9 @@ proptest! {
         };
         let most = scene.facts.max_open;
         let after = scene.acted();
-        prop_assert!(open(&after) <= most);
+        // The group that begins a freeze is opened in any case.
+        prop_assert!(open(&after) <= most.max(1));
         let waiting = after.plan().verdicts.values().filter(|verdict| verdict.kind == VerdictKind::Queued).count();
-        prop_assert!(waiting == 0 || open(&after) == most, "it waits though there is room");
+        prop_assert!(waiting == 0 || open(&after) >= most, "it waits though there is room");
     }
 }

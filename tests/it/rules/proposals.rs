@@ -85,49 +85,15 @@ fn an_open_pull_request_is_brought_to_the_next_version_in_place() {
 }
 
 #[test]
-fn the_packages_of_one_repository_move_together() {
-    let monorepo = "https://github.com/Owner/mono.repo.git";
-    let scene = Scene::on(DEPENDENCY_FREEZE)
-        .package("a", "1.0")
-        .package("b", "1.0")
-        .package("c", "1.0")
-        .at_url("a", monorepo)
-        .at_url("b", "https://github.com/owner/mono.repo")
-        .releases("a", "1.1")
-        .releases("b", "2.0")
-        .releases("c", "1.1");
-    assert_eq!(
-        actions(&scene),
-        [
-            "open staging/c: Promote c 1.1 to staging",
-            "open staging/owner--mono.repo: Promote a 1.1 and b 2.0 to staging"
-        ]
-    );
-    let declined = scene.acted().closed(3);
-    let again = declined.releases("b", "2.1");
-    assert_eq!(names(&again), ["b"], "a stays declined at its version");
-    assert_eq!(kind(&again, "a"), VerdictKind::Refused);
-}
-
-#[test]
-fn the_packages_of_one_repository_elsewhere_move_together_too() {
-    let elsewhere = "https://gitlab.example.org/group/sub group/mono";
-    let scene = Scene::on(DEPENDENCY_FREEZE)
-        .package("a", "1.0")
-        .package("b", "1.0")
-        .at_url("a", elsewhere)
-        .at_url("b", elsewhere)
-        .releases("a", "1.1")
-        .releases("b", "1.1");
-    let [Action::Propose { key, .. }] = &scene.plan().actions[..] else { panic!("one pull request") };
-    assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/".contains(&byte)), "{key}");
-}
-
-#[test]
 fn a_branch_with_a_persons_commit_is_left_alone() {
     let scene = Scene::on(DEPENDENCY_FREEZE).package("a", "1.0").releases("a", "1.1").acted();
-    let theirs = scene.proposal(2, |seen| seen.touched = true).releases("a", "1.2");
+    let theirs = scene.proposal(2, |seen| seen.touched = true);
     assert!(actions(&theirs).is_empty());
+    let theirs = theirs.releases("a", "1.2");
+    assert_eq!(actions(&theirs), ["comment on #2"], "the newer release is told there");
+    let told = theirs.clone().acted();
+    assert!(actions(&told).is_empty(), "and once only");
+    assert_eq!(actions(&told.releases("a", "1.3")), ["comment on #2"]);
     insta::assert_snapshot!(words(&theirs, "a"), @"HandsOff: A person committed to the branch of pull request #2. That pull request is theirs to finish.");
 }
 
@@ -155,10 +121,10 @@ fn no_more_pull_requests_are_opened_than_may_be_open() {
     }
     scene.facts.max_open = 2;
     assert_eq!(names(&scene), ["a", "b"]);
-    insta::assert_snapshot!(words(&scene, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are. It is proposed as soon as one of the open pull requests is merged or closed.");
+    insta::assert_snapshot!(words(&scene, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are; its place in the queue is 1. It is proposed as soon as one of the open pull requests is merged or closed.");
     let full = scene.acted();
     assert!(actions(&full).is_empty());
-    insta::assert_snapshot!(words(&full, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are. It is proposed as soon as one of the open pull requests is merged or closed.");
+    insta::assert_snapshot!(words(&full, "c"), @"Queued: At most 2 pull requests may be open at once, and that many are; its place in the queue is 1. It is proposed as soon as one of the open pull requests is merged or closed.");
     let newer = full.clone().releases("a", "1.2");
     assert_eq!(names(&newer), ["a"], "an open one is still brought up to date");
     assert_eq!(names(&full.closed(2)), ["c"]);

@@ -37,6 +37,7 @@ fn untested(member: &str) -> CaseFacts {
         case: case(member),
         solved: Solved::Environment(environment(member, "1.0")),
         carries_tests: true,
+        unknown_tests: None,
         untestable: None,
         tests: Vec::new(),
         last_green: None,
@@ -74,6 +75,7 @@ fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
         infrastructure_attempts: 3,
         culprit_tests: 20,
         withdrawn: BTreeMap::new(),
+        not_whole: BTreeMap::new(),
         without_tests: BTreeSet::new(),
         cases,
     }
@@ -94,6 +96,42 @@ fn what_a_person_took_out_keeps_a_green_metapackage_from_passing() {
     let files = BTreeMap::from([("noarch/q2-types-1.0-0.conda".to_owned(), "withdrawn by ada".to_owned())]);
     taken_out.withdrawn.clone_from(&files);
     assert_eq!(recheck(&taken_out).gate, Gate::Withdrawn(files));
+}
+
+#[test]
+fn members_that_cannot_be_installed_together_do_not_pass() {
+    let mut apart = facts(vec![tested("q2-types", &[now(TestVerdict::Pass)])]);
+    let why = BTreeMap::from([("linux-64".to_owned(), "q2-types and q2cli exclude each other".to_owned())]);
+    apart.not_whole.clone_from(&why);
+    assert_eq!(recheck(&apart).gate, Gate::NotWhole(why.clone()));
+    apart.withdrawn.insert("noarch/q2-types-1.0-0.conda".to_owned(), "withdrawn by ada".to_owned());
+    assert_eq!(recheck(&apart).gate, Gate::NotWhole(why), "what nobody can install is told first");
+    apart.cases = vec![untested("q2-types")];
+    assert_eq!(recheck(&apart).gate, Gate::Waiting, "each is tested nevertheless");
+}
+
+#[test]
+fn tests_that_are_not_known_are_nobodys_fault_and_never_a_pass() {
+    let why = "info/tests/tests.yaml: tests of the kind `perl` cannot be run here".to_owned();
+    let unknown = CaseFacts {
+        carries_tests: false,
+        unknown_tests: Some(why.clone()),
+        before: Some(CaseState::Green),
+        ..untested("q2-perl")
+    };
+    let plan = decide(vec![unknown.clone(), tested("q2-types", &[now(TestVerdict::Pass)])]);
+    assert_eq!(plan.verdicts[0].state, CaseState::Unknown);
+    assert_eq!(plan.verdicts[0].result, Some(TestVerdict::UnknownTests { why }));
+    assert_eq!(plan.verdicts[0].settled, Some(CaseState::Green), "it is told once it is known again");
+    assert!(plan.tests.is_empty() && plan.changes.is_empty());
+    assert_eq!(plan.gate, Gate::Closed(vec![case("q2-perl")]));
+    let allowed = RecheckFacts {
+        without_tests: BTreeSet::from(["q2-perl".to_owned()]),
+        ..facts(vec![unknown.clone()])
+    };
+    assert!(matches!(recheck(&allowed).gate, Gate::Closed(_)), "not known is not the same as none");
+    let impossible = CaseFacts { solved: Solved::Impossible("no extdep".to_owned()), ..unknown };
+    assert_eq!(state(impossible), CaseState::Red, "what cannot be installed needs no tests to be red");
 }
 
 #[test]

@@ -66,8 +66,7 @@ fn the_packages_of_one_repository() {
         .package("adbcsqlite", "0.20.0")
         .at_url("adbcdrivermanager", mono)
         .at_url("adbcsqlite", mono)
-        .releases("adbcdrivermanager", "0.21.0")
-        .releases("adbcsqlite", "0.21.0");
+        .released_together(&[("adbcdrivermanager", "0.21.0"), ("adbcsqlite", "0.21.0")]);
     insta::assert_snapshot!(text(&scene));
 }
 

@@ -86,6 +86,7 @@ fn event(step: &Step, state: &GitHubState, at: Timestamp) -> Option<Event> {
             })
         }
         Step::Open { branch, package } => Event::PullOpened(NewPullRequest {
+            fork: None,
             repository,
             title: "Promote".into(),
             body: format!("<!-- tidegate: {{\"packages\": [\"{package}\"]}} -->"),

@@ -197,10 +197,12 @@ pub fn copy_body(index: &Index<'_>) -> String {
         facts.targets.candidate_freeze,
     );
     let held = |listing: &&Listing| index.held(&listing.package);
-    let entering = facts.source.iter().filter(|listing| held(listing).is_none());
-    let leaving = facts.head.listings.iter().filter(|listing| index.source(&listing.package).is_none());
-    let changing =
-        || facts.source.iter().filter(|listing| held(listing).is_some_and(|held| held != *listing));
+    let source = || facts.source.iter().filter(|listing| !index.is_theirs(&listing.package));
+    let entering = source().filter(|listing| held(listing).is_none());
+    let gone =
+        |listing: &&Listing| index.source(&listing.package).is_none() && !index.is_theirs(&listing.package);
+    let leaving = facts.head.listings.iter().filter(gone);
+    let changing = || source().filter(|listing| held(listing).is_some_and(|held| held != *listing));
     let pinned = |listing: &&Listing| index.pin(&listing.package).is_some();
     for (heading, names) in [
         ("What enters", names(entering)),
@@ -227,8 +229,10 @@ fn names<'a>(listings: impl Iterator<Item = &'a Listing>) -> Vec<&'a str> {
 pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     let facts = index.facts;
     let snapshot = facts.targets.snapshot;
+    let excepted = pieces::excepted(index, &change.moves);
+    let or = if excepted.is_empty() { "" } else { ", or an exception lets it pass" };
     let mut body = format!(
-        "Stages {} in {} for the snapshot of {snapshot}, since nothing speaks against what is built now.\n\n\
+        "Stages {} in {} for the snapshot of {snapshot}, since nothing speaks against what is built now{or}.\n\n\
          **Moderators:** please merge this before {snapshot}; what is not staged by then is not in the snapshot. \
          Maintainers have nothing to do.\n",
         counted(change.moves.len(), "package"),
@@ -236,6 +240,9 @@ pub fn pins_body(index: &Index<'_>, change: &Change) -> String {
     );
     if !change.moves.is_empty() {
         let _ = write!(body, "\n### What is staged\n\n{}", pieces::pins(&change.moves));
+    }
+    if !excepted.is_empty() {
+        let _ = write!(body, "\n### What is staged by exception\n\n{excepted}");
     }
     let cleared = pieces::cleared(index, &change.moves);
     if !cleared.is_empty() {
@@ -266,6 +273,20 @@ pub fn superseded_body(index: &Index<'_>, commits: &BTreeMap<PackageName, String
     )
 }
 
+/// The comment on a pull request that a person took over, when there are newer releases.
+pub fn newer_comment(index: &Index<'_>, news: &[&Move]) -> String {
+    let to = &index.facts.to;
+    let line = |moved: &&Move| {
+        format!("- {} {}, {}\n", name(&moved.package), name(&moved.to_version), pieces::commit(moved))
+    };
+    format!(
+        "There is a newer release of what this pull request moves:\n\n{}\n\
+         tidegate leaves this branch alone, since somebody else committed to it. Pin the newer commit in \
+         `packages.json` here, or close this to have tidegate propose it for {to} in a pull request of its own.\n",
+        list(news.iter().map(line))
+    )
+}
+
 /// How to look closer and how to refuse, the same at the end of every pull request.
 fn closing(index: &Index<'_>, first: Option<&Move>) -> String {
     let distribution = &index.facts.distribution;
@@ -273,11 +294,15 @@ fn closing(index: &Index<'_>, first: Option<&Move>) -> String {
         || "`tidegate explain` with the name of a package".to_owned(),
         |moved| name(&format!("tidegate explain {}", moved.package)),
     );
+    let again = match &index.facts.people.propose_again {
+        Some(label) => format!("Reopen it, or give it the label {}, to change your mind.", name(label)),
+        None => "Reopen it to change your mind.".to_owned(),
+    };
     format!(
         "\n### To look closer, or to refuse\n\n\
          - Where tidegate runs, {explain} shows the whole reasoning, and `tidegate calendar {distribution}` the dates.\n\
          - To refuse, close this without merging it: exactly this is not proposed again, anything newer is. \
-         Reopen it to change your mind.\n\
+         {again}\n\
          - To take it over, push to its branch: tidegate leaves a branch alone that somebody else committed to.\n",
     )
 }

@@ -113,7 +113,8 @@ fn held(index: &Index<'_>, moved: &Move) -> String {
     }
 }
 
-fn commit(moved: &Move) -> String {
+/// The commit that a move leads to, with a link where there is a safe one.
+pub fn commit(moved: &Move) -> String {
     let shown = cell(short(&moved.to_commit));
     match RepositoryName::from_url(&moved.url) {
         Ok(repository) if is_commit(&moved.to_commit) => {
@@ -208,6 +209,14 @@ pub fn cleared(index: &Index<'_>, moves: &[Move]) -> String {
         let assessment = index.standing(&moved.package).assessment()?;
         let lines = own_check_lines(Some(assessment));
         (!assessment.cleared.is_empty()).then(|| format!("- {}:\n{lines}", name(&moved.package)))
+    }))
+}
+
+/// The packages among those that move by an exception, each with whose it is.
+pub fn excepted(index: &Index<'_>, moves: &[Move]) -> String {
+    list(moves.iter().filter_map(|moved| {
+        let leave = index.exception(&moved.package, &moved.to_version)?;
+        Some(format!("- {}: by {} ({})\n", name(&moved.package), quoted(&leave.by), quoted(&leave.reason)))
     }))
 }
 

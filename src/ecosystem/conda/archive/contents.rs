@@ -10,6 +10,21 @@ use crate::ecosystem::unpack::{UnpackProblem, refused};
 
 const INDEX: &[u8] = b"info/index.json";
 const ABOUT: &[u8] = b"info/about.json";
+/// Where tests lie.
+const TESTS: [&[u8]; 2] = [b"info/test/", b"info/tests/"];
+/// Folders in which nothing is that is run or imported.
+const DATA: [&[u8]; 2] = [b"etc", b"share"];
+
+/// What a package installs, as far as its files tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Payload {
+    /// No file and no link.
+    Nothing,
+    /// Files below `share` or `etc` alone, and no tests of them: what builders leave in metapackages, too.
+    Data,
+    /// Anything else: something that is run, imported or tested.
+    Code,
+}
 
 /// Which tarball of a package an entry is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +40,8 @@ pub(super) enum Tarball {
 /// What was seen of an archive so far, over all the tarballs it is made of: they are unpacked into one folder.
 pub(super) struct Contents {
     pub(super) unpacked: u64,
-    pub(super) holds_files: bool,
+    files: Option<Payload>,
+    tests: bool,
     places: Places,
     most_info: u64,
     index: Option<Vec<u8>>,
@@ -35,12 +51,22 @@ pub(super) struct Contents {
 impl Contents {
     pub(super) fn new(limits: &ArchiveLimits) -> Self {
         let places = Places::new(&limits.unpack, 0);
-        Self { unpacked: 0, holds_files: false, places, most_info: limits.info, index: None, about: None }
+        let most_info = limits.info;
+        Self { unpacked: 0, files: None, tests: false, places, most_info, index: None, about: None }
     }
 
     /// How many entries there were.
     pub(super) fn entries(&self) -> usize {
         self.places.entries()
+    }
+
+    /// What it installs.
+    pub(super) fn payload(&self) -> Payload {
+        match self.files {
+            None => Payload::Nothing,
+            Some(_) if self.tests => Payload::Code,
+            Some(payload) => payload,
+        }
     }
 
     /// The bytes of `info/index.json` and of `info/about.json`.
@@ -58,7 +84,9 @@ impl Contents {
         let place = self.places.enter(name)?;
         let path = place.path();
         let top = place.parts().first().map(Vec::as_slice).unwrap_or_default();
-        self.holds_files |= kind != EntryKind::Folder && !top.eq_ignore_ascii_case(b"info");
+        if kind != EntryKind::Folder {
+            self.see(top, &path);
+        }
         // Readers that open the info tarball alone would not see it, and those that unpack both would.
         if tarball == Tarball::Package && top.eq_ignore_ascii_case(b"info") {
             return Err(refused(name, "what is below `info` belongs into the info tarball").into());
@@ -75,6 +103,16 @@ impl Contents {
             }
             EntryKind::HardLink(target) => self.link(&path, |places| places.hard_link(&place, &target)),
             EntryKind::Folder | EntryKind::File => Ok(()),
+        }
+    }
+
+    /// Notes what a file or a link says of the package. It lies at `path`, below `top`.
+    fn see(&mut self, top: &[u8], path: &[u8]) {
+        if top.eq_ignore_ascii_case(b"info") {
+            self.tests |= TESTS.iter().any(|tests| path.starts_with(tests));
+        } else {
+            let found = if DATA.contains(&top) { Payload::Data } else { Payload::Code };
+            self.files = self.files.max(Some(found));
         }
     }
 

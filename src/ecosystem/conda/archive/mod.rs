@@ -13,6 +13,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use self::contents::Contents;
+pub use self::contents::Payload;
 use self::sums::Summed;
 pub use self::sums::Sums;
 use super::index_json::{IndexJson, IndexJsonError};
@@ -57,8 +58,8 @@ pub struct Archive {
     pub sums: Sums,
     /// How many entries there are: files, folders and links.
     pub entries: usize,
-    /// Whether it installs anything: a file or a link outside of `info/`. A metapackage does not.
-    pub holds_files: bool,
+    /// What it installs.
+    pub payload: Payload,
     /// How many bytes were unpacked to look at all of them.
     pub unpacked: u64,
 }
@@ -141,7 +142,7 @@ fn checked(
     }
     let name = ArchiveName::parse(file_name)?;
     let (contents, sums) = read(path, &name, limits)?;
-    let (entries, unpacked, holds_files) = (contents.entries(), contents.unpacked, contents.holds_files);
+    let (entries, unpacked, payload) = (contents.entries(), contents.unpacked, contents.payload());
     let (index, about) = contents.into_info();
     let index = IndexJson::parse(&index.ok_or(ArchiveProblem::NoIndex)?)?;
     let about = about.map(|about| super::index_json::object("info/about.json", &about)).transpose()?;
@@ -157,7 +158,7 @@ fn checked(
     if index.subdir != subdir {
         return Err(ArchiveProblem::OtherSubdir { folder: subdir.to_owned(), subdir: index.subdir });
     }
-    Ok(Archive { name, index, about, sums, entries, holds_files, unpacked })
+    Ok(Archive { name, index, about, sums, entries, payload, unpacked })
 }
 
 /// Reads the file whole: what it holds, and its sums.

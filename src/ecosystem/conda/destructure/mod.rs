@@ -1,28 +1,32 @@
 //! Takes a metapackage of a channel apart into its exact members.
 //!
-//! Two kinds are real. Where every line that names a package of the channel pins an exact build, as
-//! tidegate writes them, the members are looked up. Where lines are `name version.*`, as QIIME 2 has
-//! written them since 2021 for all packages of a solved environment, no line says which build is meant;
-//! then the metapackage is solved for the platform, and the solver's choice is what it holds.
+//! Two kinds are real. Where every line that names a package of the channel fits one build of it alone, as
+//! the exact pins do that tidegate writes, the members are looked up. Lines such as `name version.*`, which
+//! QIIME 2 has written since 2021 for all packages of a solved environment, may fit several builds; then the
+//! metapackage is solved for the platform, and the solver's choice is what it holds. One that cannot be
+//! installed as a whole still has members, which have to be tested for the one at fault to be found: then the
+//! newest builds that fit are taken, and a note says so.
 
 mod candidates;
 mod declared;
 mod holding;
+mod own;
 mod problem;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rattler_conda_types::RepoDataRecord;
 
 use super::channel::{ChannelIndex, build_of};
 use super::platform::VirtualPackages;
+use super::solution::Solution;
 use super::solve::{SolveError, SolveTask, solve};
 use super::spec::{Spec, Unclear, exact_spec};
 use crate::domain::{Build, Destructured, DestructuredMember, DestructuredPackage, NOARCH};
 pub use candidates::{Candidate, candidates};
 pub use declared::{Declared, Listing, MalformedDeclaration};
-use holding::{Choice, Holding, name_of};
+use holding::{Choice, Holding};
 pub use problem::{DestructureError, MemberProblem, NothingMatches};
 
 /// Which metapackage is to be taken apart, and what is known of it.
@@ -49,24 +53,58 @@ pub struct DestructureTask<'a> {
 pub fn destructure(task: &DestructureTask<'_>) -> Result<Destructured, DestructureError> {
     let metapackage = metapackage_of(task)?;
     let holding = |choice| Holding::of(metapackage, task, choice);
-    let held = match holding(&Choice::Pinned)? {
-        Some(held) => held,
-        None => {
-            let solved = Choice::Solved(solved(task, &build_of(metapackage))?);
-            holding(&solved)?.ok_or_else(|| no_members(task, metapackage))?
-        }
+    let (held, why_guessed) = match holding(&Choice::Fitting)? {
+        Some(held) => (Some(held), None),
+        None => match solved(task, &build_of(metapackage)) {
+            Ok(solution) => (holding(&Choice::Solved(solution))?, None),
+            // What the solver would have chosen is not known, and may be known with more time.
+            Err(SolveError::TimedOut { after }) => {
+                let (package, platform) = (build_of(metapackage).to_string(), task.platform.to_owned());
+                return Err(DestructureError::TimedOut { package, platform, after });
+            }
+            Err(why) => (holding(&Choice::Newest)?, Some(why)),
+        },
     };
+    let held = held.ok_or_else(|| no_members(task, metapackage))?;
+    let guessed = held.guessed.clone();
+    let mut notes = unknown_keys(task, &held);
     let members = declared_members(task, held, metapackage)?;
     if members.is_empty() {
         return Err(no_members(task, metapackage));
     }
+    notes.extend(why_guessed.map(|why| guess(task, metapackage, &members, &guessed, &why)));
     Ok(Destructured {
         source: task.channel.address().to_string(),
         platform: Some(task.platform.to_owned()),
         metapackage: package(build_of(metapackage)),
         members,
-        notes: Vec::new(),
+        notes,
     })
+}
+
+/// What there is to say where a metapackage cannot be installed as a whole.
+fn guess(
+    task: &DestructureTask<'_>,
+    metapackage: &RepoDataRecord,
+    members: &[DestructuredMember],
+    guessed: &BTreeSet<String>,
+    why: &SolveError,
+) -> String {
+    let names = members.iter().map(|member| member.package.name.as_str());
+    let names: Vec<&str> = names.filter(|name| guessed.contains(*name)).collect();
+    let taken = match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            " Which builds are meant is not known, so the newest that fits is listed: {}.",
+            names.join(", ")
+        ),
+    };
+    let why = why.in_short();
+    let why = why.trim_end_matches('.');
+    let (package, platform) = (build_of(metapackage), task.platform);
+    format!(
+        "{package} cannot be installed as a whole on {platform} from the channels given.{taken} The reason: {why}."
+    )
 }
 
 /// The newest build that the spec accepts.
@@ -132,22 +170,14 @@ fn nearest(name: &str, names: &BTreeSet<&str>) -> Vec<String> {
 }
 
 /// The environment that installing exactly this build gives.
-fn solved(
-    task: &DestructureTask<'_>,
-    metapackage: &Build,
-) -> Result<super::solution::Solution, DestructureError> {
+fn solved(task: &DestructureTask<'_>, metapackage: &Build) -> Result<Solution, SolveError> {
     let channels: Vec<ChannelIndex> = std::iter::once(task.channel).chain(task.externals).cloned().collect();
     let question = SolveTask {
         virtual_packages: task.virtual_packages.clone(),
         timeout: task.timeout,
         ..SolveTask::new(&channels, task.platform)
     };
-    let question = question.wanting([exact_spec(metapackage)]);
-    solve(&question).map_err(|why: SolveError| DestructureError::Unsatisfiable {
-        package: metapackage.to_string(),
-        platform: task.platform.to_owned(),
-        why,
-    })
+    solve(&question.wanting([exact_spec(metapackage)]))
 }
 
 /// The members that are meant, each as it has to be.
@@ -180,6 +210,7 @@ fn declared_members(
         }
         members.retain(|name, _| meant(name));
     }
+    problems.extend(configured_and_missing(task, &members, &metapackages));
     for nested in declared.nested.iter().filter(|nested| !metapackages.contains_key(*nested)) {
         problems.push(MemberProblem::Missing { member: nested.clone() });
     }
@@ -198,6 +229,47 @@ fn declared_members(
     let member =
         |(record, via)| DestructuredMember { package: package(build_of(&record)), via, locked: Vec::new() };
     Ok(taken.map(member).collect())
+}
+
+/// What a `conda_build_config.yaml` names and the channel has, and what the metapackage does not hold. Where the
+/// members are listed elsewhere, that list is what counts.
+fn configured_and_missing<T>(
+    task: &DestructureTask<'_>,
+    members: &BTreeMap<String, T>,
+    metapackages: &BTreeMap<String, T>,
+) -> Vec<MemberProblem> {
+    let declared = &task.declared;
+    if declared.members.is_some() {
+        return Vec::new();
+    }
+    let names = task.channel.names(task.platform);
+    let held = |name: &str| members.contains_key(name) || metapackages.contains_key(name);
+    let missing = names
+        .into_iter()
+        .filter(|name| declared.configures(name) && !held(name) && !declared.ignore.contains(*name));
+    missing.map(|name| MemberProblem::Missing { member: name.to_owned() }).collect()
+}
+
+/// A note on what a `conda_build_config.yaml` names and nobody has: variables, or packages that are lost.
+fn unknown_keys(task: &DestructureTask<'_>, held: &Holding<'_>) -> Vec<String> {
+    let channels = std::iter::once(task.channel).chain(task.externals);
+    let offered: Vec<BTreeSet<&str>> = channels.map(|channel| channel.names(task.platform)).collect();
+    let names = offered.iter().flatten().copied().chain(held.others.iter().map(String::as_str));
+    let known: BTreeSet<String> = names.map(|name| name.replace('-', "_")).collect();
+    let unknown = task.declared.configured.keys().filter(|key| !known.contains(*key));
+    let unknown: Vec<&str> = unknown.map(String::as_str).collect();
+    let told = || {
+        format!(
+            "conda_build_config.yaml names what no channel has, so nothing was compared for: {}",
+            unknown.join(", ")
+        )
+    };
+    (!unknown.is_empty()).then(told).into_iter().collect()
+}
+
+/// The package's name in lower case.
+fn name_of(record: &RepoDataRecord) -> &str {
+    record.package_record.name.as_normalized()
 }
 
 /// Whether a line of dependencies is about that package.

@@ -1,8 +1,8 @@
 //! Why a metapackage cannot be taken apart, in words that name the member and the metapackage.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::ecosystem::conda::solve::SolveError;
 use crate::ecosystem::conda::spec::MalformedSpec;
 
 /// Why a metapackage was not taken apart.
@@ -40,7 +40,7 @@ pub enum DestructureError {
         /// What is wrong.
         why: MalformedSpec,
     },
-    /// Metapackages hold each other.
+    /// A metapackage leads back to itself, over others or over what it holds.
     #[error("metapackages hold each other: {}", path.join(" → "))]
     Cycle {
         /// From a metapackage back to itself.
@@ -62,15 +62,15 @@ pub enum DestructureError {
         /// What is wrong, by member.
         problems: Vec<MemberProblem>,
     },
-    /// Nothing satisfies the metapackage, or the solver found no answer.
-    #[error("{package} cannot be installed on {platform}: {why}")]
-    Unsatisfiable {
+    /// Which builds it means is the solver's choice, and the solver found no answer in time.
+    #[error("the solver found no answer for {package} on {platform} in {} s", after.as_secs_f64())]
+    TimedOut {
         /// The metapackage, with version and build.
         package: String,
         /// The platform.
         platform: String,
-        /// Why.
-        why: SolveError,
+        /// The limit.
+        after: Duration,
     },
 }
 

@@ -1,11 +1,13 @@
-//! What the last indexing of a sub-directory read, so that files that did not change are not read again.
+//! What the last indexing of a sub-directory read, so that files that did not change are not read again. It is
+//! kept outside of the channel: inodes and times differ where folders are equal, and who copies or compares a
+//! channel should meet nothing of it.
 
 use crate::digest::hex;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,8 +15,37 @@ use sha2::{Digest as _, Sha256};
 use super::super::record::Record;
 use super::repodata::write_changed;
 
-/// The name of the file in each sub-directory that keeps what was read.
-pub const CACHE_FILE: &str = ".tidegate-index.json";
+/// Where what was read is kept between two indexings.
+#[derive(Clone, Debug, Default)]
+pub struct IndexMemory {
+    folder: Option<PathBuf>,
+}
+
+impl IndexMemory {
+    /// Nothing is kept, so every file is read each time.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// It is kept in this folder, with a file for each sub-directory of a channel.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()) }
+    }
+
+    /// The file for a sub-directory, by the place where it really lies. Nothing where nothing is kept, and where
+    /// the file would lie in the channel itself.
+    pub(super) fn file(&self, channel: &Path, subdir: &str) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        let channel = channel.canonicalize().ok()?;
+        // The folder is made when it is first written to; until then its parent tells where it is.
+        let place = folder.ancestors().find_map(|place| place.canonicalize().ok())?;
+        if place.starts_with(&channel) {
+            return None;
+        }
+        let key = Sha256::digest(channel.join(subdir).as_os_str().as_encoded_bytes());
+        Some(folder.join(format!("{}.json", hex(&key))))
+    }
+}
 
 /// Raised when the records or the stamps mean something else than before.
 const VERSION: u32 = 1;
@@ -57,10 +88,10 @@ struct Kept {
 }
 
 impl Cache {
-    /// Reads the cache in `folder`. One that is missing, damaged or of another version is empty: then
+    /// Reads the cache in the file at `path`. One that is missing, damaged or of another version is empty: then
     /// every file is read, which is slow and right.
-    pub(super) fn read(folder: &Path) -> Self {
-        let bytes = std::fs::read(folder.join(CACHE_FILE)).unwrap_or_default();
+    pub(super) fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap_or_default();
         let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or_default();
         let (sum, json) = bytes.split_at(line);
         let json = json.get(1..).unwrap_or_default();
@@ -86,13 +117,16 @@ impl Cache {
         Self { version: VERSION, files }
     }
 
-    /// Writes the cache into `folder`.
-    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+    /// Writes the cache into the file at `path`, and makes its folder for its owner alone.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let json = serde_json::to_vec(self).expect("stamps and records have JSON");
         let mut bytes = sum_of(&json).into_bytes();
         bytes.push(b'\n');
         bytes.extend_from_slice(&json);
-        write_changed(&folder.join(CACHE_FILE), &bytes).map(drop)
+        if let Some(folder) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        write_changed(path, &bytes).map(drop)
     }
 }
 

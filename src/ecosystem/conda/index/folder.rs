@@ -9,8 +9,8 @@ use super::super::archive::{Archive, ArchiveLimits, ArchiveProblem, UnpackProble
 use super::super::layout::{ArchiveFormat, NOARCH, is_subdir};
 use super::super::patch::{MAX_PATCH_BYTES, PATCH_FILE, PatchInstructions};
 use super::super::record::Record;
-use super::cache::{Cache, Stamp};
-use super::repodata::SubdirIndex;
+use super::cache::{Cache, IndexMemory, Stamp};
+use super::repodata::{SubdirIndex, TEMPORARY};
 use crate::ecosystem::parallel::in_parallel;
 
 /// The index of a folder that holds the sub-directories of a channel, ready to be written.
@@ -24,8 +24,13 @@ pub struct FolderIndex {
 struct ReadSubdir {
     index: SubdirIndex,
     cache: Cache,
+    /// Where the cache is kept, if it is.
+    kept: Option<PathBuf>,
     read: usize,
 }
+
+/// A file that earlier versions kept in each sub-directory.
+const FORMER_CACHE: &str = ".tidegate-index.json";
 
 /// What became of one sub-directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +79,7 @@ struct Listed {
     files: Vec<String>,
     patches: PatchInstructions,
     cache: Cache,
+    kept: Option<PathBuf>,
     /// What the file system's clock said before anything was read; absent where there is nothing to read.
     began: Option<Stamp>,
 }
@@ -86,12 +92,21 @@ struct ReadFile {
 }
 
 impl FolderIndex {
-    /// Looks into every archive below `folder` that changed since its last index; other files are left
-    /// alone. One archive that cannot be read, or that is not what its name and folder say, is an error: an
-    /// index that leaves a file out in silence would hide a package.
+    /// Looks into every archive below `folder`; other files are left alone. See
+    /// [`remembering`](Self::remembering).
     pub fn of_folder(folder: &Path, limits: &ArchiveLimits) -> Result<Self, IndexError> {
+        Self::remembering(folder, limits, &IndexMemory::none())
+    }
+
+    /// The same, but only archives are read that changed since what `memory` has of their last index. One archive that cannot be read, or that is not what its name and folder say, is an error: an
+    /// index that leaves a file out in silence would hide a package.
+    pub fn remembering(
+        folder: &Path,
+        limits: &ArchiveLimits,
+        memory: &IndexMemory,
+    ) -> Result<Self, IndexError> {
         let mut problems = Vec::new();
-        let listed = listed(folder, &mut problems)?;
+        let listed = listed(folder, memory, &mut problems)?;
         let tasks: Vec<(&Listed, &String)> =
             listed.iter().flat_map(|subdir| subdir.files.iter().map(move |file| (subdir, file))).collect();
         let results = in_parallel(&tasks, |(subdir, file)| read_file(subdir, file, limits));
@@ -117,14 +132,24 @@ impl FolderIndex {
         self.subdirs.iter().map(|subdir| &subdir.index)
     }
 
-    /// Writes what changed, file by file in one step each, and what was read for the next time.
+    /// Writes what changed, file by file in one step each, and what was read for the next time. Where that
+    /// cannot be kept, the next time is slower and nothing else.
     pub fn write(&self) -> io::Result<Vec<IndexedSubdir>> {
         let mut written = Vec::new();
-        for ReadSubdir { index, cache, read } in &self.subdirs {
+        for ReadSubdir { index, cache, kept, read } in &self.subdirs {
             let path = self.folder.join(index.subdir());
             fs::create_dir_all(&path)?;
+            let alone = alone(&path);
+            if alone.is_some() {
+                clear_leftovers(&path)?;
+            }
             let changed = index.write_to(&path)?;
-            cache.write(&path)?;
+            drop(alone);
+            if let Some(kept) = kept
+                && let Err(error) = cache.write(kept)
+            {
+                tracing::debug!(file = %kept.display(), "what was read is not kept: {error}");
+            }
             written.push(IndexedSubdir {
                 subdir: index.subdir().to_owned(),
                 packages: index.packages.len(),
@@ -142,7 +167,27 @@ fn indexed(listed: &Listed, files: BTreeMap<String, ReadFile>) -> ReadSubdir {
     let records = files.iter().map(|(name, file)| (name.clone(), file.record.clone())).collect();
     let index = SubdirIndex::new(&listed.subdir, records, &listed.patches);
     let stamped = files.into_iter().map(|(name, file)| (name, file.stamp, file.record));
-    ReadSubdir { index, cache: Cache::of(listed.began.as_ref(), stamped), read }
+    let cache = Cache::of(listed.began.as_ref(), stamped);
+    ReadSubdir { index, cache, kept: listed.kept.clone(), read }
+}
+
+/// Waits until nobody else writes into the sub-directory, and keeps it so until the answer is dropped. Nothing on
+/// a file system that cannot do it; then two that index at once still replace whole files only.
+fn alone(subdir: &Path) -> Option<fs::File> {
+    let folder = fs::File::open(subdir).ok()?;
+    folder.lock().ok().map(|()| folder)
+}
+
+/// Removes what an indexing left behind that was killed, or that an earlier version kept.
+fn clear_leftovers(subdir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(subdir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) || name == FORMER_CACHE {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn read_file(subdir: &Listed, file: &str, limits: &ArchiveLimits) -> Result<ReadFile, ArchiveProblem> {
@@ -162,7 +207,11 @@ fn read_file(subdir: &Listed, file: &str, limits: &ArchiveLimits) -> Result<Read
 
 /// The sub-directories in `folder` with the names of their archives, all in order. Problems with single
 /// files and folders are added to `problems`.
-fn listed(folder: &Path, problems: &mut Vec<(String, String)>) -> Result<Vec<Listed>, IndexError> {
+fn listed(
+    folder: &Path,
+    memory: &IndexMemory,
+    problems: &mut Vec<(String, String)>,
+) -> Result<Vec<Listed>, IndexError> {
     let unreadable = |name: &str, error: io::Error| IndexError::Problems {
         folder: folder.to_owned(),
         problems: vec![(name.to_owned(), format!("cannot be read: {error}"))],
@@ -182,12 +231,18 @@ fn listed(folder: &Path, problems: &mut Vec<(String, String)>) -> Result<Vec<Lis
         }
     }
     let listed = subdirs.into_iter().map(|subdir| {
-        list(folder.join(&subdir), &subdir, problems).map_err(|error| unreadable(&subdir, error))
+        let kept = memory.file(folder, &subdir);
+        list(folder.join(&subdir), &subdir, kept, problems).map_err(|error| unreadable(&subdir, error))
     });
     listed.collect()
 }
 
-fn list(path: PathBuf, subdir: &str, problems: &mut Vec<(String, String)>) -> io::Result<Listed> {
+fn list(
+    path: PathBuf,
+    subdir: &str,
+    kept: Option<PathBuf>,
+    problems: &mut Vec<(String, String)>,
+) -> io::Result<Listed> {
     let there = path.is_dir();
     let files = if there { names(&path)? } else { BTreeSet::new() };
     let files: Vec<String> =
@@ -196,11 +251,13 @@ fn list(path: PathBuf, subdir: &str, problems: &mut Vec<(String, String)>) -> io
         problems.push((format!("{subdir}/{PATCH_FILE}"), problem));
         PatchInstructions::default()
     });
-    let began = match files.is_empty() {
-        true => None,
-        false => Some(Stamp::of(&tempfile::tempfile_in(&path)?.metadata()?)),
+    // Where nothing is kept, there is no clock to compare with the next time.
+    let began = match (&kept, files.is_empty()) {
+        (Some(_), false) => Some(Stamp::of(&tempfile::tempfile_in(&path)?.metadata()?)),
+        _ => None,
     };
-    Ok(Listed { subdir: subdir.to_owned(), cache: Cache::read(&path), path, files, patches, began })
+    let cache = kept.as_deref().map(Cache::read).unwrap_or_default();
+    Ok(Listed { subdir: subdir.to_owned(), cache, kept, path, files, patches, began })
 }
 
 /// The names in `folder` that are not hidden, in order. One that is not UTF-8 keeps a mark in its place,

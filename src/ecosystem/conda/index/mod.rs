@@ -5,6 +5,6 @@ mod cache;
 mod folder;
 mod repodata;
 
-pub use self::cache::CACHE_FILE;
+pub use self::cache::IndexMemory;
 pub use self::folder::{FolderIndex, IndexError, IndexedSubdir};
 pub use self::repodata::{INDEX_FILES, SubdirIndex};

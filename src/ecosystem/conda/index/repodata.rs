@@ -14,6 +14,9 @@ use super::super::record::Record;
 /// The names of the files that hold an index: as it is, and compressed in two ways.
 pub const INDEX_FILES: [&str; 3] = ["repodata.json", "repodata.json.bz2", "repodata.json.zst"];
 
+/// How the names of files begin that are being written. One that was killed leaves them behind.
+pub(super) const TEMPORARY: &str = ".tidegate-index-";
+
 /// conda-index compresses with the same level.
 const ZSTD_LEVEL: i32 = 16;
 
@@ -78,7 +81,7 @@ pub(super) fn write_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         return Ok(false);
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     beside.write_all(bytes)?;
     beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     beside.as_file().sync_all()?;

@@ -25,13 +25,14 @@ enum SubdirColumn {
 }
 
 /// A `packages.json`: its rows, and what is needed to write it back with nothing else changed
-/// (the order of the columns, and fields that tidegate has no word for, such as `metadata`).
+/// (the order of each row's columns, and fields that tidegate has no word for, such as `metadata`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackagesFile {
     /// One row per package, in the order of the file.
     pub listings: Vec<Listing>,
     subdir: SubdirColumn,
-    other_fields: BTreeMap<PackageName, Map<String, Value>>,
+    /// The rows as they were read, with their own order of columns.
+    fields: BTreeMap<PackageName, Map<String, Value>>,
 }
 
 impl PackagesFile {
@@ -57,12 +58,39 @@ impl PackagesFile {
             if row.subdir == SubdirColumn::BeforeBranch {
                 packages.subdir = SubdirColumn::BeforeBranch;
             }
-            if !row.other_fields.is_empty() {
-                packages.other_fields.insert(package, row.other_fields);
-            }
+            packages.fields.insert(package, row.fields);
             packages.listings.push(row.listing);
         }
         Ok(packages)
+    }
+
+    /// The file with the rows of `set` added or in the place of their package's, and without the packages of
+    /// `removed`. All others stay as and where they are; a new one comes before the first that sorts after it.
+    pub fn with_rows(&self, set: &[Listing], removed: &[PackageName]) -> Self {
+        let removed: BTreeSet<&str> = removed.iter().map(String::as_str).collect();
+        let mut replaced: BTreeMap<&str, &Listing> =
+            set.iter().map(|listing| (listing.package.as_str(), listing)).collect();
+        let mut kept = Vec::with_capacity(self.listings.len() + set.len());
+        for listing in &self.listings {
+            let package = listing.package.as_str();
+            match replaced.remove(package) {
+                Some(new) => kept.push(new.clone()),
+                None if removed.contains(package) => {}
+                None => kept.push(listing.clone()),
+            }
+        }
+        let mut new: Vec<Listing> = replaced.into_values().cloned().collect();
+        sort_as_upstream(&mut new);
+        let mut new = new.into_iter().peekable();
+        let mut listings = Vec::with_capacity(kept.len() + new.len());
+        for listing in kept {
+            while let Some(before) = new.next_if(|new| comes_before(new, &listing)) {
+                listings.push(before);
+            }
+            listings.push(listing);
+        }
+        listings.extend(new);
+        Self { listings, ..self.clone() }
     }
 
     /// The row of `package`.
@@ -76,6 +104,10 @@ impl PackagesFile {
     }
 
     fn row(&self, listing: &Listing) -> Value {
+        let known = self.fields.get(&listing.package);
+        if let Some(row) = known.and_then(|fields| in_place(fields, listing)) {
+            return Value::Object(row);
+        }
         let mut row = Map::new();
         row.insert("package".to_owned(), listing.package.clone().into());
         row.insert("url".to_owned(), listing.url.clone().into());
@@ -88,17 +120,40 @@ impl PackagesFile {
         for (name, text) in columns.into_iter().flatten() {
             row.insert(name.to_owned(), text.into());
         }
-        let others = self.other_fields.get(&listing.package);
-        row.extend(others.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        let others = known.into_iter().flatten().filter(|(name, _)| !COLUMNS.contains(&name.as_str()));
+        row.extend(others.map(|(name, value)| (name.clone(), value.clone())));
         Value::Object(row)
     }
+}
+
+/// The columns that a listing has words for.
+const COLUMNS: [&str; 4] = ["package", "url", "branch", "subdir"];
+
+/// The row as it was read with what the listing says; none where it has other columns than that.
+fn in_place(fields: &Map<String, Value>, listing: &Listing) -> Option<Map<String, Value>> {
+    let wanted =
+        [Some(&listing.package), Some(&listing.url), listing.branch.as_ref(), listing.subdir.as_ref()];
+    let mut row = fields.clone();
+    for (column, text) in COLUMNS.into_iter().zip(wanted) {
+        match (text, row.get_mut(column)) {
+            (Some(text), Some(value)) => *value = text.clone().into(),
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => return None,
+        }
+    }
+    Some(row)
+}
+
+fn comes_before(one: &Listing, other: &Listing) -> bool {
+    let key = |listing: &Listing| (listing.package.to_lowercase(), listing.package.clone());
+    key(one) < key(other)
 }
 
 /// One row as read: the listing, and what only the writer needs.
 struct Row {
     listing: Listing,
     subdir: SubdirColumn,
-    other_fields: Map<String, Value>,
+    fields: Map<String, Value>,
 }
 
 impl<'de> Deserialize<'de> for Row {
@@ -119,21 +174,24 @@ impl<'de> Visitor<'de> for RowVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Row, A::Error> {
         let (mut package, mut url, mut branch, mut subdir) = (None, None, None, None);
         let mut column = SubdirColumn::AfterBranch;
-        let mut other_fields = Map::new();
+        let mut row = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            match name.as_str() {
-                "package" => package = text_of(&name, fields.next_value()?)?,
-                "url" => url = text_of(&name, fields.next_value()?)?,
-                "branch" => branch = text_of(&name, fields.next_value()?)?,
-                "subdir" => {
-                    subdir = text_of(&name, fields.next_value()?)?;
-                    if branch.is_none() {
-                        column = SubdirColumn::BeforeBranch;
+            if COLUMNS.contains(&name.as_str()) {
+                let text = text_of(&name, fields.next_value()?)?;
+                row.extend(text.clone().map(|text| (name.clone(), text.into())));
+                match name.as_str() {
+                    "package" => package = text,
+                    "url" => url = text,
+                    "branch" => branch = text,
+                    _ => {
+                        subdir = text;
+                        if branch.is_none() {
+                            column = SubdirColumn::BeforeBranch;
+                        }
                     }
                 }
-                _ => {
-                    other_fields.insert(name, fields.next_value()?);
-                }
+            } else {
+                row.insert(name, fields.next_value()?);
             }
         }
         let package = package.ok_or_else(|| A::Error::missing_field("package"))?;
@@ -152,7 +210,7 @@ impl<'de> Visitor<'de> for RowVisitor {
             return Err(A::Error::custom("`subdir` is not a folder inside the repository"));
         }
         let listing = Listing { package, url, branch, subdir };
-        Ok(Row { listing, subdir: subdir_column, other_fields })
+        Ok(Row { listing, subdir: subdir_column, fields: row })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The two mutations: a commit on a branch, and several refs at once. Both compare before they swap.
+//! The mutations: a commit on a branch and several refs at once, which both compare before they swap, and
+//! auto-merge of a pull request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,10 +8,12 @@ use serde_json::Value;
 
 use super::super::event::{Event, Expect, Made, NewCommit, RefChange};
 use super::super::git::{Content, FileChanges, Oid};
+use super::super::pulls::PullGift;
 use super::super::refused::Refused;
 use super::super::state::{VIEWER, not_simulated};
 use super::Scope;
 use super::node::{Arguments, Kind, Resolved, unknown_repository};
+use super::pull_request::pull_of;
 use super::repository::repository_of;
 
 pub(super) fn perform(scope: &Scope<'_>, name: &str, arguments: &Arguments) -> Result<Resolved, Refused> {
@@ -18,6 +21,7 @@ pub(super) fn perform(scope: &Scope<'_>, name: &str, arguments: &Arguments) -> R
     match name {
         "createCommitOnBranch" => create_commit(scope, read(input)?),
         "updateRefs" => update_refs(scope, read(input)?),
+        "enablePullRequestAutoMerge" => enable_auto_merge(scope, read(input)?),
         _ => Err(not_simulated(&format!("the mutation {name}"))),
     }
 }
@@ -105,6 +109,26 @@ fn create_commit(scope: &Scope<'_>, input: CommitInput) -> Result<Resolved, Refu
         })),
         Made::Nothing | Made::Number(_) => unreachable!("a commit makes an object"),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AutoMergeInput {
+    pull_request_id: String,
+    /// Nothing of the simulation merges by itself, so how does not matter.
+    #[serde(rename = "mergeMethod")]
+    _merge_method: String,
+    #[serde(default)]
+    client_mutation_id: Value,
+}
+
+fn enable_auto_merge(scope: &Scope<'_>, input: AutoMergeInput) -> Result<Resolved, Refused> {
+    let id = &input.pull_request_id;
+    let unknown = || Refused::not_found(format!("Could not resolve to a node with the global id of '{id}'"));
+    let (repository, number) = pull_of(id).ok_or_else(unknown)?;
+    let event = Event::PullGiven { repository, number, gift: PullGift::AutoMerge, at: scope.now };
+    scope.inner.borrow_mut().perform(event)?;
+    Ok(Resolved::Object(Kind::AutoMergeEnabled { client: input.client_mutation_id }))
 }
 
 #[derive(Deserialize)]

@@ -35,6 +35,7 @@ pub(super) enum Kind {
     PageInfo(PageInfo),
     CommitMade { repository: String, branch: String, oid: Oid, client: Value },
     RefsUpdated { client: Value },
+    AutoMergeEnabled { client: Value },
 }
 
 /// What a field came to.
@@ -100,6 +101,7 @@ impl ObjectValue for Node<'_, '_> {
             Kind::PageInfo(_) => "PageInfo",
             Kind::CommitMade { .. } => "CreateCommitOnBranchPayload",
             Kind::RefsUpdated { .. } => "UpdateRefsPayload",
+            Kind::AutoMergeEnabled { .. } => "EnablePullRequestAutoMergePayload",
         }
     }
 
@@ -163,7 +165,10 @@ impl Node<'_, '_> {
                 }),
             }),
             Kind::RefsUpdated { client } => Ok(Resolved::Leaf(client.clone())),
-            Kind::Tree(_) | Kind::PullCommit { .. } | Kind::User(_) => {
+            Kind::AutoMergeEnabled { client } if name == "clientMutationId" => {
+                Ok(Resolved::Leaf(client.clone()))
+            }
+            Kind::AutoMergeEnabled { .. } | Kind::Tree(_) | Kind::PullCommit { .. } | Kind::User(_) => {
                 Err(not_simulated(&format!("the field {}.{name}", self.type_name())))
             }
         }

@@ -1,5 +1,7 @@
 //! Fields of pull requests.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::super::answer::time;
@@ -15,6 +17,18 @@ fn state(pull: &PullRequest) -> &'static str {
         (None, true) => "OPEN",
         (None, false) => "CLOSED",
     }
+}
+
+/// The node id of a pull request: what is inside it lets a mutation find it again.
+fn pull_id(repository: &str, number: u64) -> String {
+    format!("PR_{}", URL_SAFE_NO_PAD.encode(format!("{repository}#{number}")))
+}
+
+/// The repository and number inside a pull request's node id.
+pub(super) fn pull_of(id: &str) -> Option<(String, u64)> {
+    let inside = String::from_utf8(URL_SAFE_NO_PAD.decode(id.strip_prefix("PR_")?).ok()?).ok()?;
+    let (repository, number) = inside.rsplit_once('#')?;
+    Some((repository.to_owned(), number.parse().ok()?))
 }
 
 /// The pull requests of a repository.
@@ -47,7 +61,9 @@ pub(super) fn field(
 ) -> Result<Resolved, Refused> {
     let pull = repository.pulls.get(&number).ok_or_else(|| absent(number))?;
     let leaf: Value = match name {
+        "id" => pull_id(&repository.name, number).into(),
         "number" => number.into(),
+        "isCrossRepository" => pull.fork.is_some().into(),
         "title" => pull.title.as_str().into(),
         "body" => pull.body.as_str().into(),
         "url" => format!("https://github.com/{}/pull/{number}", repository.name).into(),
@@ -65,7 +81,7 @@ pub(super) fn field(
             None => "UNKNOWN",
         }
         .into(),
-        "headRefName" => pull.head.as_str().into(),
+        "headRefName" => pull.head_name().into(),
         "headRefOid" => json!(pull.head_oid),
         "baseRefName" => pull.base.as_str().into(),
         "baseRefOid" => json!(pull.base_oid),
@@ -84,8 +100,10 @@ fn linked(
     let key = || repository.name.clone();
     match name {
         "author" => Ok(Resolved::Object(Kind::User(pull.user.clone()))),
-        // Branches of forks are not simulated, so the head is always the repository's own.
-        "headRepositoryOwner" => Ok(Resolved::Object(Kind::User(repository.owner().to_owned()))),
+        "headRepositoryOwner" => {
+            let owner = pull.fork.as_ref().map_or(repository.owner(), |fork| &fork.owner);
+            Ok(Resolved::Object(Kind::User(owner.to_owned())))
+        }
         "mergedBy" => Ok(Resolved::object(pull.merged.as_ref().map(|merge| Kind::User(merge.by.clone())))),
         "mergeCommit" => Ok(Resolved::object(
             pull.merged

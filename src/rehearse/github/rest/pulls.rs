@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::super::event::{Event, Made};
-use super::super::pulls::{MergeMethod, NewPullRequest, PullEdit, PullMerge, PullState};
+use super::super::pulls::{MergeMethod, NewPullRequest, PullEdit, PullGift, PullMerge, PullState};
 use super::super::refused::Refused;
 use super::super::state::{PullRequest, VIEWER, not_simulated};
 use super::{Call, shapes};
@@ -22,7 +22,8 @@ impl Call<'_> {
             (state == "all" || pull.is_open() == (state == "open"))
                 && self.query("base").is_none_or(|base| pull.base == base)
                 && head.is_none_or(|(owner, branch)| {
-                    owner.eq_ignore_ascii_case(repository.owner()) && pull.head == branch
+                    let whose = pull.fork.as_ref().map_or(repository.owner(), |fork| &fork.owner);
+                    owner.eq_ignore_ascii_case(whose) && pull.head_name() == branch
                 })
         };
         let mut pulls: Vec<_> = repository.pulls.values().filter(wanted).collect();
@@ -59,6 +60,7 @@ impl Call<'_> {
             title: title.ok_or_else(|| Refused::invalid_field("PullRequest", "title", "missing_field"))?,
             body: self.text("body").unwrap_or_default(),
             head,
+            fork: None,
             base: self.text("base").unwrap_or_default(),
             draft: self.request.body["draft"] == true,
             by: VIEWER.into(),
@@ -77,6 +79,17 @@ impl Call<'_> {
         // whether it is mergeable has no part in the ETag.
         let basis = shapes::pull(&self.request.api, repository, pull);
         Ok(Answer::json(status, &body).identified_by(&basis))
+    }
+
+    pub(super) fn request_reviewers(&mut self) -> Result<Answer, Refused> {
+        self.only(&["reviewers", "team_reviewers"])?;
+        let number = self.pull("pull_number")?.number;
+        let list = |name: &str| self.request.body[name].as_array().into_iter().flatten();
+        let asked = list("reviewers").chain(list("team_reviewers"));
+        let asked = asked.filter_map(Value::as_str).map(str::to_owned).collect();
+        let (repository, gift, at) = (self.name.clone(), PullGift::Reviewers(asked), self.now);
+        let made = self.perform(Event::PullGiven { repository, number, gift, at })?;
+        self.show_pull(201, made)
     }
 
     pub(super) fn get_pull(&self) -> Result<Answer, Refused> {

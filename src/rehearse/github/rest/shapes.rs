@@ -210,9 +210,22 @@ pub(super) fn pull(api: &str, repo: &Repository, pull: &PullRequest) -> Value {
         "merge_commit_sha": pull.merged.as_ref().map(|merge| merge.commit),
         "assignee": null,
         "assignees": [],
-        "requested_reviewers": [],
+        "requested_reviewers": pull.reviewers.iter().map(|login| user(api, login)).collect::<Value>(),
         "requested_teams": [],
-        "head": side(&pull.head, pull.head_oid),
+        "head": match &pull.fork {
+            None => side(&pull.head, pull.head_oid),
+            Some(fork) => {
+                let (owner, short) = (user(api, &fork.owner), repo.short_name());
+                let full = format!("{}/{short}", fork.owner);
+                json!({
+                    "label": format!("{}:{}", fork.owner, fork.branch),
+                    "ref": fork.branch,
+                    "sha": pull.head_oid,
+                    "user": owner,
+                    "repo": repository(api, &Repository { name: full, ..Repository::default() }),
+                })
+            }
+        },
         "base": side(&pull.base, pull.base_oid),
         "author_association": "CONTRIBUTOR",
         "auto_merge": null,

@@ -1,0 +1,171 @@
+//! What people did about the channel: rows that they took out, pull requests of theirs that do what tidegate
+//! would propose, and what waits because enough is open.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Promote, json};
+use crate::calendar::CyclePoint;
+use crate::daemon::RunError;
+use crate::decide::promote::Listed;
+use crate::domain::{
+    Fact, HourlyRoom, Listing, PackageName, PeoplesDoings, PersonsProposal, ProposalSeen, ProposalState,
+    QueueFacts, Release, VerdictKind,
+};
+use crate::ecosystem::cran::files::PackagesFile;
+use crate::github::{Lookup, PullRequestSeen, PullRequestState, RepositoryName, RepositoryView};
+use crate::jobs::channel_files::PACKAGES;
+
+/// So many pull requests of others are read, those that changed last first. Strangers open as many as they
+/// like, and must not hold the work up.
+const MOST_READ: usize = 30;
+
+/// Both channels as they were seen.
+pub(super) struct Channels<'a> {
+    pub(super) repository: &'a RepositoryName,
+    pub(super) view: &'a RepositoryView,
+    pub(super) head: &'a [Listing],
+    pub(super) source: &'a [Listing],
+    pub(super) releases: &'a BTreeMap<PackageName, Fact<Option<Release>>>,
+}
+
+impl Promote {
+    pub(super) async fn people(
+        &self,
+        channels: &Channels<'_>,
+        known: &[ProposalSeen],
+        point: &CyclePoint,
+        now: Timestamp,
+    ) -> Result<PeoplesDoings, RunError> {
+        let (proposals, unread) = self.proposals_of_people(channels, known).await?;
+        Ok(PeoplesDoings {
+            removed: self.listed(channels, point, now).await?.removed,
+            proposals,
+            unread,
+            propose_again: Some(self.distribution.policy.pull_request.propose_again.clone()),
+            past_exceptions: Vec::new(),
+        })
+    }
+
+    /// The memory of what the channel lists, brought up to date.
+    async fn listed(
+        &self,
+        channels: &Channels<'_>,
+        point: &CyclePoint,
+        now: Timestamp,
+    ) -> anyhow::Result<Listed> {
+        let (store, source) =
+            (&self.services.store, format!("listed:{}/{}", self.distribution.name, self.settings.to));
+        let before = store.latest_seen(&source).await?;
+        // A memory that cannot be read any more begins anew.
+        let before: Option<Listed> = before.and_then(|fact| serde_json::from_slice(&fact.bytes).ok());
+        let after = Listed::after(before.as_ref(), point.cycle_start, channels.head, channels.source);
+        if before.as_ref() != Some(&after) {
+            store.record_seen(&source, &json(&after)?, now).await?;
+        }
+        Ok(after)
+    }
+
+    /// Open pull requests of others to the channel that pin a newest release, by its commit or its tag; and
+    /// why some could not be read. What is too large, is no list, or has none says nothing.
+    async fn proposals_of_people(
+        &self,
+        channels: &Channels<'_>,
+        known: &[ProposalSeen],
+    ) -> Result<(Vec<PersonsProposal>, Option<String>), RunError> {
+        let Channels { repository, view, .. } = channels;
+        let wanted = wanted(channels);
+        let prefix = self.distribution.policy.pull_request.branch_prefix.as_str();
+        let is_other = |pull: &&PullRequestSeen| {
+            // One of ours that lost its text is ours all the same: it is found by its branch.
+            let ours = view.is_ours(pull) && pull.head_ref.starts_with(prefix);
+            !ours
+                && pull.state == PullRequestState::Open
+                && pull.base_ref == view.default_branch
+                && !known.iter().any(|ours| ours.number == pull.number)
+        };
+        let mut others: Vec<&PullRequestSeen> = view.pulls.iter().filter(is_other).collect();
+        if wanted.is_empty() || others.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        others.sort_by_key(|pull| (std::cmp::Reverse(pull.updated_at), pull.number));
+        if others.len() > MOST_READ {
+            tracing::warn!("{repository} has {} pull requests of others; {MOST_READ} are read", others.len());
+            others.truncate(MOST_READ);
+        }
+        let at =
+            |pull: &PullRequestSeen| ((*repository).clone(), pull.head_oid.to_string(), PACKAGES.to_owned());
+        let files: Vec<_> = others.iter().map(|pull| at(pull)).collect();
+        let answers = self.services.github()?.files_at(&files).await;
+        let (mut proposals, mut unread) = (Vec::new(), None);
+        others.sort_by_key(|pull| pull.number);
+        for pull in others {
+            match answers.get(&at(pull)) {
+                Some(Lookup::Found(text)) => {
+                    let commits = pinned_by(text, &wanted);
+                    if !commits.is_empty() {
+                        proposals.push(PersonsProposal { number: pull.number, commits });
+                    }
+                }
+                Some(Lookup::Failed(failure)) if failure.is_transient() => {
+                    let number = pull.number;
+                    unread.get_or_insert(format!("pull request #{number} could not be read ({failure})"));
+                }
+                Some(Lookup::Absent { .. } | Lookup::Failed(_)) | None => {}
+            }
+        }
+        Ok((proposals, unread))
+    }
+
+    /// How much room there is within the hour, counted on what people see, and since when packages wait.
+    pub(super) async fn queue(
+        &self,
+        channels: &Channels<'_>,
+        known: &[ProposalSeen],
+        now: Timestamp,
+    ) -> anyhow::Result<QueueFacts> {
+        let view = channels.view;
+        let policy = &self.distribution.policy.pull_request;
+        let hour_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        let lately = |pull: &&PullRequestSeen| {
+            pull.created_at > hour_ago && known.iter().any(|ours| ours.number == pull.number)
+        };
+        let most = policy.max_per_hour as usize;
+        let left = most.saturating_sub(view.pulls.iter().filter(lately).count());
+        let open = known.iter().filter(|seen| seen.state == ProposalState::Open).count();
+        let room = (policy.max_open as usize).saturating_sub(open).min(wanted(channels).len());
+        let narrower = left < room;
+        let queued = serde_json::to_value(VerdictKind::Queued)?;
+        let (distribution, channel) = (&self.distribution.name, &self.settings.to);
+        let queued = queued.as_str().unwrap_or_default();
+        Ok(QueueFacts {
+            hourly: narrower.then_some(HourlyRoom { most, left }),
+            waiting_since: self.services.store.verdicts_since(distribution, channel, queued).await?,
+        })
+    }
+}
+
+/// The newest releases that the channel does not hold, by package.
+fn wanted<'a>(channels: &Channels<'a>) -> BTreeMap<&'a str, &'a Release> {
+    let held: BTreeMap<&str, Option<&str>> =
+        channels.head.iter().map(|listing| (&*listing.package, listing.pin())).collect();
+    let newest = |(package, release): (&'a PackageName, &'a Fact<Option<Release>>)| {
+        let release = release.known()?.as_ref()?;
+        let holds = held.get(package.as_str()).copied().flatten();
+        (holds != Some(release.commit.as_str())).then_some((package.as_str(), release))
+    };
+    channels.releases.iter().filter_map(newest).collect()
+}
+
+/// What a list pins of what is wanted, by commit or by tag.
+fn pinned_by(text: &str, wanted: &BTreeMap<&str, &Release>) -> BTreeMap<PackageName, String> {
+    let Ok(file) = PackagesFile::read(PACKAGES, text.as_bytes()) else { return BTreeMap::new() };
+    let pinned = |listing: &Listing| {
+        let release = wanted.get(listing.package.as_str())?;
+        let branch = listing.branch.as_deref()?;
+        let same = branch == release.commit || release.tag.as_deref() == Some(branch);
+        same.then(|| (listing.package.clone(), release.commit.clone()))
+    };
+    file.listings.iter().filter_map(pinned).collect()
+}
