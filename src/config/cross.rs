@@ -53,6 +53,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                         channels(document);
                         calendar(document);
                         releases(document);
+                        policy(document);
                     }
                     Ecosystem::Conda => {
                         cross_conda::channels(document);
@@ -209,6 +210,29 @@ fn releases(document: &mut Document<'_>) {
             let message = format!("R {other} and R {version} have the same date");
             document.report(&format!("r.release.{index}.date"), message, "the second of them", "");
         }
+    }
+}
+
+/// What the policy asks for has to be there, and has to go together.
+fn policy(document: &mut Document<'_>) {
+    let series = |index: usize| {
+        let version = document.text_at(&format!("r.release.{index}.version"))?;
+        version.rsplit_once('.').map(|(series, _)| series.to_owned())
+    };
+    let known: BTreeSet<String> = (0..document.length("r.release")).filter_map(series).collect();
+    let older = (0..document.length("policy.checks"))
+        .map(|index| format!("policy.checks.{index}"))
+        .find(|path| document.text_at(path) == Some("oldrelease"));
+    if let Some(path) = older.filter(|_| known.len() == 1) {
+        let message = "no R before the targeted one is listed";
+        let hint = "add an older release under [[r.release]]";
+        document.report(&path, message, "needs an older R", hint);
+    }
+    let faithful = document.text_at("policy.evidence") == Some("faithful");
+    if faithful && document.text_at("policy.dependencies") == Some("own-checks") {
+        let hint = "leave `dependencies` out, or choose `evidence = \"guarded\"`";
+        let message = "`faithful` is upstream's rule, by which every dependency has to pass";
+        document.report("policy.dependencies", message, "not upstream's rule", hint);
     }
 }
 

@@ -34,7 +34,9 @@ mod text_duration;
 pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
-pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
+pub use distribution::{
+    AdvisorySource, Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
+};
 pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{

@@ -44,6 +44,10 @@ fn recorded_status() -> ChannelStatus {
             issues: entry.issues.clone(),
             failed_build: None,
             unknown: Vec::new(),
+            held_until: Default::default(),
+            outdated_by: Vec::new(),
+            from_elsewhere: Vec::new(),
+            overridden: None,
             own_check: None,
             cleared: Vec::new(),
         };
