@@ -2,8 +2,9 @@
 //! drift asks for beside testing everything in each pass; and in how much memory. The floor is reading
 //! the indexes once. Tests are played and nothing is fetched: what is measured is solving and deciding.
 //!
-//! Of the year the first `DAYS` days are lived through, one pass a day; 365 take some minutes: `cargo bench
-//! --bench recheck_year [-- DAYS]`. Each measurement is a process of its own, so that its memory is its own.
+//! Of the year the first `DAYS` days are lived through, one pass a day, and each day is compared with what testing
+//! everything would have found; 365 take some minutes: `cargo bench --bench recheck_year [-- DAYS]`. Each
+//! measurement is a process of its own, so that its memory is its own.
 
 #[path = "../tests/it/conda/drift_passes.rs"]
 #[allow(dead_code, reason = "the test looks at each played test too")]
@@ -12,13 +13,14 @@ mod drift_passes;
 #[allow(dead_code, reason = "the test asks what was withdrawn too")]
 mod drift_year;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidegate::decide::recheck::recheck;
 
-use drift_passes::{Passes, solve_all};
+use drift_passes::{Passes, compare, solve_all};
 use drift_year::{DAYS, Size, Year};
 
 /// About 20,000 records over the year, of which a member can reach some 2,000.
@@ -88,25 +90,26 @@ fn full_plan(year: &Year) -> anyhow::Result<String> {
     ))
 }
 
+/// Lives through the year, and fails where a day's decision is not what testing everything would have found.
 fn live_through(year: &Year, days: u32) -> anyhow::Result<String> {
-    let mut passes = Passes::default();
-    let mut took = Vec::new();
+    let (mut passes, mut states) = (Passes::default(), BTreeMap::new());
+    let (mut red_days, mut bitten, mut most_records) = (0, BTreeSet::new(), 0);
     for day in 0..days {
-        let index = year.external_index(day);
-        let start = Instant::now();
-        let channels = year.channels(index)?;
+        let channels = year.channels(year.external_index(day))?;
+        most_records = most_records.max(channels.iter().map(|channel| channel.builds().len()).sum());
         let solved = solve_all(&channels, &year.members(&channels[0])?);
-        passes.pass(day, &solved, year.faults());
-        took.push(start.elapsed());
+        let plan = passes.pass(day, &solved, year.faults());
+        states.extend(plan.verdicts.into_iter().map(|verdict| (verdict.case.member.name, verdict.state)));
+        let truth = compare(day, &states, &solved, year.faults());
+        anyhow::ensure!(truth.wrong.is_empty(), "missed or invented: {}", truth.wrong.join("; "));
+        red_days += truth.red;
+        bitten.extend(truth.bitten);
     }
-    took.sort_unstable();
-    let everything = took.len() * FULL.members as usize;
+    let everything = days * FULL.members;
     Ok(format!(
-        "{days} of {DAYS} days, a pass each, {} in all, {} the median, {} the longest; {} tests, {everything} \
-         if everything is tested each time",
-        seconds(took.iter().sum()),
-        seconds(took[took.len() / 2]),
-        seconds(took[took.len() - 1]),
+        "{days} of {DAYS} days, a pass each, over up to {most_records} records; {} faults bit, {red_days} red days of \
+         members, none missed and none invented; {} tests, {everything} if everything is tested each time",
+        bitten.len(),
         passes.played()
     ))
 }

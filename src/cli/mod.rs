@@ -10,8 +10,10 @@ mod completions;
 mod decide;
 mod destructure;
 mod error;
+mod events;
 mod exception;
 mod explain;
+mod forecast;
 mod given_file;
 mod guard;
 mod index;
@@ -86,6 +88,8 @@ enum Command {
     Runs(runs::Runs),
     Show(show::Show),
     Explain(explain::Explain),
+    Events(events::Events),
+    Forecast(forecast::ShowForecast),
     Replay(replay::Replay),
     Pause(steer::Pause),
     Resume(steer::Resume),
@@ -120,6 +124,8 @@ impl Command {
             Self::Runs(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Explain(command) => command.run(context),
+            Self::Events(command) => command.run(context),
+            Self::Forecast(command) => command.run(context),
             Self::Replay(command) => command.run(context),
             Self::Pause(command) => command.run(context),
             Self::Resume(command) => command.run(context),

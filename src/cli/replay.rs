@@ -5,6 +5,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{CommandError, Context, Output, show, state};
+use crate::decide::channel_report::report;
+use crate::decide::forecast::forecast;
 use crate::decide::integrate::candidate;
 use crate::decide::own_check::own_checks;
 use crate::decide::promote::promote;
@@ -21,7 +23,7 @@ Examples:
   tidegate replay 42"
 )]
 pub(super) struct Replay {
-    /// The number of a run that decided something: of a promotion, a snapshot, an integration or a recheck
+    /// The number of a run that decided something: of a promotion, a snapshot, a forecast, a report, an integration or a recheck
     run: i64,
 }
 
@@ -72,8 +74,12 @@ fn decide_again(input: &[u8]) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(&snapshot(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("confirm_red") {
         Ok(serde_json::to_vec(&recheck(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("memory") {
+        Ok(serde_json::to_vec(&report(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("settle") {
         Ok(serde_json::to_vec(&candidate(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("freeze") {
+        Ok(serde_json::to_vec(&forecast(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("cran_date") {
         Ok(serde_json::to_vec(&own_checks(&serde_json::from_slice(input).context(unreadable)?))?)
     } else {

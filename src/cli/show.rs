@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -9,10 +10,12 @@ use super::runs::took;
 use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, state};
 use crate::config::listed;
+use crate::decide::integrate::{KeptSolution, solution_source, version_of};
 use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::{CaseState, RecheckPlan};
 use crate::decide::recheck_report::explicit_list;
 use crate::domain::{PackageName, TestVerdict};
+use crate::ecosystem::conda::solution::Solution;
 use crate::store::{Action, RecheckTest, Run, RunId, Store};
 
 /// Show a run: what it decided from, what it did, and how it ended
@@ -25,7 +28,9 @@ use crate::store::{Action, RecheckTest, Run, RunId, Store};
   tidegate show 42 --log q2-types
       What the tests of q2-types said in that run
   tidegate show 42 --environment q2-types > recheck.txt
-      What they were tested in, for `conda create --name recheck --file recheck.txt`")]
+      What they were tested in, for `conda create --name recheck --file recheck.txt`
+  tidegate show 57 --solution linux-64 > whole.txt
+      The exact files that the metapackage of that run was solved to, in the same form")]
 pub(super) struct Show {
     /// The run's number, as `runs` lists it
     run: i64,
@@ -38,6 +43,10 @@ pub(super) struct Show {
     /// Print the exact files among which this package was tested in the run, as a list that conda installs
     #[arg(long, value_name = "PACKAGE", conflicts_with_all = ["part", "log"])]
     environment: Option<String>,
+    /// Print the exact files that the metapackage made by the run was solved to on this platform, as a list
+    /// that conda installs
+    #[arg(long, value_name = "PLATFORM", conflicts_with_all = ["part", "log", "environment"])]
+    solution: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,49 +67,53 @@ struct Shown {
     /// By R package that was checked: a shell command that does the same.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     reproduce: BTreeMap<PackageName, String>,
+    /// By platform: the exact solution of the metapackage that was made.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    solutions: BTreeMap<String, KeptSolution>,
+}
+
+/// What is printed: the run, or something of it as it was kept.
+enum Printed {
+    Run(Box<Shown>),
+    Kept(Vec<u8>),
 }
 
 impl Show {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
-        if let Some(part) = self.part {
-            let bytes = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                stored(&store, &run, part).await
-            })?;
-            context.out.write_all(&bytes)?;
-            return Ok(writeln!(context.out)?);
-        }
-        if let Some(package) = &self.log {
-            let log = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                log(&store, &run, package).await
-            })?;
-            return Ok(context.out.write_all(&log)?);
-        }
-        if let Some(package) = &self.environment {
-            let list = state::block_on(async {
-                let store = context.read_state().await?;
-                let run = find(&store, self.run).await?;
-                let test = telling_test(&store, &run, package).await?;
-                let environment = store.recheck_environment(test.id).await?;
-                Ok(explicit_list(&environment, &test.platform, &[]))
-            })?;
-            return Ok(context.out.write_all(list.as_bytes())?);
-        }
-        let shown = state::block_on(async {
+        let printed = state::block_on(async {
             let store = context.read_state().await?;
             let run = find(&store, self.run).await?;
-            let actions = store.actions_of(run.id).await?;
-            let tests = store.recheck_tests_of_run(run.id).await?;
-            let reproduce = reproductions(&store, &run).await?;
-            Ok(Shown { run, actions, tests, reproduce })
+            self.printed(&store, run).await
         })?;
-        match context.output {
-            Output::Json => context.print_json(&shown),
-            Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
+        match (printed, context.output) {
+            (Printed::Kept(bytes), _) => Ok(context.out.write_all(&bytes)?),
+            (Printed::Run(shown), Output::Json) => context.print_json(&shown),
+            (Printed::Run(shown), Output::Text) => Ok(context.out.write_all(text(&shown).as_bytes())?),
         }
+    }
+
+    async fn printed(&self, store: &Store, run: Run) -> Result<Printed, CommandError> {
+        if let Some(part) = self.part {
+            let mut bytes = stored(store, &run, part).await?;
+            bytes.push(b'\n');
+            return Ok(Printed::Kept(bytes));
+        }
+        if let Some(package) = &self.log {
+            return Ok(Printed::Kept(log(store, &run, package).await?));
+        }
+        if let Some(package) = &self.environment {
+            let test = telling_test(store, &run, package).await?;
+            let environment = store.recheck_environment(test.id).await?;
+            return Ok(Printed::Kept(explicit_list(&environment, &test.platform, &[]).into_bytes()));
+        }
+        if let Some(platform) = &self.solution {
+            return Ok(Printed::Kept(solution(store, &run, platform).await?.into_bytes()));
+        }
+        let actions = store.actions_of(run.id).await?;
+        let tests = store.recheck_tests_of_run(run.id).await?;
+        let reproduce = reproductions(store, &run).await?;
+        let solutions = solutions(store, &run).await?;
+        Ok(Printed::Run(Box::new(Shown { run, actions, tests, reproduce, solutions })))
     }
 }
 
@@ -152,6 +165,39 @@ async fn reproductions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<Pack
     let plan = plan.and_then(|plan| serde_json::from_slice::<OwnCheckPlan>(&plan).ok()).unwrap_or_default();
     let checks = plan.own_checks.into_iter();
     Ok(checks.filter_map(|(package, check)| Some((package, check.reproduce()?))).collect())
+}
+
+/// The exact solutions of the metapackage that was made for the time of a run, by platform; the occurrence counts,
+/// not the attempt. None where none was made.
+async fn solutions(store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, KeptSolution>> {
+    let version = version_of(run.scheduled_for);
+    let Some(told) = store.event_of_version(&run.job, "metapackage", &version).await? else {
+        return Ok(BTreeMap::new());
+    };
+    let text = |key: &str| told.body[key].as_str().unwrap_or_default();
+    let source = solution_source(text("distribution"), text("channel"), &version);
+    match store.latest_seen(&source).await? {
+        Some(kept) => serde_json::from_slice(&kept.bytes).context("the exact solutions cannot be read"),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// The exact solution of a run's metapackage on a platform, as a list that conda installs.
+async fn solution(store: &Store, run: &Run, platform: &str) -> Result<String, CommandError> {
+    let solutions = solutions(store, run).await?;
+    let Some(KeptSolution { digest, .. }) = solutions.get(platform) else {
+        let message = format!("run {} of {} solved no metapackage for `{platform}`", run.id, run.job);
+        let hint = match solutions.is_empty() {
+            true => "`tidegate events --kind metapackage` lists those that were made".to_owned(),
+            false => format!("it did for {}", listed(solutions.keys().map(String::as_str))),
+        };
+        return Err(CommandError::invalid(message).hint(hint));
+    };
+    let kept = store.blob(digest).await?;
+    let kept = kept.ok_or_else(|| CommandError::failed(format!("the solution {digest} was not kept")))?;
+    let solution: Solution =
+        serde_json::from_slice(&kept).with_context(|| format!("the solution {digest} cannot be read"))?;
+    Ok(solution.to_explicit())
 }
 
 /// The test of a package in a run that says most: the last one in a red environment of the day, else in any
@@ -215,7 +261,7 @@ fn tested(test: &RecheckTest) -> String {
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown { run, actions, tests, reproduce } = shown;
+    let Shown { run, actions, tests, reproduce, solutions } = shown;
     let or_none = |digest: &Option<String>| {
         digest.as_ref().map_or("none".to_owned(), |digest| format!("sha256 {digest}"))
     };
@@ -235,6 +281,12 @@ fn text(shown: &Shown) -> String {
         text += "\ntests\n";
     }
     text += &tests.iter().map(tested).collect::<String>();
+    if !solutions.is_empty() {
+        text += "\nsolved to\n";
+    }
+    for (platform, KeptSolution { digest, .. }) in solutions {
+        text += &format!("  {platform}: sha256 {digest}\n");
+    }
     if !reproduce.is_empty() {
         text += "\nto reproduce\n";
     }

@@ -1,14 +1,17 @@
 //! `snapshot`: what was published, from the state and the published folders.
 
+mod diff;
+mod place;
+mod verify;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::shown::{plain, rows, word};
-use super::{CommandError, Context, Output, chosen, given_file, state};
+use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
 use crate::store::{Snapshot, Store};
@@ -24,6 +27,8 @@ pub(super) struct Snapshots {
 enum What {
     List(List),
     Show(Show),
+    Diff(diff::Diff),
+    Verify(verify::Verify),
 }
 
 /// List snapshots, oldest first
@@ -62,6 +67,8 @@ impl Snapshots {
         match self.what {
             What::List(list) => list.run(context),
             What::Show(show) => show.run(context),
+            What::Diff(diff) => diff.run(context),
+            What::Verify(verify) => verify.run(context),
         }
     }
 }
@@ -153,22 +160,14 @@ fn published(
     roots.map(|root| root.join(distribution).join(date.to_string())).find(|folder| folder.is_dir())
 }
 
-/// Reads the manifest, which has to be the very one that was published.
+/// The snapshot with its manifest, where it is published.
 fn with_manifest(snapshot: Snapshot, folder: Option<PathBuf>) -> Result<Shown, CommandError> {
-    let (Some(path), Some(digest)) = (&folder, &snapshot.manifest_digest) else {
+    let (Some(folder), Some(_)) = (folder, &snapshot.manifest_digest) else {
         return Ok(Shown { snapshot, folder: None, manifest: None });
     };
-    let file = path.join("manifest.json");
-    let bytes = given_file::read(&file)?;
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if found != *digest {
-        let message =
-            format!("{} is not what was published: its sha256 is {found}, not {digest}", file.display());
-        return Err(CommandError::failed(message).hint("restore the folder from a copy"));
-    }
-    let manifest = serde_json::from_slice(&bytes)
-        .map_err(|error| CommandError::failed(format!("{}: {error}", file.display())))?;
-    Ok(Shown { snapshot, folder, manifest: Some(manifest) })
+    let place = place::Place { folder, manifest_sha256: snapshot.manifest_digest.clone() };
+    let manifest = Some(place::manifest(&place)?);
+    Ok(Shown { snapshot, folder: Some(place.folder), manifest })
 }
 
 fn text(shown: &Shown) -> String {

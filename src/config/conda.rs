@@ -2,11 +2,13 @@
 //! has to work on and the channels it passes through, as written and as resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Ecosystem;
+use crate::domain::BuildTarget;
 
 /// A conda distribution as written.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +22,9 @@ pub(crate) struct CondaDistributionFile {
     /// The epoch, such as `2024.10`. Text in quotes: as a number, 2024.10 would be 2024.1.
     #[schemars(extend("format" = "epoch"))]
     epoch: String,
+    /// What builds are taken in for, of those that notices tell of: `dev` for an epoch in development, `release`
+    /// for a released one. Notices with another `build_target`, or none, are refused. Default: all are taken.
+    build_target: Option<BuildTarget>,
     /// The name of the metapackage that holds the members.
     #[schemars(extend("format" = "conda-name"))]
     metapackage: String,
@@ -110,6 +115,10 @@ struct CondaChannelFile {
     /// Its folder below the published one, such as `2024.10/amplicon/staged`.
     #[schemars(extend("format" = "channel-path"))]
     path: String,
+    /// A folder with a `patch_instructions.json` in each sub-directory whose index is to be changed: in `noarch`,
+    /// `linux-64`, … It is read at each pass that publishes into the channel. Default: none.
+    #[schemars(extend("format" = "absolute-path"))]
+    patches: Option<PathBuf>,
 }
 
 /// A conda distribution whose file is sound.
@@ -121,6 +130,9 @@ pub struct CondaDistribution {
     pub title: String,
     /// Its epoch, such as `2024.10`.
     pub epoch: String,
+    /// What its builds are made for; absent where that does not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_target: Option<BuildTarget>,
     /// The name of its metapackage.
     pub metapackage: String,
     /// The platforms on which everything has to work, sorted.
@@ -171,6 +183,9 @@ pub struct CondaChannel {
     pub name: String,
     /// Its folder below the published one, with `/` between its parts.
     pub path: String,
+    /// The folder with its patch instructions; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patches: Option<PathBuf>,
 }
 
 impl CondaDistribution {
@@ -189,13 +204,16 @@ impl CondaDistributionFile {
     /// The resolved distribution.
     pub(crate) fn resolve(self, name: &str) -> CondaDistribution {
         debug_assert_eq!(self.ecosystem, Ecosystem::Conda, "the schema allows nothing else");
-        let channels =
-            self.channel.into_iter().map(|channel| CondaChannel { name: channel.name, path: channel.path });
+        let channels = self.channel.into_iter().map(|channel| {
+            let CondaChannelFile { name, path, patches } = channel;
+            CondaChannel { name, path, patches }
+        });
         let is_reported = self.reports.is_some();
         CondaDistribution {
             name: name.to_owned(),
             title: self.title,
             epoch: self.epoch,
+            build_target: self.build_target,
             metapackage: self.metapackage,
             platforms: self.platforms.into_iter().map(|platform| platform.0).collect(),
             members: names(self.members),

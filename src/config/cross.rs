@@ -17,6 +17,8 @@ use crate::calendar::{CalendarFault, CalendarItem, RTargets};
 /// What the other files need to know of a distribution.
 struct Known {
     ecosystem: Ecosystem,
+    /// Whether it says where its own people are told.
+    has_reports: bool,
     channels: Vec<(String, BTreeSet<&'static str>)>,
     milestones: Vec<String>,
     /// False where the file could not be parsed: then nothing can be said to be missing from it.
@@ -35,7 +37,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
     }
     let settings = documents.iter().find(|document| document.role == Role::Settings);
     let unpublished = settings.is_some_and(|settings| settings.parsed && !settings.has("publish"));
-    let mut rechecked = BTreeMap::new();
+    let mut done = BTreeMap::new();
     let missing: Vec<_> = ENGINES_ELSEWHERE
         .into_iter()
         .filter(|(name, ..)| {
@@ -64,7 +66,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
             Role::Exceptions(name) => exceptions(document, &name, &known),
             Role::Job(_) => {
                 job(document, &known);
-                rechecked_twice(document, &mut rechecked);
+                done_twice(document, &mut done);
                 engine(document, &missing);
             }
         }
@@ -82,6 +84,7 @@ fn learn(document: &Document<'_>) -> Known {
     };
     Known {
         ecosystem: Ecosystem::of(document),
+        has_reports: document.has("reports"),
         channels: names("channel").iter().filter_map(|path| Some((name(path)?, keys(path)))).collect(),
         milestones: names("calendar.milestone").iter().filter_map(name).collect(),
         parsed: document.parsed,
@@ -273,12 +276,24 @@ fn job(document: &mut Document<'_>, known: &BTreeMap<String, Known>) {
             channel(document, &format!("{}.{key}", kind.name), *need, distribution);
         }
         order(document, kind.name, distribution);
+        if TELLING.contains(&kind.name) && !distribution.has_reports {
+            let hint = format!("add `[reports]` with a `repository` to distributions/{name}.toml");
+            document.report(
+                "kind",
+                "nothing says where this job tells what it finds",
+                "needs [reports]",
+                &hint,
+            );
+        }
         if kind.schema_name == "r-recheck" {
             checked_source(document);
             handed_over(document);
         }
     }
 }
+
+/// The kinds of jobs of R packages that do nothing but tell people.
+const TELLING: [&str; 2] = ["forecast", "report"];
 
 /// A command that checks a package has to be given its archive.
 fn checked_source(document: &mut Document<'_>) {
@@ -301,25 +316,30 @@ fn handed_over(document: &mut Document<'_>) {
     }
 }
 
-/// What one job says of a channel's own checks, another one would take back.
-fn rechecked_twice(document: &mut Document<'_>, rechecked: &mut BTreeMap<(String, String), String>) {
+/// What may be done for a channel by one job only: the key that names the channel, and what the job does.
+const ALONE: [(&str, &str); 3] =
+    [("recheck.channel", "rechecks"), ("forecast.to", "forecasts"), ("report.channel", "reports on")];
+
+/// What one job says of a channel's own checks, or of its future, another one would take back.
+fn done_twice(document: &mut Document<'_>, done: &mut BTreeMap<(&str, String, String), String>) {
     let Role::Job(name) = document.role.clone() else { return };
-    let (Some(distribution), Some(channel)) =
-        (document.text_at("distribution"), document.text_at("recheck.channel"))
-    else {
-        return;
-    };
     if document.flag_at("enabled") == Some(false) {
         return;
     }
-    let place = (distribution.to_owned(), channel.to_owned());
-    if let Some(other) = rechecked.get(&place) {
-        let message = format!("the job `{other}` rechecks this channel already");
-        let hint = "switch one of them off with `enabled = false`, or make them one job";
-        document.report("recheck.channel", message, "a second time", hint);
-        return;
+    for (key, does) in ALONE {
+        let (Some(distribution), Some(channel)) = (document.text_at("distribution"), document.text_at(key))
+        else {
+            continue;
+        };
+        let place = (key, distribution.to_owned(), channel.to_owned());
+        if let Some(other) = done.get(&place) {
+            let message = format!("the job `{other}` {does} this channel already");
+            let hint = "switch one of them off with `enabled = false`, or make them one job";
+            document.report(key, message, "a second time", hint);
+            continue;
+        }
+        done.insert(place, name.clone());
     }
-    rechecked.insert(place, name);
 }
 
 /// An engine that lies elsewhere, with what is said where tidegate.toml does not set it up.

@@ -13,6 +13,7 @@ use super::document::Document;
 use super::format;
 use super::nearest::nearest;
 use super::policy::Policy;
+use super::reports_r::{ReportsR, ReportsRFile};
 use crate::calendar::{
     Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
 };
@@ -70,6 +71,8 @@ pub(crate) struct DistributionFile {
     /// Which rules decide, how careful they are, and how changes are made.
     #[serde(default)]
     policy: Policy,
+    /// Who is told of what by GitHub issues. Default: nobody.
+    reports: Option<ReportsRFile>,
 }
 
 /// A named stage that holds revisions: either a GitHub repository, or something that is published.
@@ -201,6 +204,8 @@ pub struct Distribution {
     pub policy: Policy,
     /// Leaves to pass a freeze, in the order of their file; those that have run out too.
     pub exceptions: Vec<Exception>,
+    /// Who is told of what by GitHub issues; absent where nobody is.
+    pub reports: Option<ReportsR>,
 }
 
 /// A named stage that holds revisions.
@@ -324,6 +329,7 @@ impl DistributionFile {
             r: RTargets { releases, cran: self.r.cran, production: self.r.production },
             policy: self.policy,
             exceptions: Vec::new(),
+            reports: self.reports.map(ReportsRFile::resolve),
         })
     }
 }

@@ -12,9 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::Ecosystem;
 use super::document::Document;
+use super::forecast::Forecast;
+use super::recheck::Recheck;
 use super::recheck_r::RecheckR;
+use super::report::Report;
 use super::text_duration::TextDuration;
-use crate::domain::{RecheckMode, Via};
+use crate::domain::Via;
+use crate::engine::Network;
 use crate::github::RepositoryName;
 
 /// What a job does, with the settings of its kind.
@@ -29,6 +33,10 @@ pub enum JobKind {
     Promote(Promote),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
+    /// Tells what the next dependency freeze would change.
+    Forecast(Forecast),
+    /// Tells moderators and maintainers how a channel stands.
+    Report(Report),
     /// Makes the next metapackage.
     Integrate(Integrate),
     /// Tests the members of a metapackage again.
@@ -127,47 +135,6 @@ pub struct IntegrationRepository {
     pub via: Via,
 }
 
-/// Takes the newest metapackage of a channel apart, tests every member against today's dependencies, and
-/// publishes what is green to a later channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Recheck {
-    /// The channel that holds the metapackage and its members.
-    #[schemars(extend("format" = "name"))]
-    pub from: String,
-    /// The channel that gets them once every member is green.
-    #[schemars(extend("format" = "name"))]
-    pub to: String,
-    /// The environments that members are tested in. Default: `["latest"]`.
-    #[serde(default = "default_modes")]
-    #[schemars(length(min = 1))]
-    pub modes: Vec<RecheckMode>,
-    /// How often a test that fails is run in one environment before it counts. Default: 2.
-    #[serde(default = "default_confirm_red")]
-    #[schemars(range(min = 1, max = 10))]
-    pub confirm_red: u32,
-    /// How many mixtures of the last green environment and a red one are tested at most to find the change
-    /// at fault. Default: 20; 0 switches the search off.
-    #[serde(default = "default_culprit_tests")]
-    #[schemars(range(min = 0, max = 1000))]
-    pub culprit_tests: u32,
-    /// How many tests go on at the same time. Default: 2.
-    #[serde(default = "default_parallel")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub parallel: u32,
-    /// The engine that runs the tests. Default: `local`.
-    #[serde(default)]
-    pub engine: EngineKind,
-    /// How long the tests of one member may take. Default: `30m`.
-    #[serde(default = "default_test_time")]
-    #[schemars(extend("format" = "positive-duration"))]
-    pub test_time: TextDuration,
-    /// How much memory the tests of one member may take, in MiB. Default: 8192.
-    #[serde(default = "default_test_memory")]
-    #[schemars(range(min = 64, max = 4_194_304))]
-    pub test_memory: u32,
-}
-
 /// Takes in conda builds that notices tell of, and those in a folder, and publishes each one once all
 /// platforms have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -231,6 +198,8 @@ impl JobKind {
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
+            Self::Forecast(_) => Forecast::KIND,
+            Self::Report(_) => Report::KIND,
             Self::Integrate(_) => Integrate::KIND,
             Self::Recheck(_) => Recheck::KIND,
             Self::RecheckR(_) => RecheckR::KIND,
@@ -269,11 +238,13 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 8] = [
+pub(crate) static KINDS: [Kind; 10] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<Snapshot>(),
+    entry::<Forecast>(),
+    entry::<Report>(),
     entry::<Integrate>(),
     entry::<Recheck>(),
     entry::<RecheckR>(),
@@ -351,6 +322,24 @@ impl KindSettings for Snapshot {
     }
 }
 
+impl KindSettings for Forecast {
+    const KIND: &'static str = "forecast";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("from", Need::Universe), ("to", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Forecast(self)
+    }
+}
+
+impl KindSettings for Report {
+    const KIND: &'static str = "report";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Report(self)
+    }
+}
+
 impl KindSettings for Integrate {
     const KIND: &'static str = "integrate";
     const ECOSYSTEM: Ecosystem = Ecosystem::Conda;
@@ -411,16 +400,8 @@ fn default_settle() -> TextDuration {
     TextDuration::from_secs(30 * 60)
 }
 
-fn default_modes() -> Vec<RecheckMode> {
-    vec![RecheckMode::Latest]
-}
-
-fn default_confirm_red() -> u32 {
-    2
-}
-
-fn default_culprit_tests() -> u32 {
-    20
+pub(super) fn default_network() -> Network {
+    Network::Denied
 }
 
 pub(super) fn default_parallel() -> u32 {

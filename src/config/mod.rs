@@ -13,13 +13,17 @@ mod diagnostic;
 mod distribution;
 mod document;
 mod files;
+mod forecast;
 mod format;
 mod inspect;
 mod job;
 mod jobs;
 mod nearest;
 mod policy;
+mod recheck;
 mod recheck_r;
+mod report;
+mod reports_r;
 mod schema;
 mod secret;
 mod settings;
@@ -31,13 +35,17 @@ pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
+pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Recheck, Snapshot,
+    Promote, Snapshot,
 };
 pub use policy::{Policy, PullRequestPolicy};
+pub use recheck::Recheck;
 pub use recheck_r::{Only, RecheckR};
+pub use report::Report;
+pub use reports_r::{Maintainers, ReportsR};
 pub use schema::{schema, schema_names};
 pub use secret::TokenSource;
 pub use settings::{

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::jobs::{EngineKind, default_parallel, default_test_memory, default_test_time};
+use super::jobs::{EngineKind, default_network, default_parallel, default_test_memory, default_test_time};
 use super::template::CommandWord;
 use super::text_duration::TextDuration;
 use crate::domain::Counts;
@@ -72,10 +72,6 @@ pub enum Only {
 
 fn default_command() -> Vec<CommandWord> {
     ["R", "CMD", "check", "--no-manual", "{source}"].map(CommandWord::from).to_vec()
-}
-
-fn default_network() -> Network {
-    Network::Denied
 }
 
 fn default_attempts() -> u32 {

@@ -11,7 +11,7 @@ macro_rules! shipped_files {
     };
 }
 
-const FILES: [(&str, &str); 12] = shipped_files![
+const FILES: [(&str, &str); 14] = shipped_files![
     "config/tidegate.toml",
     "config/distributions/qiime2-tiny.toml",
     "config/distributions/r-multiverse.toml",
@@ -19,8 +19,10 @@ const FILES: [(&str, &str); 12] = shipped_files![
     "jobs/qiime2-tiny-integrate.toml",
     "jobs/qiime2-tiny-recheck.toml",
     "jobs/r-multiverse-community-status.toml",
+    "jobs/r-multiverse-forecast.toml",
     "jobs/r-multiverse-recheck.toml",
     "jobs/r-multiverse-releases.toml",
+    "jobs/r-multiverse-report.toml",
     "jobs/r-multiverse-snapshot.toml",
     "jobs/r-multiverse-staging-status.toml",
     "jobs/r-multiverse-staging.toml",

@@ -1,5 +1,7 @@
 //! How decisions about conda builds read: for `explain`, for plans on the terminal, and for reports.
 
+use std::fmt;
+
 use super::integrate::{Candidate, Choice, Step};
 use super::recheck::{CaseState, CaseVerdict, Gate, RecheckPlan};
 use crate::domain::{Actor, RecheckMode, TestVerdict};
@@ -104,8 +106,48 @@ fn fault(verdict: &CaseVerdict) -> String {
     told
 }
 
-/// What an integration says of one member. `why` is what speaks against it.
-pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
+/// Which members cannot be installed together on a platform: a clause.
+pub struct Joint<'j> {
+    /// The platform.
+    pub platform: &'j str,
+    /// The names of the smallest set at fault; none where it was not found in time.
+    pub at_fault: &'j [&'j str],
+}
+
+impl fmt::Display for Joint<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let platform = self.platform;
+        match self.at_fault {
+            [] => write!(formatter, "the members cannot be installed together on {platform}"),
+            [only] => write!(formatter, "{only} cannot be installed on {platform}"),
+            several => {
+                write!(formatter, "{} cannot be installed together on {platform}", several.join(" and "))
+            }
+        }
+    }
+}
+
+/// The largest set of members that does integrate, as a clause; none where none was found in time.
+pub fn largest(integrates: usize, left_out: &[&str]) -> Option<String> {
+    match (integrates, left_out) {
+        (_, []) => None,
+        (0, _) => Some("no member can be installed by itself".to_owned()),
+        (1, left_out) => Some(format!("without {} the other one can", left_out.join(" and "))),
+        (others, left_out) => Some(format!("without {} the other {others} can", left_out.join(" and "))),
+    }
+}
+
+/// What speaks against a member, in the words of the solver, and which set of members does integrate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// Why it excludes others, and where.
+    pub why: String,
+    /// What [`largest`] said; none where it is not known.
+    pub largest: Option<String>,
+}
+
+/// What an integration says of one member, and of what speaks against it.
+pub fn choice(name: &str, choice: &Choice, against: Option<&Against>) -> Told {
     let version = choice.builds.values().next().map(|build| build.version.as_str());
     let waiting: Vec<String> = choice
         .waiting
@@ -115,10 +157,13 @@ pub fn choice(name: &str, choice: &Choice, why: Option<&str>) -> Told {
             format!("Version {version} waits: there is no build for {}.", without.join(" and "))
         })
         .collect();
-    let (sentence, mut reasons, next, actor) = match (version, why) {
-        (Some(version), Some(why)) => (
+    let (sentence, mut reasons, next, actor) = match (version, against) {
+        (Some(version), Some(against)) => (
             format!("{name} {version} cannot be installed together with the other members."),
-            vec![format!("{}.", capital(&one_line(why)))],
+            std::iter::once(&against.why)
+                .chain(&against.largest)
+                .map(|clause| format!("{}.", capital(&one_line(clause))))
+                .collect(),
             "A newer build of it, or of what it excludes, is tried as soon as it is there.",
             Actor::Maintainer,
         ),

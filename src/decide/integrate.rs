@@ -94,6 +94,25 @@ pub fn candidate(facts: &IntegrateFacts) -> Candidate {
     Candidate { members, step }
 }
 
+/// The version of a metapackage: the UTC time that it is made for, as QIIME 2 has it.
+pub fn version_of(nominal: Timestamp) -> String {
+    nominal.strftime("%Y.%m.%d.%H.%M.%S").to_string()
+}
+
+/// The exact solution of a metapackage on one platform, as it was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSolution {
+    /// SHA-256 of what was kept.
+    pub digest: String,
+    /// The fingerprint of its environment, which depends on no place.
+    pub fingerprint: String,
+}
+
+/// Under which name the exact solutions of a metapackage are kept, by platform.
+pub fn solution_source(distribution: &str, channel: &str, version: &str) -> String {
+    format!("solution:{distribution}/{channel}/{version}")
+}
+
 /// When a candidate that has been the same since `since` has settled; absent where it has by `at`.
 pub fn settles_at(facts: &IntegrateFacts, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
     // A time beyond the calendar never comes, so it never settles.

@@ -5,7 +5,9 @@
 //! |---|---|
 //! | `admission` | which new builds are whole, and which have waited too long? |
 //! | `build_config` | how does an integration repository learn of a metapackage? |
+//! | `channel_report` | who is told of how a channel of R packages stands, and of what? |
 //! | `culprit` | which change of its environment turned a package red? |
+//! | `forecast` | what would the next dependency freeze change if it began today? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
@@ -19,17 +21,21 @@
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
-//! | `words`, `conda_words` | how does what was found read? |
+//! | `words`, `conda_words`, `event_words`, `pieces` | how does what was found and done read? |
 
 pub mod admission;
 pub mod build_config;
+pub mod channel_report;
 pub mod conda_words;
 pub mod culprit;
+pub mod event_words;
 pub mod exceptions;
+pub mod forecast;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;
 pub mod own_check;
+mod pieces;
 pub mod promote;
 pub mod recheck;
 pub mod recheck_report;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -10,6 +11,37 @@ use crate::digest::hex;
 
 /// The sub-directory that every channel has: packages for all platforms.
 pub const NOARCH: &str = "noarch";
+
+/// What a build was made for, as the workflow that made it says: QIIME 2 builds against the epoch in development,
+/// or against the released one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildTarget {
+    /// The epoch in development.
+    Dev,
+    /// A released epoch.
+    Release,
+}
+
+impl BuildTarget {
+    /// The target of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "dev" => Some(Self::Dev),
+            "release" => Some(Self::Release),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for BuildTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        })
+    }
+}
 
 /// One exact conda build: one file of one channel, never "some build of that version".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -88,4 +88,33 @@ impl<'a> DependencyGraph<'a> {
             |(package, cause): (usize, &Option<usize>)| Some((self.names[package], self.names[(*cause)?]));
         cause_of.iter().enumerate().filter_map(named).collect()
     }
+
+    /// Every package that depends on one of `causes`, directly or through others, with a shortest way there:
+    /// from its own direct dependency to the cause. Among equally short ways the one whose cause, and then whose
+    /// steps, come first by name. A cause has no entry: it needs none.
+    pub fn chains<'c>(&self, causes: impl Iterator<Item = &'c str>) -> BTreeMap<&'a str, Vec<&'a str>> {
+        let mut queue: Vec<usize> = causes.filter_map(|name| self.places.get(name).copied()).collect();
+        queue.sort_unstable();
+        queue.dedup();
+        let mut is_cause = vec![false; self.names.len()];
+        queue.iter().for_each(|cause| is_cause[*cause] = true);
+        let mut towards: Vec<Option<usize>> = vec![None; self.names.len()];
+        let mut next = 0;
+        while next < queue.len() {
+            let reached = queue[next];
+            next += 1;
+            for &dependent in &self.dependents[reached] {
+                if !is_cause[dependent] && towards[dependent].is_none() {
+                    towards[dependent] = Some(reached);
+                    queue.push(dependent);
+                }
+            }
+        }
+        let way = |package: usize| {
+            let steps = std::iter::successors(towards[package], |step| towards[*step]);
+            steps.map(|step| self.names[step]).collect()
+        };
+        let reached = (0..self.names.len()).filter(|package| towards[*package].is_some());
+        reached.map(|package| (self.names[package], way(package))).collect()
+    }
 }

@@ -17,7 +17,7 @@ mod recheck;
 mod status;
 mod verdict;
 
-pub use build::{Build, Environment, EnvironmentChange, NOARCH};
+pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};

@@ -3,4 +3,5 @@
 pub mod conda;
 pub mod cran;
 pub mod galaxy;
+pub(crate) mod parallel;
 pub mod unpack;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::Services;
+use super::{Services, channel_patches};
 use crate::config::CondaDistribution;
 use crate::daemon::RunError;
 use crate::digest::hex;
@@ -153,9 +153,13 @@ pub(super) async fn add(
         return Err(Failure::transient(format!("{place} was withdrawn from {channel} meanwhile")).into());
     }
     let root = folder(services, distribution, channel)?;
+    let patches = channel_patches::of_channel(distribution, channel)?;
     let publish = move || -> anyhow::Result<PublishedChannel> {
         let fresh = files.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file));
-        Ok(ChannelFolder::new(&root)?.change(|held| held.extend(fresh))?)
+        Ok(ChannelFolder::new(&root)?.change_whole(|held, known| {
+            held.extend(fresh);
+            *known = patches;
+        })?)
     };
     Ok(tokio::task::spawn_blocking(publish).await.map_err(anyhow::Error::from)??)
 }

@@ -5,11 +5,13 @@
 
 mod artifacts;
 mod channel_files;
+mod channel_patches;
 pub mod channel_wishes;
 pub mod check_status;
 mod conda_channels;
 mod engine_tests;
 pub mod engines;
+pub mod forecast;
 pub mod intake;
 pub mod integrate;
 pub mod poll_releases;
@@ -17,6 +19,7 @@ pub mod promote;
 mod r_archives;
 pub mod recheck;
 pub mod recheck_r;
+pub mod report;
 mod reports;
 #[cfg(test)]
 mod reports_tests;
@@ -113,6 +116,12 @@ fn work_of(
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
+        JobKind::Forecast(settings) => {
+            Arc::new(forecast::Forecast { services, distribution, settings: settings.clone(), pass })
+        }
+        JobKind::Report(settings) => {
+            Arc::new(report::Report { services, distribution, settings: settings.clone(), pass })
+        }
         JobKind::RecheckR(settings) => {
             Arc::new(recheck_r::RecheckR { services, distribution, settings: settings.clone(), pass })
         }
@@ -142,6 +151,8 @@ fn conda_work_of(
         | JobKind::CheckStatus(_)
         | JobKind::Promote(_)
         | JobKind::Snapshot(_)
+        | JobKind::Forecast(_)
+        | JobKind::Report(_)
         | JobKind::RecheckR(_) => None,
     }
 }

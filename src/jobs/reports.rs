@@ -37,6 +37,8 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Delivery<'a> {
     services: &'a Services,
     distribution: &'a str,
+    /// What the subjects begin with that are told: jobs that run beside each other keep to their own.
+    subjects: &'a str,
     context: &'a RunContext,
     login: OnceCell<String>,
 }
@@ -83,14 +85,21 @@ struct Opened {
 }
 
 impl<'a> Delivery<'a> {
+    /// A round of all reports of a distribution.
     pub(super) fn new(services: &'a Services, distribution: &'a str, context: &'a RunContext) -> Self {
-        Self { services, distribution, context, login: OnceCell::new() }
+        Self { services, distribution, subjects: "", context, login: OnceCell::new() }
     }
 
-    /// Tells whatever is still to be told of the distribution. Fails where the store does, and only then.
+    /// The same round of those reports alone whose subjects begin like this.
+    pub(super) fn of_subjects(self, subjects: &'a str) -> Self {
+        Self { subjects, ..self }
+    }
+
+    /// Tells whatever is still to be told of its subjects. Fails where the store does, and only then.
     pub(super) async fn deliver(&self) -> anyhow::Result<()> {
         let asked_before = self.now().checked_sub(ASK_AGAIN).unwrap_or(Timestamp::MIN);
-        let untold = self.services.store.untold_reports(self.distribution, asked_before).await?;
+        let mut untold = self.services.store.untold_reports(self.distribution, asked_before).await?;
+        untold.retain(|report| report.subject.starts_with(self.subjects));
         if untold.is_empty() {
             return Ok(());
         }
@@ -370,7 +379,7 @@ impl<'a> Delivery<'a> {
             at: self.now(),
             kind: KIND.to_owned(),
             job: self.context.job.clone(),
-            package: report.subject.split_once("package/").map(|(_, name)| name.to_owned()),
+            package: package_of(&report.subject).map(str::to_owned),
             body: json!({
                 "distribution": report.distribution, "subject": report.subject,
                 "repository": report.repository, "refused": why,
@@ -429,6 +438,11 @@ impl<'r> Addressed<'r> {
 fn key_of(report: &Report) -> String {
     let Report { repository, distribution, subject, episode, .. } = report;
     format!("{KIND}/{repository}/{distribution}/{subject}/{episode}")
+}
+
+/// The package that a subject is about, where it is about one: its last part, after `package/`.
+fn package_of(subject: &str) -> Option<&str> {
+    subject.split_once("package/").map(|(_, name)| name)
 }
 
 fn some_time_before(time: Timestamp) -> Timestamp {

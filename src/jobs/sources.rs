@@ -29,6 +29,25 @@ pub async fn fresh_fact<T: DeserializeOwned>(
     Ok(Fact::Known(fact))
 }
 
+/// Reads what `source` had said by `at`, however long ago that is, and judges whether it counted then.
+pub async fn fact_at<T: DeserializeOwned>(
+    store: &Store,
+    source: &str,
+    at: Timestamp,
+    max_age: Duration,
+) -> anyhow::Result<Fact<T>> {
+    let name = in_words(source);
+    let Some(seen) = store.seen_at(source, at).await? else {
+        return Ok(Fact::unknown(format!("{name} was not read by {at}")));
+    };
+    if at.duration_since(seen.last_at).unsigned_abs() > max_age {
+        return Ok(Fact::unknown(format!("{name} was last read at {}, too long before {at}", seen.last_at)));
+    }
+    let fact = serde_json::from_slice(&seen.bytes)
+        .with_context(|| format!("the stored observation of {source} cannot be read"))?;
+    Ok(Fact::Known(fact))
+}
+
 fn usable(latest: &LatestObservation, at: Timestamp, max_age: Duration) -> Option<&[u8]> {
     let seen = latest.seen.as_ref()?;
     let age = at.duration_since(seen.last_at).unsigned_abs();
@@ -54,6 +73,7 @@ fn in_words(source: &str) -> String {
         Some(("cran", index)) => format!("the CRAN index {index}"),
         Some(("builds", channel)) => format!("the running builds of {channel}"),
         Some(("status", channel)) => format!("the status of {channel}"),
+        Some(("listing", channel)) => format!("the list of {channel}"),
         Some(("releases", distribution)) => format!("the releases of {distribution}"),
         _ => source.to_owned(),
     }
@@ -69,6 +89,16 @@ pub mod names {
     /// The CRAN index of a frozen date, as it is read for a channel.
     pub fn cran(distribution: &str, channel: &str, date: jiff::civil::Date) -> String {
         format!("cran:{distribution}/{channel}/{date}")
+    }
+
+    /// The newest CRAN index, with its date, as it is read for a channel.
+    pub fn newest_cran(distribution: &str, channel: &str) -> String {
+        format!("cran:{distribution}/{channel}/newest")
+    }
+
+    /// What a channel's repository lists.
+    pub fn listing(distribution: &str, channel: &str) -> String {
+        format!("listing:{distribution}/{channel}")
     }
 
     /// Unfinished builds of a channel's universe.

@@ -1,6 +1,7 @@
 //! The clients of a channel's universe and of the CRAN that it is checked against.
 
 use anyhow::anyhow;
+use jiff::civil::Date;
 
 use super::Services;
 use crate::calendar::Targets;
@@ -34,6 +35,18 @@ pub fn cran_client(
     let url =
         universe.cran.as_ref().map_or_else(|| targets.cran.clone(), |cran| cran.replace("{date}", &date));
     Ok(CranClient::new(address(&url)?, services.http.clone(), FetchLimits::default()))
+}
+
+/// A client of the CRAN of another day, from where a universe takes that of the frozen date.
+pub fn cran_client_on(
+    services: &Services,
+    distribution: &Distribution,
+    universe: &Universe,
+    day: Date,
+) -> Result<CranClient, RunError> {
+    let template = universe.cran.as_ref().unwrap_or(&distribution.r.cran);
+    let url = address(&template.replace("{date}", &day.to_string()))?;
+    Ok(CranClient::new(url, services.http.clone(), FetchLimits::default()))
 }
 
 fn address(url: &str) -> Result<url::Url, RunError> {

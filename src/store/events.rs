@@ -13,8 +13,7 @@ use super::columns::{JsonText, Micros};
 pub struct NewEvent {
     /// When.
     pub at: Timestamp,
-    /// What, as a stable word: `phase`, `release`, `staged`, `commit`, `pull-request`, `snapshot`,
-    /// `recheck`, `culprit`, `passed` or `report`.
+    /// What, as a stable word: `decide/event_words.rs` has all of them.
     pub kind: String,
     /// The job that did it.
     pub job: String,
@@ -45,6 +44,20 @@ pub struct Event {
     pub body: Value,
 }
 
+/// A place in the timeline between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimelinePlace {
+    /// The time of the event after it.
+    pub at: Timestamp,
+    /// The id of that event.
+    pub id: i64,
+}
+
+impl TimelinePlace {
+    /// After the last event.
+    pub const END: Self = Self { at: Timestamp::MAX, id: i64::MAX };
+}
+
 impl Store {
     /// Adds an event to the timeline. False where one with the same key is there already.
     pub async fn add_event(&self, event: &NewEvent) -> anyhow::Result<bool> {
@@ -63,6 +76,40 @@ impl Store {
             .fetch_all(&self.pool)
             .await
             .context("cannot read the timeline")
+    }
+
+    /// What a job told of a version, by kind; nothing where it did not.
+    pub async fn event_of_version(
+        &self,
+        job: &str,
+        kind: &str,
+        version: &str,
+    ) -> anyhow::Result<Option<Event>> {
+        sqlx::query_as(
+            "SELECT id, at, kind, job, package, body FROM event \
+             WHERE job = ? AND kind = ? AND body ->> 'version' = ? ORDER BY id LIMIT 1",
+        )
+        .bind(job)
+        .bind(kind)
+        .bind(version)
+        .fetch_optional(&self.pool)
+        .await
+        .context("cannot read the timeline")
+    }
+
+    /// At most `limit` events of the timeline before a place in it, the newest first. Its order is that of time;
+    /// ids are the order in which events were noticed.
+    pub async fn events_before(&self, place: TimelinePlace, limit: u32) -> anyhow::Result<Vec<Event>> {
+        sqlx::query_as(
+            "SELECT id, at, kind, job, package, body FROM event WHERE (at, id) < (?, ?) \
+             ORDER BY at DESC, id DESC LIMIT ?",
+        )
+        .bind(Micros(place.at))
+        .bind(place.id)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .context("cannot read the timeline")
     }
 }
 

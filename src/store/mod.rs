@@ -44,7 +44,7 @@ use sqlx::{Sqlite, Transaction};
 pub use actions::{Action, ActionState, Intention};
 pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
-pub use events::{Event, NewEvent};
+pub use events::{Event, NewEvent, TimelinePlace};
 pub use guard_confirmations::NewGuardConfirmation;
 pub use http_cache::{CacheKey, KeptAnswer};
 pub use jobs::{JobAdvance, JobCursor, Pause, SkipNext, SkipNextUse};

@@ -1,7 +1,10 @@
 //! Who may send which notice: the packages with their tokens and repositories, from all distributions.
 
+use std::collections::BTreeSet;
+
 use super::token::{digest, same};
 use crate::config::Configuration;
+use crate::domain::BuildTarget;
 use crate::github::RepositoryName;
 
 /// Everything that notices are checked against.
@@ -23,6 +26,19 @@ struct Distribution {
     name: String,
     metapackage: String,
     epoch: String,
+    target: Option<BuildTarget>,
+}
+
+/// A build, as far as it says which distributions it is for.
+pub(super) struct BuildTold<'b> {
+    /// The package.
+    pub package: &'b str,
+    /// The repository whose workflow built it.
+    pub repository: &'b RepositoryName,
+    /// The distribution that it names, where it names one.
+    pub distro: Option<&'b str>,
+    /// What it was made for, where it says so.
+    pub target: Option<BuildTarget>,
 }
 
 /// Why a notice is not allowed.
@@ -34,6 +50,8 @@ pub(super) enum Refusal {
     Repository,
     /// The token is fine, and no distribution of that name has the package; these do.
     Distribution(Vec<String>),
+    /// The package is in distributions of that name, which take only builds for these targets.
+    Target(BTreeSet<BuildTarget>),
 }
 
 impl Distribution {
@@ -62,6 +80,7 @@ impl Access {
                 name: conda.name.clone(),
                 metapackage: conda.metapackage.clone(),
                 epoch: conda.epoch.clone(),
+                target: conda.build_target,
             });
         }
         let global = configuration.settings.intake.as_ref().map(|intake| intake.token_sha256.clone());
@@ -79,30 +98,31 @@ impl Access {
     }
 
     /// The distributions that a notice of a build is for: those that list the package with this token and
-    /// repository, or of these the one that `distro` names.
+    /// repository, or of these the ones that `distro` names, as far as they take builds for its target.
     pub(super) fn distributions_of_build(
         &self,
         token: &str,
-        package: &str,
-        repository: &RepositoryName,
-        distro: Option<&str>,
+        told: &BuildTold<'_>,
     ) -> Result<Vec<String>, Refusal> {
         let mut rows = self.of_token(token);
-        rows.retain(|row| row.name == package);
+        rows.retain(|row| row.name == told.package);
         if rows.is_empty() {
             return Err(Refusal::Package);
         }
-        rows.retain(|row| row.repository.eq_ignore_ascii_case(repository.as_str()));
+        rows.retain(|row| row.repository.eq_ignore_ascii_case(told.repository.as_str()));
         if rows.is_empty() {
             return Err(Refusal::Repository);
         }
         let all = || rows.iter().map(|row| &self.distributions[row.distribution]);
-        let found: Vec<String> = all()
-            .filter(|one| distro.is_none_or(|distro| one.is_called(distro)))
-            .map(|one| one.name.clone())
-            .collect();
+        let called: Vec<&Distribution> =
+            all().filter(|one| told.distro.is_none_or(|distro| one.is_called(distro))).collect();
+        if called.is_empty() {
+            return Err(Refusal::Distribution(all().map(|one| one.name.clone()).collect()));
+        }
+        let takes = |one: &&&Distribution| one.target.is_none() || one.target == told.target;
+        let found: Vec<String> = called.iter().filter(takes).map(|one| one.name.clone()).collect();
         match found.is_empty() {
-            true => Err(Refusal::Distribution(all().map(|one| one.name.clone()).collect())),
+            true => Err(Refusal::Target(called.iter().filter_map(|one| one.target).collect())),
             false => Ok(found),
         }
     }

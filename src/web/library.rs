@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::access::{Access, Refusal};
+use super::access::{Access, BuildTold, Refusal};
 use super::notice::{Errors, Fields, error};
 use crate::store::{NewNotice, NoticeKind, Taken};
 
@@ -166,13 +166,13 @@ fn integrate(mut fields: Fields, access: &Access, distro: Distro) -> Rows {
     let repository = fields.repository("repository");
     let run_id = fields.number("run_id");
     let artifact = fields.word("artifact_name");
-    fields.optional_word("build_target");
+    let target = fields.target("build_target");
     let distro = (distro == Distro::Named).then(|| fields.word("distro"));
     let payload = fields.finish()?;
     let repository = repository.ok_or_else(|| error("repository", "This field is required."))?;
-    let distributions = access
-        .distributions_of_build(&token, &package, &repository, distro.as_deref())
-        .map_err(|refusal| refused(refusal, &package))?;
+    let told = BuildTold { package: &package, repository: &repository, distro: distro.as_deref(), target };
+    let distributions =
+        access.distributions_of_build(&token, &told).map_err(|refusal| refused(refusal, &package))?;
     let row = |distribution| NewNotice {
         kind: NoticeKind::Integrate,
         distribution,
@@ -222,6 +222,12 @@ fn refused(refusal: Refusal, about: &str) -> Rejected {
         Refusal::Distribution(names) => {
             let message = format!("There is no such distribution for it; there are: {}.", names.join(", "));
             error("distro", &message).into()
+        }
+        Refusal::Target(taken) => {
+            let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+            let message =
+                format!("Its distributions take builds for these targets only: {}.", taken.join(", "));
+            error("build_target", &message).into()
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::BuildTarget;
 use crate::ecosystem::conda::layout::ArchiveName;
 use crate::github::RepositoryName;
 
@@ -103,14 +104,23 @@ impl Fields {
     /// One plain word: letters, digits and `.`, `_`, `-`, as in the name of an artifact or a distribution.
     pub(super) fn word(&mut self, name: &str) -> String {
         let text = self.required(name);
-        self.check_word(name, text)
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !text.bytes().all(allowed) || text.starts_with('.') {
+            self.wrong(name, "Only letters, digits and `.`, `_` and `-` are allowed.");
+        }
+        self.keep(name, json!(text));
+        text
     }
 
-    /// The same, where it may be left out.
-    pub(super) fn optional_word(&mut self, name: &str) {
-        if let Some(text) = self.given.get(name).filter(|text| !text.is_empty()).cloned() {
-            self.check_word(name, text);
+    /// What a build was made for, where it says so.
+    pub(super) fn target(&mut self, name: &str) -> Option<BuildTarget> {
+        let text = self.given.get(name).filter(|text| !text.is_empty()).cloned()?;
+        let target = BuildTarget::named(&text);
+        if target.is_none() {
+            self.wrong(name, "It is `dev` or `release`.");
         }
+        self.keep(name, json!(target));
+        target
     }
 
     /// Versions by package: a JSON object of texts.
@@ -126,15 +136,6 @@ impl Fields {
     /// Everything that was looked at, unless something is wrong.
     pub(super) fn finish(self) -> Result<Value, Errors> {
         if self.errors.is_empty() { Ok(Value::Object(self.kept)) } else { Err(self.errors) }
-    }
-
-    fn check_word(&mut self, name: &str, text: String) -> String {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !text.bytes().all(allowed) || text.starts_with('.') {
-            self.wrong(name, "Only letters, digits and `.`, `_` and `-` are allowed.");
-        }
-        self.keep(name, json!(text));
-        text
     }
 
     /// A field that has to be there; empty where it is not, which is noted as its error.

@@ -40,7 +40,7 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 9 jobs (4 switched off)");
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 11 jobs (6 switched off)");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
@@ -53,8 +53,10 @@ fn check_says_what_it_found() {
         "qiime2-tiny-integrate",
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",
+        "r-multiverse-forecast",
         "r-multiverse-recheck",
         "r-multiverse-releases",
+        "r-multiverse-report",
         "r-multiverse-snapshot",
         "r-multiverse-staging",
         "r-multiverse-staging-status"

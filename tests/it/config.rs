@@ -154,8 +154,10 @@ fn the_shipped_files_are_sound() {
             "integrate",
             "recheck",
             "check-status",
+            "forecast",
             "recheck",
             "poll-releases",
+            "report",
             "snapshot",
             "promote",
             "check-status"
@@ -307,7 +309,7 @@ proptest! {
     fn no_edit_is_ignored(texts in a_broken_edit()) {
         match Configuration::from_texts(texts) {
             Ok(configuration) => {
-                prop_assert_eq!(configuration.jobs.len(), 9);
+                prop_assert_eq!(configuration.jobs.len(), 11);
                 prop_assert_eq!(configuration.distributions.len() + configuration.conda.len(), 2);
             }
             Err(mistakes) => {

@@ -2,7 +2,7 @@
 
 mod conda;
 mod crashes;
-mod dice;
+pub mod dice;
 mod faults;
 mod installs;
 mod invented;
@@ -11,3 +11,4 @@ mod laws;
 mod quarter;
 mod refusals;
 mod stage;
+mod telling;

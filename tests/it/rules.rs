@@ -1,10 +1,12 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_report;
 mod conda_builds;
 mod culprit;
 pub mod facts;
 mod follow;
+mod forecast;
 mod guard;
 mod ledger;
 mod monorepos;
@@ -16,6 +18,7 @@ mod proposals;
 mod queue;
 mod recheck;
 mod recheck_report;
+mod recorded;
 mod report;
 mod snapshot;
 mod status;

@@ -9,8 +9,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::super::shown::word;
+use super::change::{self, Before};
 use super::own_checks::{self, ShownCheck};
-use crate::decide::conda_words::{self, Told};
+use crate::decide::conda_words::{self, Against, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
@@ -79,6 +80,8 @@ pub(super) struct Explained {
     pub commit: Option<String>,
     pub since: Timestamp,
     pub until: Option<Timestamp>,
+    /// The decision whose place it took, and what is different; none where it was the first.
+    pub before: Option<Before>,
     pub run: RunId,
     /// The SHA-256 of everything that the run decided from; none where it ended before that was kept.
     pub input_digest: Option<String>,
@@ -124,6 +127,8 @@ enum Body {
 struct Chosen {
     choice: Choice,
     why: Option<String>,
+    #[serde(default)]
+    largest: Option<String>,
 }
 
 /// Answers from the store.
@@ -134,7 +139,7 @@ pub(super) async fn answer(store: &Store, question: &Question<'_>) -> anyhow::Re
     let of_distribution: Vec<&store::Verdict> = all.iter().filter(wanted).collect();
     let mut verdicts = Vec::new();
     for verdict in of_distribution.iter().filter(|verdict| in_force(verdict, question.at)) {
-        verdicts.push(explained(store, verdict, question).await?);
+        verdicts.push(explained(store, verdict, &of_distribution, question).await?);
     }
     verdicts.sort_by(|a, b| {
         (&a.distribution, a.snapshot, &a.scope).cmp(&(&b.distribution, b.snapshot, &b.scope))
@@ -161,15 +166,15 @@ fn in_force(verdict: &store::Verdict, at: Option<Timestamp>) -> bool {
 }
 
 /// A stored verdict in one form, whatever it is about.
-struct Said {
+pub(super) struct Said {
     snapshot: Option<Date>,
     sentence: String,
-    reason: String,
-    root_causes: Vec<PackageName>,
+    pub reason: String,
+    pub root_causes: Vec<PackageName>,
     next: String,
     actor: Actor,
-    version: Option<String>,
-    commit: Option<String>,
+    pub version: Option<String>,
+    pub commit: Option<String>,
 }
 
 impl Said {
@@ -185,7 +190,8 @@ impl Said {
     }
 }
 
-fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
+/// Reads what a verdict says.
+pub(super) fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
     let body = serde_json::from_value(stored.body.clone()).with_context(|| {
         format!(
             "the decision on {} in {}/{} of {} cannot be read: was it written by another version?",
@@ -206,7 +212,9 @@ fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
             Said::of_build(conda_words::case(&recheck), Some(version))
         }
         Body::Integrate { integrate } => {
-            let told = conda_words::choice(&stored.package, &integrate.choice, integrate.why.as_deref());
+            let largest = integrate.largest;
+            let against = integrate.why.map(|why| Against { why, largest });
+            let told = conda_words::choice(&stored.package, &integrate.choice, against.as_ref());
             let version = integrate.choice.builds.into_values().next().map(|build| build.version);
             Said::of_build(told, version)
         }
@@ -216,10 +224,12 @@ fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
 async fn explained(
     store: &Store,
     verdict: &store::Verdict,
+    history: &[&store::Verdict],
     question: &Question<'_>,
 ) -> anyhow::Result<Explained> {
     let run = store.run(verdict.run_id).await?;
     let mut said = said(verdict)?;
+    let before = change::before(verdict, &said, history)?;
     if let Some(date) = said.snapshot
         && let Some(row) = store.snapshot(&verdict.distribution, date).await?
     {
@@ -241,6 +251,7 @@ async fn explained(
         commit: said.commit,
         since: verdict.since,
         until: verdict.until,
+        before,
         run: verdict.run_id,
         input_digest: run.as_ref().and_then(|run| run.input_digest.clone()),
         plan_digest: run.and_then(|run| run.plan_digest),

@@ -2,7 +2,7 @@
 
 use super::explanation::{Explained, Explanation, RootCause};
 use super::own_checks;
-use super::text::{nothing_in_force, which, who};
+use super::text::{nothing_in_force, what_changed, which, who};
 use crate::github::markdown::{code, code_in_table, escape};
 
 /// The whole explanation.
@@ -44,7 +44,11 @@ fn one(package: &str, verdict: &Explained) -> String {
         text.push('\n');
     }
     let input = verdict.input_digest.as_deref().map_or_else(|| "not kept".to_owned(), code);
-    text += &format!("- Since: {}\n- Next: {next}\n- Who acts: {}\n", verdict.since, who(verdict.actor));
+    text += &format!("- Since: {}\n", verdict.since);
+    text += &what_changed(verdict)
+        .map(|changed| format!("- Changed: {}\n", escape(&changed)))
+        .unwrap_or_default();
+    text += &format!("- Next: {next}\n- Who acts: {}\n", who(verdict.actor));
     text += &format!(
         "- Version: {}\n- Decided by run {} from input {input}\n",
         code(&which(verdict)),

@@ -1,5 +1,6 @@
 //! `explain`: why a package moves, or does not.
 
+mod change;
 mod explanation;
 mod markdown;
 mod own_checks;

@@ -1,6 +1,7 @@
 //! An explanation for a terminal.
 
 use super::super::shown::{plain, rows};
+use super::change::Change;
 use super::explanation::{Explained, Explanation, Interval, RootCause};
 use super::own_checks;
 use crate::domain::Actor;
@@ -75,20 +76,33 @@ fn one(package: &str, verdict: &Explained) -> String {
         || "not kept: the run ended before its end was recorded".to_owned(),
         |digest| format!("sha256 {digest}"),
     );
-    text += &rows([
-        ("why", plain(&verdict.reason)),
-        ("since", verdict.since.to_string()),
-        ("next", plain(&verdict.next)),
-        ("who acts", who(verdict.actor).to_owned()),
-        ("version", plain(&which(verdict))),
-        ("decided by", format!("run {}", verdict.run)),
-        ("from input", input),
-    ]);
+    let told = [
+        ("why", Some(plain(&verdict.reason))),
+        ("since", Some(verdict.since.to_string())),
+        ("changed", what_changed(verdict)),
+        ("next", Some(plain(&verdict.next))),
+        ("who acts", Some(who(verdict.actor).to_owned())),
+        ("version", Some(plain(&which(verdict)))),
+        ("decided by", Some(format!("run {}", verdict.run))),
+        ("from input", Some(input)),
+    ];
+    text += &rows(told.into_iter().filter_map(|(name, value)| Some((name, value?))));
     if !verdict.root_causes.is_empty() {
         text += "\n  behind it\n";
         text += &verdict.root_causes.iter().map(|cause| root_cause(cause, 2)).collect::<String>();
     }
     text
+}
+
+/// What is different from the decision before, which the history tells whole.
+/// Nothing for the first decision in its place.
+pub(super) fn what_changed(verdict: &Explained) -> Option<String> {
+    let before = verdict.before.as_ref()?;
+    let one =
+        |change: &Change| format!("{} {} → {}", change.what.word(), plain(&change.from), plain(&change.to));
+    let changed: Vec<String> = before.changed.iter().map(one).collect();
+    let changed = if changed.is_empty() { "the reason".to_owned() } else { changed.join(", ") };
+    Some(format!("{changed}; before: {}", plain(&before.reason)))
 }
 
 fn root_cause(cause: &RootCause, depth: usize) -> String {

@@ -11,7 +11,7 @@ use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::index::Index as CranIndex;
 use crate::ecosystem::cran::layout::ArchiveKind;
 
-/// Write PACKAGES and PACKAGES.gz of a folder of R packages, as R itself would
+/// Write PACKAGES, PACKAGES.gz and PACKAGES.rds of a folder of R packages, as R itself would
 #[derive(Debug, Args)]
 #[command(
     after_help = "The packages are all sources (.tar.gz), all for macOS (.tgz) or all for Windows (.zip).

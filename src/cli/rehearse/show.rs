@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::super::{Context, Output};
-use crate::rehearse::conda;
+use crate::decide::event_words;
 use crate::rehearse::rehearsal::Audience;
 use crate::store::Event;
 
@@ -61,26 +61,6 @@ impl Audience for Show {
 
 /// An event in one line, as a person reads it.
 fn line(event: &Event) -> String {
-    let text = |key: &str| event.body.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-    let number = |key: &str| event.body.get(key).and_then(serde_json::Value::as_u64).unwrap_or_default();
-    let package = event.package.as_deref().unwrap_or_default();
-    let what = match event.kind.as_str() {
-        "release" => format!("{package} {} was released", text("version")),
-        "staged" => format!("{package} {} is staged at {}", text("version"), short(text("commit"))),
-        "commit" => format!("committed to {}: {}", text("repository"), text("title")),
-        "pull-request" => format!("pull request #{} {}: {}", number("number"), text("action"), text("title")),
-        "phase" => format!("{} begins", text("phase")),
-        "snapshot" => format!(
-            "the snapshot of {} is published: {} packages, {} left out",
-            text("date"),
-            number("packages"),
-            number("left_out")
-        ),
-        other => conda::told(event).unwrap_or_else(|| format!("{other} {package}")),
-    };
-    format!("{}  {what}", event.at.strftime("%Y-%m-%d %H:%M"))
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
+    let words = event_words::Event::new(&event.kind, event.package.as_deref(), &event.body);
+    format!("{}  {}", event.at.strftime("%Y-%m-%d %H:%M"), words.told())
 }

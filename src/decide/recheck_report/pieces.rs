@@ -1,15 +1,13 @@
 //! The pieces of a report that hold what comes from outside. Everything is limited, since GitHub takes no
 //! text above 65,536 characters.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+pub(super) use crate::decide::pieces::{day, name};
 
+use crate::decide::pieces::clipped;
 use crate::decide::recheck::{CaseState, CaseVerdict, Suspected};
 use crate::domain::{FailedStep, TestVerdict};
-use crate::github::markdown::{block, code, escape};
+use crate::github::markdown::{block, escape};
 
-/// The longest name, version or change that is shown whole, in characters.
-const NAME: usize = 120;
 /// The most changes that one sentence lists.
 const CHANGES: usize = 20;
 /// The most of a log or of a solver's explanation, in characters and lines: its end.
@@ -17,11 +15,6 @@ const LOG: usize = 4_000;
 const LINES: usize = 60;
 /// The longest command that is shown whole, in characters.
 const COMMAND: usize = 1_000;
-
-/// A name, a version or a change.
-pub(super) fn name(text: &str) -> String {
-    code(&clipped(text, NAME))
-}
 
 /// Several changes as a clause; above a number they are counted.
 pub(super) fn changes(changes: &[String]) -> String {
@@ -31,11 +24,6 @@ pub(super) fn changes(changes: &[String]) -> String {
         (shown, 0) => shown.join(", "),
         (shown, more) => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-/// A day of UTC.
-pub(super) fn day(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).date().to_string()
 }
 
 /// The end of a text with many lines, as a block.
@@ -99,11 +87,4 @@ pub(super) fn fault(verdict: &CaseVerdict) -> String {
         sentences.push("Its tests came out differently in the same environment.".to_owned());
     }
     sentences.join(" ")
-}
-
-fn clipped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -1,22 +1,26 @@
-//! The index of a folder of packages: `PACKAGES` and `PACKAGES.gz`, as R's `tools::write_PACKAGES`
-//! writes them, made from the DESCRIPTION inside each archive.
+//! The index of a folder of packages: `PACKAGES`, `PACKAGES.gz` and `PACKAGES.rds`, as R's
+//! `tools::write_PACKAGES` writes them, made from the DESCRIPTION inside each archive.
 //!
 //! Every version in the folder is listed. No `File` and `Path` fields are written: package managers
 //! other than R stumble over them.
 
+mod rds;
+
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use md5::{Digest as _, Md5};
 
 use super::archive::{ArchiveLimits, inspect_bytes};
-use super::dcf::{self, DcfRecord};
+use super::dcf::{self, DcfLimits, DcfRecord};
 use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::digest::hex;
 use crate::domain::{PackageName, RVersion};
+use crate::ecosystem::parallel::in_parallel;
 
 /// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.
 const FIELDS_BEFORE_SUM: [&str; 13] = [
@@ -83,8 +87,9 @@ impl Index {
     pub fn of_folder(folder: &Path, kind: ArchiveKind, limits: &ArchiveLimits) -> Result<Self, IndexError> {
         let names = archive_names(folder, kind)?;
         let (mut packages, mut problems) = (Vec::new(), Vec::new());
-        for name in names {
-            match indexed(folder, &name, kind, limits) {
+        let looks = in_parallel(&names, |name| indexed(folder, name, kind, limits));
+        for (name, look) in names.into_iter().zip(looks) {
+            match look {
                 Ok(package) => packages.push(package),
                 Err(problem) => problems.push((name, problem)),
             }
@@ -105,15 +110,28 @@ impl Index {
     }
 
     /// The bytes of `PACKAGES.gz`: the same text gives the same bytes.
-    pub fn gzip(&self) -> Vec<u8> {
-        let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
-        gzip.write_all(self.text().as_bytes()).expect("writing to memory cannot fail");
-        gzip.finish().expect("writing to memory cannot fail")
+    pub fn gzip(&self) -> io::Result<Vec<u8>> {
+        let mut gzip = reproducible_gzip();
+        gzip.write_all(self.text().as_bytes())?;
+        gzip.finish()
     }
 
-    /// Writes both files into `folder`, each in one step, so that a reader never sees half of one.
-    pub fn write_to(&self, folder: &Path) -> std::io::Result<()> {
-        for (file, bytes) in [(IndexFile::Gzip, self.gzip()), (IndexFile::Plain, self.text().into_bytes())] {
+    /// The bytes of `PACKAGES.rds`: in R it is the very matrix that `read.dcf` makes of `PACKAGES`.
+    pub fn rds(&self) -> io::Result<Vec<u8>> {
+        // Read back, since the text wraps long values, and a reader sees them with these line breaks.
+        let records = dcf::read(self.text().as_bytes(), DcfLimits::INDEX).map_err(io::Error::other)?;
+        let mut gzip = reproducible_gzip();
+        gzip.write_all(&serialised(&records)?)?;
+        gzip.finish()
+    }
+
+    /// Writes the three files into `folder`, each in one step, so that a reader never sees half of one.
+    pub fn write_to(&self, folder: &Path) -> io::Result<()> {
+        for (file, bytes) in [
+            (IndexFile::Rds, self.rds()?),
+            (IndexFile::Gzip, self.gzip()?),
+            (IndexFile::Plain, self.text().into_bytes()),
+        ] {
             let mut beside = tempfile::NamedTempFile::new_in(folder)?;
             beside.write_all(&bytes)?;
             beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
@@ -122,6 +140,18 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// What `PACKAGES.rds` holds for an index of these rows, as they are read: not compressed.
+pub fn serialised(rows: &[DcfRecord]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    rds::write_matrix(rows, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Compresses into memory, with neither a time nor a system in the header.
+fn reproducible_gzip() -> GzEncoder<Vec<u8>> {
+    GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best())
 }
 
 /// The names of the archives in `folder`, sorted.

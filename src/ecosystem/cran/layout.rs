@@ -153,6 +153,8 @@ pub enum IndexFile {
     Plain,
     /// `PACKAGES.gz`.
     Gzip,
+    /// `PACKAGES.rds`.
+    Rds,
 }
 
 impl IndexFile {
@@ -161,6 +163,7 @@ impl IndexFile {
         match self {
             Self::Plain => "PACKAGES",
             Self::Gzip => "PACKAGES.gz",
+            Self::Rds => "PACKAGES.rds",
         }
     }
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use futures_util::future::BoxFuture;
 
-use super::{Pass, Services, conda_channels, planned_only};
+use super::{Pass, Services, channel_patches, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Intake as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::failure::Failure;
@@ -82,6 +82,7 @@ impl Intake {
             return self.plan().await;
         }
         let mut tally = Tally::default();
+        channel_patches::renew(&self.services, &self.distribution, &self.settings.to).await?;
         let published = self.published_sums().await?;
         // What one source fails at keeps nobody from taking in what the others bring.
         let notices = self.take_notices(&published, &context, &mut tally).await;

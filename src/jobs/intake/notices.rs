@@ -11,6 +11,7 @@ use super::archives::{Checked, Refusal, temporary};
 use super::artifact::archives_in;
 use super::{Intake, NOTICES, Tally, blocking, stopped};
 use crate::daemon::{RunContext, RunError};
+use crate::domain::BuildTarget;
 use crate::failure::Failure;
 use crate::github::{ArtifactSeen, Lookup, RepositoryName};
 use crate::store::{Notice, NoticeKind};
@@ -106,6 +107,14 @@ impl Intake {
                 self.distribution.name, notice.repository
             )
         })?;
+        let target = BuildTarget::named(notice.payload["build_target"].as_str().unwrap_or_default());
+        if let Some(wanted) = self.distribution.build_target.filter(|wanted| target != Some(*wanted)) {
+            let made_for = target.map_or("no target".to_owned(), |target| format!("`{target}`"));
+            return Err(format!(
+                "{} takes builds for `{wanted}` only, and this one was made for {made_for}",
+                self.distribution.name
+            ));
+        }
         let repository = registered.repository.parse().map_err(|error| format!("{error}"))?;
         Ok(Told { package, version, repository })
     }

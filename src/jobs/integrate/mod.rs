@@ -23,14 +23,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::conda_channels::{self, Channels};
-use super::{Pass, Services, planned_only};
+use super::{Pass, Services, channel_patches, planned_only};
 use crate::config::{CondaDistribution, Integrate as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
-use crate::decide::conda_words;
-use crate::decide::integrate::{Candidate, IntegrateFacts, Step, candidate, settles_at};
+use crate::decide::conda_words::{self, Against};
+use crate::decide::integrate::{
+    Candidate, IntegrateFacts, Step, candidate, settles_at, solution_source, version_of,
+};
 use crate::digest::sha256_hex;
 use crate::store::{NewEvent, VerdictRow};
-use release::Joint;
+use release::Answer;
 
 /// The job.
 pub struct Integrate {
@@ -49,6 +51,9 @@ impl JobWork for Integrate {
 impl Integrate {
     async fn integrate(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
+        if self.pass == Pass::Full {
+            channel_patches::renew(services, distribution, &self.settings.to).await?;
+        }
         let channels =
             conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {
@@ -124,19 +129,18 @@ impl Integrate {
         if let Some(told) = self.failed_before(&digest).await? {
             return Ok(format!("nothing has changed since: {told}"));
         }
-        let joint = self.solve(channels, candidate).await?;
-        let solutions = match joint {
-            Joint::Conflicts(conflicts) => {
+        let solutions = match self.solve(channels, candidate).await? {
+            Answer::Conflicts(conflicts) => {
                 let told = self.tell_of_conflicts(candidate, &conflicts, &digest, context).await?;
                 self.remember_failure(&digest, &told).await?;
                 return Ok(told);
             }
-            Joint::Integrates(solutions) => solutions,
+            Answer::Integrates(solutions) => solutions,
         };
         self.publish(candidate, &solutions, context).await?;
         self.store_verdicts(candidate, &BTreeMap::new(), context).await?;
         let members = candidate.members.len();
-        let version = release::version_of(context.nominal);
+        let version = version_of(context.nominal);
         let made = format!("{} {version} holds {members} members", self.distribution.metapackage);
         // Read back from the channel: what is told is what readers see.
         let Some(held) = self.held().await? else { return Ok(made) };
@@ -144,21 +148,25 @@ impl Integrate {
         Ok(told.map_or_else(|| made.clone(), |told| format!("{made}; {told}")))
     }
 
-    /// What each member stands at, for whoever asks; `why` has what speaks against members, by name.
+    /// What each member stands at, for whoever asks; `against` has what speaks against members, by name.
     async fn store_verdicts(
         &self,
         candidate: &Candidate,
-        why: &BTreeMap<String, String>,
+        against: &BTreeMap<String, Against>,
         context: &RunContext,
     ) -> anyhow::Result<()> {
         let mut rows = BTreeMap::new();
         for (name, choice) in &candidate.members {
-            let kind = match (why.contains_key(name), choice.builds.is_empty()) {
+            let kind = match (against.contains_key(name), choice.builds.is_empty()) {
                 (true, _) => "conflict",
                 (false, true) => "incomplete",
                 (false, false) => "chosen",
             };
-            let body = json!({ "integrate": { "choice": choice, "why": why.get(name) } });
+            let known = against.get(name);
+            let mut body = json!({ "integrate": { "choice": choice, "why": known.map(|known| &known.why) } });
+            if let Some(largest) = known.and_then(|known| known.largest.as_ref()) {
+                body["integrate"]["largest"] = largest.as_str().into();
+            }
             rows.insert(name.clone(), VerdictRow { kind: kind.to_owned(), body });
         }
         let (store, distribution) = (&self.services.store, &self.distribution.name);
@@ -204,6 +212,10 @@ impl Integrate {
 
     fn failure_source(&self) -> String {
         format!("conflict:{}/{}", self.distribution.name, self.settings.to)
+    }
+
+    fn solution_source(&self, version: &str) -> String {
+        solution_source(&self.distribution.name, &self.settings.to, version)
     }
 
     fn folder(&self, channel: &str) -> Result<PathBuf, RunError> {

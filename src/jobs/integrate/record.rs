@@ -1,6 +1,6 @@
 //! Writes a published metapackage down: packages, revisions, files, the suite, and the event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Integrate;
 use super::observe::Held;
 use crate::daemon::{RunContext, RunError};
+use crate::decide::integrate::KeptSolution;
 use crate::domain::Build;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SuiteMember};
 
@@ -32,10 +33,17 @@ impl Integrate {
         let now = self.services.clock.now();
         self.services.store.publish_suite(suite, &members, now).await?;
         let version = metapackages.first().map(|build| build.version.as_str()).unwrap_or_default();
-        let body = json!({
+        let mut body = json!({
             "distribution": self.distribution.name, "channel": self.settings.to, "version": version,
             "members": held.members.len(), "platforms": self.distribution.platforms,
         });
+        // Not known of a metapackage that another state made.
+        if let Some(kept) = self.services.store.latest_seen(&self.solution_source(version)).await? {
+            let kept: BTreeMap<String, KeptSolution> =
+                serde_json::from_slice(&kept.bytes).map_err(anyhow::Error::from)?;
+            let fingerprints = kept.iter().map(|(platform, solution)| (platform, &solution.fingerprint));
+            body["environments"] = json!(fingerprints.collect::<BTreeMap<_, _>>());
+        }
         self.add_event("metapackage", version, body, context).await?;
         Ok(())
     }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::observe::Held;
 use super::{Integrate, bytes};
 use crate::daemon::{RunContext, RunError};
-use crate::decide::integrate::{ByPlatform, Candidate};
+use crate::decide::conda_words::{self, Against, Joint};
+use crate::decide::integrate::{ByPlatform, Candidate, KeptSolution, version_of};
 use crate::domain::Build;
 use crate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTask, integrate};
 use crate::ecosystem::conda::layout::{ArchiveFormat, NOARCH};
@@ -32,21 +32,16 @@ const SOLVE: Duration = Duration::from_secs(300);
 const QUESTIONS: usize = 400;
 
 /// What the solver says of a candidate.
-pub(super) enum Joint {
+pub(super) enum Answer {
     /// It can be installed on every platform: the exact solutions.
     Integrates(BTreeMap<String, Solution>),
     /// It cannot on these.
     Conflicts(BTreeMap<String, Conflict>),
 }
 
-/// The version of a metapackage: the UTC time that it is made for, as QIIME 2 has it.
-pub(super) fn version_of(nominal: Timestamp) -> String {
-    nominal.strftime("%Y.%m.%d.%H.%M.%S").to_string()
-}
-
 impl Integrate {
     /// Asks on every platform whether the candidate can be installed as a whole.
-    pub(super) async fn solve(&self, channels: &Channels, candidate: &Candidate) -> Result<Joint, RunError> {
+    pub(super) async fn solve(&self, channels: &Channels, candidate: &Candidate) -> Result<Answer, RunError> {
         let mut solutions = BTreeMap::new();
         let mut conflicts = BTreeMap::new();
         for platform in &self.distribution.platforms {
@@ -74,7 +69,7 @@ impl Integrate {
                 None => return Err(RunError::Permanent(anyhow!("the solver did not answer for {platform}"))),
             }
         }
-        Ok(if conflicts.is_empty() { Joint::Integrates(solutions) } else { Joint::Conflicts(conflicts) })
+        Ok(if conflicts.is_empty() { Answer::Integrates(solutions) } else { Answer::Conflicts(conflicts) })
     }
 
     /// Tells once, and in the verdicts of the members at fault, why a candidate does not integrate.
@@ -85,20 +80,30 @@ impl Integrate {
         digest: &str,
         context: &RunContext,
     ) -> Result<String, RunError> {
-        let mut why = BTreeMap::new();
+        let mut against: BTreeMap<String, Against> = BTreeMap::new();
         let mut told = Vec::new();
         let mut body = serde_json::Map::new();
         for (platform, conflict) in conflicts {
-            let at_fault: BTreeSet<&str> = builds_for(candidate, platform)
-                .filter(|build| conflict.at_fault.iter().flatten().any(|spec| *spec == exact_spec(build)))
-                .map(|build| build.name.as_str())
-                .collect();
+            let names = |specs: &[String]| -> BTreeSet<&str> {
+                builds_for(candidate, platform)
+                    .filter(|build| specs.contains(&exact_spec(build)))
+                    .map(|build| build.name.as_str())
+                    .collect()
+            };
+            let at_fault = Vec::from_iter(names(conflict.at_fault.as_deref().unwrap_or_default()));
+            let largest = conflict.largest.as_ref().and_then(|largest| {
+                let left_out = Vec::from_iter(names(&largest.left_out));
+                conda_words::largest(largest.integrates.len(), &left_out)
+            });
             for name in &at_fault {
-                why.insert((*name).to_owned(), format!("on {platform}: {}", conflict.explanation));
+                let known = Against {
+                    why: format!("on {platform}: {}", conflict.explanation),
+                    largest: largest.as_ref().map(|largest| format!("on {platform}, {largest}")),
+                };
+                against.insert((*name).to_owned(), known);
             }
-            let names = at_fault.iter().copied().collect::<Vec<_>>().join(" and ");
-            let names = if names.is_empty() { "the members".to_owned() } else { names };
-            told.push(format!("{names} cannot be installed together on {platform}"));
+            told.push(Joint { platform, at_fault: &at_fault }.to_string());
+            told.extend(largest);
             body.insert(
                 platform.clone(),
                 json!({
@@ -108,7 +113,7 @@ impl Integrate {
                 }),
             );
         }
-        self.store_verdicts(candidate, &why, context).await?;
+        self.store_verdicts(candidate, &against, context).await?;
         self.add_event("conflict", digest, body.into(), context).await?;
         Ok(told.join("; "))
     }
@@ -135,15 +140,27 @@ impl Integrate {
                 add_file(&mut files, build, size, path);
             }
         }
-        // Kept before the switch: whoever finds the metapackage can see what it was solved to.
-        let now = self.services.clock.now();
-        for solution in solutions.values() {
-            self.services.store.put_blob(&bytes(solution)?, now).await?;
-        }
+        self.keep_solutions(&version_of(context.nominal), solutions).await?;
         let files = files.into_values().collect();
         conda_channels::add(&self.services, &self.distribution, &self.settings.to, files).await?;
         let members = candidate.members.iter().map(|(name, choice)| (name.clone(), choice.builds.clone()));
         self.record(&Held { metapackages, members: members.collect() }, context).await
+    }
+
+    /// Keeps the exact solutions before the switch: whoever finds the metapackage can see what it was solved to.
+    async fn keep_solutions(
+        &self,
+        version: &str,
+        solutions: &BTreeMap<String, Solution>,
+    ) -> anyhow::Result<()> {
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        let mut kept = BTreeMap::new();
+        for (platform, solution) in solutions {
+            let digest = store.put_blob(&bytes(solution)?, now).await?;
+            let fingerprint = solution.environment().fingerprint();
+            kept.insert(platform, KeptSolution { digest, fingerprint });
+        }
+        store.record_seen(&self.solution_source(version), &bytes(&kept)?, now).await.map(drop)
     }
 
     /// The metapackage's archive for a platform; one for all of them where every member is `noarch`.

@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::settled::Settled;
-use super::{Pass, Services, conda_channels, planned_only};
+use super::{Pass, Services, channel_patches, conda_channels, planned_only};
 use crate::config::{CondaDistribution, Recheck as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::conda_words;
@@ -66,6 +66,9 @@ impl JobWork for Recheck {
 impl Recheck {
     async fn recheck(&self, context: &RunContext) -> Result<RunOutcome, RunError> {
         let (services, distribution) = (&*self.services, &*self.distribution);
+        if self.pass == Pass::Full {
+            channel_patches::renew(services, distribution, &self.settings.to).await?;
+        }
         let channels =
             conda_channels::read(services, distribution, &self.settings.from, &self.settings).await?;
         let Some(channels) = channels else {

@@ -9,7 +9,7 @@ use crate::daemon::{RunContext, RunError};
 use crate::decide::recheck::WantedTest;
 use crate::domain::{Build, Environment, Solved};
 use crate::ecosystem::conda::solution::Solution;
-use crate::engine::{CondaTest, Limits, Network, Work};
+use crate::engine::{CondaTest, Limits, Work};
 use crate::jobs::engine_tests::{EngineTests, Order};
 use crate::store::{NewRecheckTest, TestSubject};
 
@@ -83,9 +83,10 @@ impl Recheck {
             limits: Limits {
                 time: self.settings.test_time.get().as_secs(),
                 memory: u64::from(self.settings.test_memory) << 20,
-                ..Limits::default()
+                output: u64::from(self.settings.test_output) << 20,
+                disk: u64::from(self.settings.test_disk) << 20,
             },
-            network: Network::Denied,
+            network: self.settings.network,
             input: None,
             judge: |verdict, _| verdict,
         };

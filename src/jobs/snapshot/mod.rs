@@ -10,6 +10,7 @@
 mod assemble;
 mod fetch;
 mod manifest;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub use manifest::Manifest;
+pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+pub use verify::{Finding, Verified, verify};
 
 use super::check_status::SeenUniverse;
 use super::sources::names;

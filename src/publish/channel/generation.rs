@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::contents::Records;
 use super::{Before, ChannelError, PackageFile, Patches, Wanted};
 use crate::ecosystem::conda::archive::{Archive, ArchiveLimits};
-use crate::ecosystem::conda::index::{SubdirIndex, in_parallel};
+use crate::ecosystem::conda::index::SubdirIndex;
 use crate::ecosystem::conda::patch::PATCH_FILE;
 use crate::ecosystem::conda::record::Record;
+use crate::ecosystem::parallel::in_parallel;
 use crate::publish::disk::sync;
 use crate::publish::error::{PublishError, disk};
 

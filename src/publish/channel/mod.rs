@@ -168,6 +168,14 @@ impl ChannelFolder {
     /// Publishes what `change` makes of the files that the channel holds now, with its patches. Nobody who
     /// calls this meanwhile loses anything: it waits for its turn.
     pub fn change(&self, change: impl FnOnce(&mut Files)) -> Result<PublishedChannel, ChannelError> {
+        self.change_whole(|files, _| change(files))
+    }
+
+    /// The same, where the patches may change too.
+    pub fn change_whole(
+        &self,
+        change: impl FnOnce(&mut Files, &mut Patches),
+    ) -> Result<PublishedChannel, ChannelError> {
         let generations = self.generations();
         fs::create_dir_all(&generations).map_err(disk("make", &generations))?;
         let path = generations.join("lock");
@@ -179,7 +187,7 @@ impl ChannelFolder {
             files.extend(held.into_iter().map(|file| ((file.subdir.clone(), file.file_name.clone()), file)));
             patches = self.contents(generation)?.patches;
         }
-        change(&mut files);
+        change(&mut files, &mut patches);
         let files: Vec<PackageFile> = files.into_values().collect();
         self.publish(&files, &patches)
     }

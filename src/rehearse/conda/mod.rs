@@ -15,7 +15,6 @@ mod trial;
 mod visits;
 
 pub(super) use scenery::CondaScenery;
-pub use story::told;
 pub use summary::{CondaSummary, MetapackageSummary, StateChange, Tests};
 
 pub use super::world::CondaWorld;

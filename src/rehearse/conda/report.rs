@@ -7,9 +7,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::story::{done_outside, told};
+use super::story::done_outside;
 use super::summary::{CondaSummary, events};
 use crate::config::CondaDistribution;
+use crate::decide::event_words;
 use crate::rehearse::scenery::Span;
 use crate::rehearse::world::CondaWorld;
 use crate::store::{Store, Verdict};
@@ -65,9 +66,8 @@ pub(super) async fn render(
         lines.entry(day_of(deed.at)).or_default().push((deed.at, "outside", done_outside(deed)));
     }
     for event in events(store).await? {
-        if let Some(text) = told(&event) {
-            lines.entry(day_of(event.at)).or_default().push((event.at, "tidegate", text));
-        }
+        let words = event_words::Event::new(&event.kind, event.package.as_deref(), &event.body);
+        lines.entry(day_of(event.at)).or_default().push((event.at, "tidegate", words.told()));
     }
     let mut days = Vec::new();
     for date in day_of(span.start).series(1.day()).take_while(|day| *day <= day_of(span.end)) {

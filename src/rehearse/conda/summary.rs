@@ -100,7 +100,7 @@ pub(super) async fn collect(
             *count += 1;
         }
     }
-    let mut changes: Vec<StateChange> = events.iter().filter_map(change).collect();
+    let mut changes = changes(&events);
     changes.sort_by(|a, b| (a.at, &a.member, &a.platform).cmp(&(b.at, &b.member, &b.platform)));
     Ok(CondaSummary {
         metapackages: metapackages(out, distribution, &events).await?,
@@ -124,13 +124,34 @@ pub(super) async fn events(store: &Store) -> anyhow::Result<Vec<Event>> {
     }
 }
 
-fn change(event: &Event) -> Option<StateChange> {
-    let texts = |list: &Value| {
-        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+/// The changes of state, each with what was found to be at fault after it: a search may end long after a member
+/// turned red, and has an event of its own.
+fn changes(events: &[Event]) -> Vec<StateChange> {
+    let mut changes: Vec<(&Event, StateChange)> = Vec::new();
+    let same_case = |one: &Event, other: &Event| {
+        let case = |event: &Event| {
+            (event.package.clone(), event.body["platform"].clone(), event.body["mode"].clone())
+        };
+        case(one) == case(other)
     };
+    for event in events {
+        match event.kind.as_str() {
+            "recheck" => changes.push((event, change(event))),
+            "culprit" => {
+                let turned = changes.iter_mut().rev().find(|(told, _)| same_case(told, event));
+                if let Some((_, change)) = turned {
+                    change.culprit = texts(&event.body["culprit"]);
+                }
+            }
+            _ => {}
+        }
+    }
+    changes.into_iter().map(|(_, change)| change).collect()
+}
+
+fn change(event: &Event) -> StateChange {
     let text = |key: &str| event.body[key].as_str().unwrap_or_default().to_owned();
-    (event.kind == "recheck").then(|| StateChange {
+    StateChange {
         at: event.at,
         member: event.package.clone().unwrap_or_default(),
         version: text("version"),
@@ -138,8 +159,13 @@ fn change(event: &Event) -> Option<StateChange> {
         from: event.body["from"].as_str().map(str::to_owned),
         to: text("to"),
         changed: texts(&event.body["changed"]),
-        culprit: texts(&event.body["culprit"]),
-    })
+        culprit: Vec::new(),
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The metapackages that were told of, each with what its channel says that it holds.

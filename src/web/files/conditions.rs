@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use http::HeaderMap;
-use http::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 /// What of a file was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,9 +20,13 @@ fn text<'h>(asked: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     asked.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// True where the client has what it asks for already.
-pub(super) fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    let Some(known) = text(asked, &IF_NONE_MATCH) else { return false };
+/// True where the client has what it asks for already. A date counts only where no ETag is named, and only if it
+/// is the very one: a channel is switched by a link, so that a date can go backwards.
+pub(super) fn is_known(asked: &HeaderMap, etag: &str, last_modified: Option<&str>) -> bool {
+    let Some(known) = text(asked, &IF_NONE_MATCH) else {
+        let since = text(asked, &IF_MODIFIED_SINCE).map(str::trim);
+        return since.is_some() && since == last_modified;
+    };
     // The weak mark does not count here: section 13.1.2.
     known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }

@@ -1,45 +1,50 @@
-//! Which form of a JSON file is sent: the `.zst` that was published beside it, gzip made on the fly, or the
-//! file as it is.
+//! Which form of a text file is sent: the `.zst` or `.gz` that was published beside it, gzip made on the fly, or
+//! the file as it is.
 
-use std::io::Read as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
 use flate2::Compression;
-use flate2::read::GzEncoder;
+use flate2::write::GzEncoder;
+use futures_util::stream;
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, RANGE};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
 
+use super::CHUNK;
 use super::place::Place;
 
-/// The largest file that is compressed for each request; larger ones have a `.zst` beside them.
-const LARGEST_GZIPPED: u64 = 1024 * 1024;
+/// What compressed files beside others end with, and which coding that is; the better one first.
+const BESIDE: [(&str, &str); 2] = [(".zst", "zstd"), (".gz", "gzip")];
 
 /// How a file is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     /// As it is.
     Plain,
-    /// The file with this path, which holds the same compressed with zstd.
-    Beside(PathBuf),
-    /// Compressed with gzip.
+    /// The file with this path, which holds the same in that coding.
+    Beside(PathBuf, &'static str),
+    /// Compressed with gzip as it is sent.
     Gzip,
 }
 
 /// The form of a file for a request. A range is one of the file as it is.
 pub(super) async fn choose(place: &Place, asked: &HeaderMap) -> Coding {
-    if !place.is_json() || asked.contains_key(RANGE) {
+    if !place.is_text() || asked.contains_key(RANGE) {
         return Coding::Plain;
     }
-    let mut beside = place.path.clone().into_os_string();
-    beside.push(".zst");
-    let beside = PathBuf::from(beside);
-    if accepts(asked, "zstd") && tokio::fs::metadata(&beside).await.is_ok_and(|there| there.is_file()) {
-        return Coding::Beside(beside);
+    for (end, coding) in BESIDE.into_iter().filter(|(_, coding)| accepts(asked, coding)) {
+        let mut beside = place.path.clone().into_os_string();
+        beside.push(end);
+        let beside = PathBuf::from(beside);
+        if tokio::fs::metadata(&beside).await.is_ok_and(|there| there.is_file()) {
+            return Coding::Beside(beside, coding);
+        }
     }
-    match accepts(asked, "gzip") && place.size <= LARGEST_GZIPPED {
-        true => Coding::Gzip,
-        false => Coding::Plain,
-    }
+    if accepts(asked, "gzip") { Coding::Gzip } else { Coding::Plain }
 }
 
 /// True where the client names the coding and does not rule it out. `*` is not taken at its word: whoever
@@ -53,14 +58,23 @@ fn accepts(asked: &HeaderMap, coding: &str) -> bool {
     })
 }
 
-/// The bytes of a small file, compressed with gzip.
-pub(super) async fn gzipped(path: &Path) -> std::io::Result<Vec<u8>> {
-    let path = path.to_owned();
-    let packed = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::open(path)?;
-        let mut packed = Vec::new();
-        GzEncoder::new(file, Compression::fast()).read_to_end(&mut packed)?;
-        Ok(packed)
+/// A file, compressed with gzip as the client takes it: neither its size nor the client's patience takes memory
+/// or a thread. A chunk takes about a millisecond.
+pub(super) async fn gzipped(path: &Path) -> std::io::Result<Body> {
+    let file = File::open(path).await?;
+    let packer = GzEncoder::new(Vec::new(), Compression::fast());
+    let chunks = stream::try_unfold(Some((file, packer)), |rest| async move {
+        let Some((mut file, mut packer)) = rest else { return Ok::<_, std::io::Error>(None) };
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        while packer.get_ref().is_empty() {
+            chunk.clear();
+            if file.read_buf(&mut chunk).await? == 0 {
+                return Ok(Some((Bytes::from(packer.finish()?), None)));
+            }
+            packer.write_all(&chunk)?;
+        }
+        let packed = Bytes::from(std::mem::take(packer.get_mut()));
+        Ok(Some((packed, Some((file, packer)))))
     });
-    packed.await.map_err(std::io::Error::other)?
+    Ok(Body::from_stream(chunks))
 }

@@ -1,9 +1,9 @@
-//! The published folder over HTTP: GET and HEAD, with ranges, ETags and compression.
+//! The published folder over HTTP: GET and HEAD, with ranges, ETags, dates and compression.
 //!
 //! Written here, and not taken from tower-http, for three things that its file service has not: a strong
 //! ETag (channels are switched by a link, so a date can go backwards), paths that begin with a dot as unknown
-//! ones (generations that are being prepared, or old, lie there), and the `.zst` that lies beside an index
-//! as its compressed form.
+//! ones (generations that are being prepared, or old, lie there), and the `.zst` or `.gz` that lies beside an
+//! index as its compressed form.
 
 mod conditions;
 mod encoding;
@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, StatusCode};
 use tokio::fs::File;
@@ -28,7 +28,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use self::conditions::{Part, part_of};
 use self::encoding::{Coding, gzipped};
-use self::place::Place;
+use self::place::{Found, Place};
 use super::Shared;
 
 /// How much of a file is read at a time.
@@ -71,10 +71,18 @@ async fn file(
     asked: &HeaderMap,
     method: &Method,
 ) -> std::io::Result<Option<Response>> {
-    let Some(place) = Place::find(&folder.root, path).await? else { return Ok(None) };
+    let place = match Place::find(&folder.root, path).await? {
+        Some(Found::File(place)) => place,
+        Some(Found::Folder) => {
+            // Relative, so that it is right behind a proxy that serves this below a path of its own.
+            let there = [(LOCATION, format!("./{}/", path.rsplit('/').next().unwrap_or_default()))];
+            return Ok(Some((StatusCode::MOVED_PERMANENTLY, there).into_response()));
+        }
+        None => return Ok(None),
+    };
     let coding = encoding::choose(&place, asked).await;
     let place = match &coding {
-        Coding::Beside(compressed) => match Place::at(compressed.clone()).await? {
+        Coding::Beside(compressed, _) => match Place::at(compressed.clone()).await? {
             Some(compressed) => compressed.called(place.name),
             None => return Ok(None),
         },
@@ -82,14 +90,12 @@ async fn file(
     };
     let etag = place.etag(&coding);
     let headers = headers_of(&place, &coding, &etag);
-    if conditions::is_known(asked, &etag) {
+    if conditions::is_known(asked, &etag, place.last_modified().as_deref()) {
         return Ok(Some((StatusCode::NOT_MODIFIED, headers).into_response()));
     }
     if coding == Coding::Gzip {
-        let bytes = gzipped(&place.path).await?;
-        let length = [(CONTENT_LENGTH, bytes.len().to_string())];
-        let body = if *method == Method::HEAD { Body::empty() } else { Body::from(bytes) };
-        return Ok(Some((StatusCode::OK, headers, length, body).into_response()));
+        let body = if *method == Method::HEAD { Body::empty() } else { gzipped(&place.path).await? };
+        return Ok(Some((StatusCode::OK, headers, body).into_response()));
     }
     let part = part_of(asked, &etag, place.size);
     let (status, range) = match &part {
@@ -122,15 +128,18 @@ fn headers_of(place: &Place, coding: &Coding, etag: &str) -> HeaderMap {
         }
     };
     put(ETAG, etag);
+    if let Some(date) = place.last_modified() {
+        put(LAST_MODIFIED, &date);
+    }
     put(CONTENT_TYPE, place.content_type());
     put(CACHE_CONTROL, place.caching());
     put(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if place.is_json() {
+    if place.is_text() {
         put(VARY, "accept-encoding");
     }
     match coding {
         Coding::Plain => put(ACCEPT_RANGES, "bytes"),
-        Coding::Beside(_) => put(CONTENT_ENCODING, "zstd"),
+        Coding::Beside(_, coding) => put(CONTENT_ENCODING, coding),
         Coding::Gzip => put(CONTENT_ENCODING, "gzip"),
     }
     headers

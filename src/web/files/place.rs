@@ -4,10 +4,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::fmt::rfc2822::DateTimePrinter;
+
 use super::encoding::Coding;
 
 /// The longest path of a request that is looked at.
 const LONGEST: usize = 2048;
+
+/// What is served in the place of a folder, where it is there.
+const INDEX: &str = "index.html";
+
+/// What the path of a request leads to.
+pub(super) enum Found {
+    /// A file.
+    File(Place),
+    /// A folder with an `index.html`, asked for without the `/` at its end: links in it would lead elsewhere.
+    Folder,
+}
 
 /// A file that may be served.
 pub(super) struct Place {
@@ -22,10 +35,27 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The file that the path of a request names; nothing where there is none, where a part of the path
-    /// begins with a dot, or where a link leads out of `root`.
-    pub(super) async fn find(root: &Path, asked: &str) -> io::Result<Option<Self>> {
-        let Some(parts) = parts_of(asked) else { return Ok(None) };
+    /// What the path of a request names; nothing where there is none, where a part of the path begins with a
+    /// dot, or where a link leads out of `root`. A path with a `/` at its end is that of the folder's `index.html`.
+    pub(super) async fn find(root: &Path, asked: &str) -> io::Result<Option<Found>> {
+        let (path, as_folder) = match asked.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (asked, false),
+        };
+        let Some(mut parts) = parts_of(path) else { return Ok(None) };
+        if as_folder {
+            parts.push(INDEX.to_owned());
+        }
+        if let Some(place) = Self::below(root, &parts).await? {
+            return Ok(Some(Found::File(place)));
+        }
+        parts.push(INDEX.to_owned());
+        let is_folder = !as_folder && Self::below(root, &parts).await?.is_some();
+        Ok(is_folder.then_some(Found::Folder))
+    }
+
+    /// The file with this path below `root`, links followed.
+    async fn below(root: &Path, parts: &[String]) -> io::Result<Option<Self>> {
         let place = async {
             let root = tokio::fs::canonicalize(root).await?;
             let path = tokio::fs::canonicalize(parts.iter().fold(root.clone(), |path, part| path.join(part)))
@@ -65,20 +95,31 @@ impl Place {
         format!("\"{:x}-{:x}-{seconds:x}.{nanoseconds:x}{form}\"", self.inode, self.size)
     }
 
-    /// True for a file that is offered in compressed form.
-    pub(super) fn is_json(&self) -> bool {
-        self.name.ends_with(".json")
+    /// When it was written, as `Last-Modified` says it; nothing for a time that has no such form.
+    pub(super) fn last_modified(&self) -> Option<String> {
+        let time = jiff::Timestamp::from_second(self.modified.0).ok()?;
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+    }
+
+    /// True for a file that is offered in compressed form: text, by the end of its name.
+    pub(super) fn is_text(&self) -> bool {
+        let kind = self.content_type();
+        kind.starts_with("text/") || ["application/json", "application/xml", "image/svg+xml"].contains(&kind)
     }
 
     /// The media type by the end of its name.
     pub(super) fn content_type(&self) -> &'static str {
         match self.name.rsplit_once('.').map(|(_, end)| end) {
             Some("json") => "application/json",
+            Some("xml") => "application/xml",
             Some("bz2") => "application/x-bzip2",
             Some("gz" | "tgz") => "application/gzip",
             Some("zst") => "application/zstd",
             Some("zip") => "application/zip",
+            Some("svg") => "image/svg+xml",
             Some("html") => "text/html; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
             Some("txt" | "yml" | "yaml" | "toml" | "csv" | "md") | None => "text/plain; charset=utf-8",
             Some(_) => "application/octet-stream",
         }
@@ -96,10 +137,14 @@ fn is_absence(error: &io::Error) -> bool {
     [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::InvalidFilename].contains(&error.kind())
 }
 
-/// The parts of a path, decoded; nothing where one of them could leave the folder or is hidden.
+/// The parts of a path, decoded; nothing where one of them could leave the folder or is hidden. The empty path
+/// has none.
 fn parts_of(asked: &str) -> Option<Vec<String>> {
     if asked.len() > LONGEST {
         return None;
+    }
+    if asked.is_empty() {
+        return Some(Vec::new());
     }
     asked.strip_prefix('/')?.split('/').map(part).collect()
 }

@@ -12,6 +12,7 @@ fn a_package_is_explained_in_every_channel_and_snapshot() {
 
       why          It depends on base, which fails.
       since        2026-08-20T10:17:00Z
+      changed      decision current → blocked by dependency, at fault nothing → base; before: Nothing speaks against it.
       next         It recovers by itself once that passes: base.
       who acts     the maintainers of the packages behind it
       version      1.0 at 00000000000000000000006d6964646c65312e30
@@ -101,6 +102,7 @@ fn the_chain_of_causes_can_be_followed_to_its_end() {
 
       why          It depends on base, which fails.
       since        2026-08-20T10:17:00Z
+      changed      decision current → blocked by dependency, at fault nothing → base; before: Nothing speaks against it.
       next         It recovers by itself once that passes: base.
       who acts     the maintainers of the packages behind it
       version      1.0 at 0000000000000000000000000000746f70312e30
@@ -154,6 +156,7 @@ fn markdown_is_for_an_issue() {
     - `base` failing: Its licence is not a free one ( &#91;31mSecret licence).
 
     - Since: 2026-08-20T10:17:00Z
+    - Changed: decision current → blocked by dependency, at fault nothing → base; before: Nothing speaks against it.
     - Next: It recovers by itself once that passes: base.
     - Who acts: the maintainers of the packages behind it
     - Version: `1.0 at 00000000000000000000006d6964646c65312e30`

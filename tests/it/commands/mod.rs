@@ -2,12 +2,15 @@
 
 mod decide_stage;
 mod decide_status;
+mod events;
 mod exception;
 mod explain;
+mod forecast;
 mod history;
 mod place;
 mod sample_state;
 mod service;
+mod snapshot;
 mod token;
 mod upkeep;
 

@@ -131,7 +131,10 @@ fn a_folder_of_sources_gets_its_index() {
         std::fs::write(folder.path().join(format!("{package}_1.0.tar.gz")), bytes).unwrap();
     }
     assert!(index(folder.path()).printed().ends_with(": 2 packages\n"));
-    assert_eq!(names_in(folder.path()), ["Alpha_1.0.tar.gz", "PACKAGES", "PACKAGES.gz", "beta_1.0.tar.gz"]);
+    assert_eq!(
+        names_in(folder.path()),
+        ["Alpha_1.0.tar.gz", "PACKAGES", "PACKAGES.gz", "PACKAGES.rds", "beta_1.0.tar.gz"]
+    );
     let listed = text(&folder.path().join("PACKAGES"));
     assert!(listed.find("Package: Alpha").unwrap() < listed.find("Package: beta").unwrap());
 }

@@ -56,7 +56,7 @@ impl Place {
     }
 }
 
-fn sum(bytes: &[u8]) -> String {
+pub(super) fn sum(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -65,7 +65,7 @@ fn tidal(version: &str) -> Made {
 }
 
 /// Checks that every record of the channel in `root` has its file, and gives their names.
-fn assert_whole(root: &Path) -> Vec<String> {
+pub(super) fn assert_whole(root: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for subdir in ["noarch", "linux-64"] {
         let folder = root.join(subdir);
@@ -354,7 +354,7 @@ fn readers_never_see_a_broken_channel() {
 }
 
 /// Ends the readers, also where the publisher fails.
-struct Stopping<'a>(&'a AtomicBool);
+pub(super) struct Stopping<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Stopping<'_> {
     fn drop(&mut self) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tidegate::decide::recheck::CaseState;
 use tidegate::domain::TestVerdict;
 
-use super::drift_passes::{Passes, environment, solve_all};
+use super::drift_passes::{Passes, compare, solve_all};
 use super::drift_year::{DAYS, Size, Year};
 
 /// About 1,500 records over the year. Something comes once a week, so that the year takes seconds.
@@ -77,19 +77,10 @@ fn live_through(year: &Year) -> (Tally, Passes) {
                 tally.recovered_untested += usize::from(recovered && verdict.reused);
             }
         }
-        for (case, solved) in &solved {
-            let name = &case.member.name;
-            let environment = environment(solved).expect("every member can be installed all year");
-            let broken =
-                year.faults().iter().enumerate().filter(|(_, fault)| fault.breaks(name, environment));
-            let broken: Vec<usize> = broken.map(|(number, _)| number).collect();
-            let truth = if broken.is_empty() { CaseState::Green } else { CaseState::Red };
-            if states[name] != truth {
-                tally.wrong.push(format!("day {day}: {name} is {:?} and not {truth:?}", states[name]));
-            }
-            tally.red_days += usize::from(!broken.is_empty());
-            broken.into_iter().for_each(|number| *tally.bites.entry(number).or_default() += 1);
-        }
+        let truth = compare(day, &states, &solved, year.faults());
+        tally.wrong.extend(truth.wrong);
+        tally.red_days += truth.red;
+        truth.bitten.into_iter().for_each(|number| *tally.bites.entry(number).or_default() += 1);
     }
     (tally, passes)
 }

@@ -32,6 +32,41 @@ pub struct Played {
     pub verdict: TestVerdict,
 }
 
+/// What testing everything on a day would have found, beside what was decided.
+#[derive(Default)]
+pub struct Truth {
+    /// The numbers of the faults that broke a member on that day, once for each member.
+    pub bitten: Vec<usize>,
+    /// How many members are red.
+    pub red: usize,
+    /// Every member whose state is not that of its environment, in words.
+    pub wrong: Vec<String>,
+}
+
+/// Compares the states that were decided with what every environment of the day is by itself.
+pub fn compare(
+    day: u32,
+    states: &BTreeMap<String, CaseState>,
+    solved: &[SolvedCase],
+    faults: &[Fault],
+) -> Truth {
+    let mut truth = Truth::default();
+    for (case, solved) in solved {
+        let name = &case.member.name;
+        let environment = environment(solved).expect("every member can be installed all year");
+        let bitten = faults.iter().enumerate().filter(|(_, fault)| fault.breaks(name, environment));
+        let bitten: Vec<usize> = bitten.map(|(number, _)| number).collect();
+        let really = if bitten.is_empty() { CaseState::Green } else { CaseState::Red };
+        truth.red += usize::from(!bitten.is_empty());
+        truth.bitten.extend(bitten);
+        let decided = states.get(name);
+        if decided != Some(&really) {
+            truth.wrong.push(format!("day {day}: {name} is {decided:?} and not {really:?}"));
+        }
+    }
+    truth
+}
+
 /// Solves for every member as the job does: the other members are those of the distribution.
 pub fn solve_all(channels: &[ChannelIndex], members: &[Build]) -> Vec<SolvedCase> {
     let constraints: Vec<String> = members.iter().map(exact_spec).collect();

@@ -67,6 +67,19 @@ async fn new_builds_settle_and_become_a_metapackage_with_exactly_them() {
     let made = scene.pass("integrate").await;
     insta::assert_snapshot!(made.summary.unwrap(), @"qiime2-tiny 2026.11.21.04.50.00 holds 2 members");
     assert_eq!(members(&scene, "linux-64").await, ["q2-types 1.0", "q2cli 1.1"]);
+    let run = made.id.to_string();
+    let solution = scene.says(&["show", &run, "--solution", "linux-64"]);
+    let names: Vec<&str> =
+        solution.lines().filter_map(|line| line.split('#').next()?.rsplit('/').next()).collect();
+    assert_eq!(
+        names,
+        ["", "@EXPLICIT", "pandas-1.0-0.tar.bz2", "q2-types-1.0-0.tar.bz2", "q2cli-1.1-0.tar.bz2"],
+        "{solution}"
+    );
+    let shown = scene.says(&["show", &run]);
+    assert!(shown.contains("solved to\n  linux-64: sha256 "), "{shown}");
+    let event = scene.events().await.pop().unwrap();
+    assert!(event.body["environments"]["linux-64"].is_string(), "{}", event.body);
     insta::assert_snapshot!(Scene::files(&scene.staged()).join("\n"), @r"
     noarch/q2-types-1.0-0.tar.bz2
     noarch/q2cli-1.1-0.tar.bz2
@@ -115,7 +128,7 @@ async fn members_that_exclude_each_other_are_named_and_nothing_is_published() {
             Package::new("q2-demux", "1.0").depends(&["pandas >=2"]),
         ],
     );
-    insta::assert_snapshot!(integrate(&scene).await, @"q2-demux and q2-types cannot be installed together on linux-64");
+    insta::assert_snapshot!(integrate(&scene).await, @"q2-demux and q2-types cannot be installed together on linux-64; without q2-types the other 2 can");
     assert!(!scene.staged().exists());
     let verdicts = scene.store.verdicts_at("tiny", "integrate/staged", scene.clock.now()).await.unwrap();
     let conflicting: BTreeSet<&str> = verdicts
@@ -124,7 +137,14 @@ async fn members_that_exclude_each_other_are_named_and_nothing_is_published() {
         .map(|(name, _)| name.as_str())
         .collect();
     assert_eq!(conflicting, BTreeSet::from(["q2-demux", "q2-types"]));
-    insta::assert_snapshot!(scene.next_day("integrate").await.summary.unwrap(), @"nothing has changed since: q2-demux and q2-types cannot be installed together on linux-64");
+    let explained = scene.says(&["explain", "q2-types"]);
+    assert!(explained.contains("On linux-64, without q2-types the other 2 can."), "{explained}");
+    let told = scene.says(&["events", "--package", "q2-demux"]);
+    assert!(
+        told.contains("no new qiime2-tiny is made: q2-demux and q2-types cannot be installed together"),
+        "{told}"
+    );
+    insta::assert_snapshot!(scene.next_day("integrate").await.summary.unwrap(), @"nothing has changed since: q2-demux and q2-types cannot be installed together on linux-64; without q2-types the other 2 can");
 
     Scene::offer(&scene.tested(), &[Package::new("q2-demux", "1.1").depends(&["pandas"])]);
     integrate(&scene).await;

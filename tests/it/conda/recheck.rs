@@ -233,3 +233,42 @@ async fn a_member_that_the_metapackage_does_not_hold_yet_is_waited_for() {
     assert_eq!(run.state, RunState::Skipped, "{run:?}");
     insta::assert_snapshot!(run.summary.or(run.error).unwrap_or_default(), @"qiime2-tiny 2026.10 0 waits for the next one: q2-new is declared as a member, but the metapackage does not depend on it");
 }
+
+/// A member whose test is this script, tested within these limits; how it stands, and the test's log.
+async fn tested_within(limits: &'static str, script: &str) -> (String, String) {
+    let mut scene = Scene::new(r#""q2-types""#).await;
+    scene.limits = limits;
+    Scene::offer(&scene.forge(), &[]);
+    let packages =
+        [Package::new("q2-types", "1.0").test(script), metapackage("2026.10", &["q2-types 1.0 0"])];
+    Scene::offer(&scene.staged(), &packages);
+    let run = scene.next_day("recheck").await;
+    let state = scene.states().await.remove("q2-types latest").unwrap();
+    (state, scene.says(&["show", &run.id.to_string(), "--log", "q2-types"]))
+}
+
+#[tokio::test]
+async fn tests_reach_the_network_only_where_the_job_says_so() {
+    if !bubblewrap() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let script = format!("bash -c 'echo > /dev/tcp/127.0.0.1/{}'\n", listener.local_addr().unwrap().port());
+    assert_eq!(tested_within("", &script).await.0, "red");
+    assert_eq!(tested_within("network = \"denied\"", &script).await.0, "red");
+    assert_eq!(tested_within("network = \"allowed\"", &script).await.0, "green");
+}
+
+#[tokio::test]
+async fn what_tests_print_and_write_is_limited_by_the_job() {
+    if !bubblewrap() {
+        return;
+    }
+    let (state, log) = tested_within("test_output = 1", "yes tide | head -c 3000000\n").await;
+    assert_eq!(state, "green", "{log}");
+    assert!(log.contains("[tidegate] cut here: the limit is 1048576 bytes"), "{}", &log[log.len() - 200..]);
+    let write = "head -c 100000000 /dev/zero > $TMPDIR/large\n";
+    let (state, log) = tested_within("test_disk = 64", write).await;
+    assert_eq!(state, "red", "{log}");
+    assert!(log.contains("File size limit exceeded"), "{log}");
+}

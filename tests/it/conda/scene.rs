@@ -45,6 +45,10 @@ pub struct Scene {
     /// What tidegate.toml says of engines, and the one that the recheck names.
     pub engines: String,
     pub engine: &'static str,
+    /// What the recheck's file says of limits beside time and memory.
+    pub limits: &'static str,
+    /// What the distribution's file says of the channel `tested`, and of `staged`.
+    pub patches: [String; 2],
 }
 
 impl Scene {
@@ -66,6 +70,8 @@ impl Scene {
             github: None,
             repository: "",
             reports: "",
+            limits: "",
+            patches: Default::default(),
         }
     }
 
@@ -73,8 +79,8 @@ impl Scene {
     pub async fn after_a_crash(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         let store = store_in(&folder).await;
-        let Self { members, platforms, modes, engine, repository, reports, .. } = *self;
-        let engines = self.engines.clone();
+        let Self { members, platforms, modes, engine, repository, reports, limits, .. } = *self;
+        let (engines, patches) = (self.engines.clone(), self.patches.clone());
         Self {
             folder,
             clock,
@@ -87,6 +93,8 @@ impl Scene {
             github: None,
             repository,
             reports,
+            limits,
+            patches,
         }
     }
 
@@ -143,12 +151,14 @@ impl Scene {
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
              platforms = [{}]\nmembers = [{}]\nexternal = [\"{}\"]\n\
-             [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
-             [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n\
+             [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n{}\n\
+             [[channel]]\nname = \"staged\"\npath = \"tiny/staged\"\n{}\n\
              [[channel]]\nname = \"passed\"\npath = \"tiny/passed\"\n{}",
             self.platforms,
             self.members,
             self.forge().display(),
+            self.patches[0],
+            self.patches[1],
             self.reports,
         );
         let integrate = format!(
@@ -159,8 +169,8 @@ impl Scene {
         let recheck = format!(
             "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
              [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
-             test_memory = 1024\n             engine = \"{}\"\n",
-            self.modes, self.engine
+             test_memory = 1024\nengine = \"{}\"\n{}\n",
+            self.modes, self.engine, self.limits
         );
         let root = self.folder.path();
         vec![

@@ -80,7 +80,8 @@ fn the_same_folder_gives_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         put_source(folder.path(), &made("tidal", "1.0.0", &[]));
         put_source(folder.path(), &made("lunar", "1.0.0", &[]));
-        index(folder.path(), ArchiveKind::Source).gzip()
+        let index = index(folder.path(), ArchiveKind::Source);
+        (index.gzip().unwrap(), index.rds().unwrap())
     });
     assert_eq!(gzips[0], gzips[1]);
 }

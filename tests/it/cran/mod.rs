@@ -7,6 +7,7 @@ mod own_checks;
 mod own_scene;
 mod real_r;
 mod serve;
+mod telling;
 mod universe;
 
 use std::path::{Path, PathBuf};

@@ -7,15 +7,19 @@ use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder};
 use tidegate::ecosystem::cran::licence::foss;
-use tidegate::ecosystem::cran::make::binary_package;
+use tidegate::ecosystem::cran::make::{MadePackage, binary_package};
 
 use super::indexes::put_source;
 use super::made;
 
 /// Runs R code and gives back what it printed; none where R is not installed.
 fn r(code: &str, arguments: &[&Path]) -> Option<String> {
-    let output = match Command::new("Rscript").arg("--vanilla").arg("-e").arg(code).args(arguments).output() {
+    let mut command = Command::new("Rscript");
+    // What is not ASCII is read in the locale's encoding.
+    command.env("LC_ALL", "C.UTF-8").args(["--vanilla", "-e", code]).args(arguments);
+    let output = match command.output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            assert!(std::env::var_os("TIDEGATE_REQUIRE_REAL").is_none(), "Rscript is not installed");
             eprintln!("skipped: Rscript is not installed");
             return None;
         }
@@ -42,6 +46,34 @@ fn the_index_of_sources_is_the_one_that_r_would_write() {
     let ours =
         Index::of_folder(folder.path(), ArchiveKind::Source, &ArchiveLimits::default()).unwrap().text();
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn r_reads_the_serialised_index_as_the_very_matrix_of_the_plain_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let many: Vec<String> = (1..30).map(|number| format!("dependency{number} (>= 1.{number}.0)")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let index = || Index::of_folder(folder.path(), ArchiveKind::Source, &ArchiveLimits::default()).unwrap();
+    let code = "f <- function(name) file.path(commandArgs(TRUE)[1], name); \
+                rds <- readRDS(f('PACKAGES.rds')); plain <- read.dcf(f('PACKAGES')); \
+                known <- available.packages(paste0('file://', commandArgs(TRUE)[1]), filters = list()); \
+                cat(identical(rds, plain), nrow(rds), nrow(known))";
+    // An index that somebody left behind is replaced, or R would go on reading it.
+    std::fs::write(folder.path().join("PACKAGES.rds"), "stale").unwrap();
+    index().write_to(folder.path()).unwrap();
+    let empty = "cat(nrow(readRDS(file.path(commandArgs(TRUE)[1], 'PACKAGES.rds'))))";
+    let Some(printed) = r(empty, &[folder.path()]) else { return };
+    assert_eq!(printed, "0");
+    put_source(folder.path(), &made("abc", "0.1.0", &many));
+    put_source(folder.path(), &made("abc", "0.2.0", &["rlang"]));
+    put_source(
+        folder.path(),
+        &MadePackage {
+            license: "GPL-3 | file LICENCE (déjà vu)".to_owned(), ..made("tidal", "1.0-3", &[])
+        },
+    );
+    index().write_to(folder.path()).unwrap();
+    assert_eq!(r(code, &[folder.path()]).unwrap(), "TRUE 3 3");
 }
 
 #[test]

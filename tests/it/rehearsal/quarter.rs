@@ -17,7 +17,20 @@ fn quarter(hours: &str, way: Way) -> Played {
     let occurrences = &played.outcome.summary.occurrences;
     assert!(occurrences.keys().all(|state| ["done", "held"].contains(&state.as_str())), "{occurrences:?}");
     assert_eq!(played.outcome.summary.snapshots.len(), 1);
+    as_published(&played);
     played
+}
+
+/// What was published verifies, as anybody can see who has the state.
+fn as_published(played: &Played) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let output = command
+        .arg("--state")
+        .arg(&played.left.0)
+        .args(["snapshot", "verify", "2026-06-15"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 fn members(played: &Played) -> BTreeMap<String, String> {

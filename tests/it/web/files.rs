@@ -195,3 +195,126 @@ async fn a_client_that_reads_during_publications_always_gets_a_whole_index() {
     }
     publishing.await.unwrap();
 }
+
+/// What a gzip file holds.
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn text_of_any_size_is_compressed_as_it_is_sent_and_nothing_else_is() {
+    let place = Place::new().await;
+    fs::create_dir_all(place.published().join("r/2026-06-15")).unwrap();
+    let folder = place.published().join("r/2026-06-15");
+    // Larger than every buffer on the way, and not the same again and again.
+    let large: String = (0..200_000).map(|number: u64| format!("record {number}\n")).collect();
+    for name in ["manifest.json", "notes.txt", "issues.xml", "page.html", "NEWS"] {
+        fs::write(folder.join(name), &large).unwrap();
+        let path = format!("/r/2026-06-15/{name}");
+        let whole = place.get(&path).send().await.unwrap();
+        assert_eq!(
+            (header(&whole, "vary"), header(&whole, "content-encoding")),
+            ("accept-encoding".into(), String::new())
+        );
+        let gzip = place.get(&path).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(
+            (header(&gzip, "content-encoding"), header(&gzip, "vary")),
+            ("gzip".into(), "accept-encoding".into())
+        );
+        assert_eq!(header(&gzip, "content-type"), header(&whole, "content-type"), "{name}");
+        let etag = header(&gzip, "etag");
+        assert_ne!(etag, header(&whole, "etag"), "another form is another representation");
+        let packed = gzip.bytes().await.unwrap();
+        assert!(packed.len() < large.len() / 2, "{name}: {}", packed.len());
+        assert!(unpacked(&packed) == large.as_bytes(), "{name}");
+        let known = place.get(&path).header("accept-encoding", "gzip").header("if-none-match", &etag);
+        assert_eq!(known.send().await.unwrap().status(), 304);
+        let head = place.request(Method::HEAD, &path).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!((header(&head, "content-encoding"), header(&head, "etag")), ("gzip".into(), etag));
+        assert!(head.bytes().await.unwrap().is_empty());
+        // A range is one of the text itself.
+        let part = place.get(&path).header("accept-encoding", "gzip").header("range", "bytes=0-4");
+        let part = part.send().await.unwrap();
+        assert_eq!((part.status().as_u16(), header(&part, "content-encoding")), (206, String::new()));
+        assert_eq!(part.bytes().await.unwrap(), &large.as_bytes()[..5]);
+    }
+    fs::write(folder.join("tidal_1.0.tar.gz"), &large).unwrap();
+    let archive = place.get("/r/2026-06-15/tidal_1.0.tar.gz").header("accept-encoding", "gzip, zstd");
+    let archive = archive.send().await.unwrap();
+    assert_eq!(
+        (header(&archive, "content-encoding"), header(&archive, "vary")),
+        (String::new(), String::new())
+    );
+}
+
+#[tokio::test]
+async fn the_compressed_file_beside_an_index_of_r_is_its_compressed_form() {
+    let place = Place::new().await;
+    let folder = place.published().join("src/contrib");
+    fs::create_dir_all(&folder).unwrap();
+    let text = "Package: tidal\nVersion: 1.0\n";
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, text.as_bytes()).unwrap();
+    let published = packer.finish().unwrap();
+    fs::write(folder.join("PACKAGES"), text).unwrap();
+    fs::write(folder.join("PACKAGES.gz"), &published).unwrap();
+    let gzip = place.get("/src/contrib/PACKAGES").header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(
+        (header(&gzip, "content-encoding"), header(&gzip, "content-type")),
+        ("gzip".into(), "text/plain; charset=utf-8".into())
+    );
+    assert_eq!(gzip.bytes().await.unwrap(), published, "the published bytes, not others that mean the same");
+    let by_name =
+        place.get("/src/contrib/PACKAGES.gz").header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(header(&by_name, "content-encoding"), "");
+    assert_eq!(by_name.bytes().await.unwrap(), published);
+}
+
+#[tokio::test]
+async fn a_date_counts_where_it_is_the_very_one_and_no_etag_is_named() {
+    let place = channel(&["q2-types"]).await;
+    let first = place.get(INDEX).send().await.unwrap();
+    let (date, etag) = (header(&first, "last-modified"), header(&first, "etag"));
+    assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
+    let ask = async |headers: &[(&str, &str)]| {
+        let request =
+            headers.iter().fold(place.get(INDEX), |request, (name, value)| request.header(*name, *value));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(&[("if-modified-since", &date)]).await, 304);
+    assert_eq!(ask(&[("if-modified-since", &date), ("if-none-match", "\"x\"")]).await, 200);
+    assert_eq!(
+        ask(&[("if-none-match", &etag), ("if-modified-since", "Thu, 01 Jan 1970 00:00:00 GMT")]).await,
+        304
+    );
+    // A later date is no promise: what is published next may be older.
+    assert_eq!(ask(&[("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")]).await, 200);
+    assert_eq!(ask(&[("if-modified-since", "yesterday")]).await, 200);
+}
+
+#[tokio::test]
+async fn a_folder_with_a_page_is_that_page_and_others_are_not_listed() {
+    let place = channel(&["q2-types"]).await;
+    let folder = place.published().join("r/notes");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("index.html"), "<p>Notes</p>").unwrap();
+    let page = place.get("/r/notes/").send().await.unwrap();
+    assert_eq!(
+        (page.status().as_u16(), header(&page, "content-type")),
+        (200, "text/html; charset=utf-8".into())
+    );
+    assert_eq!(page.text().await.unwrap(), "<p>Notes</p>");
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let address = format!("http://{}/r/notes", place.web.address());
+    let moved = client.get(address).send().await.unwrap();
+    assert_eq!((moved.status().as_u16(), header(&moved, "location")), (301, "./notes/".into()));
+    let followed = place.get("/r/notes").send().await.unwrap();
+    assert_eq!((followed.url().path(), followed.status().as_u16()), ("/r/notes/", 200));
+    for path in ["/r/", "/r", "/", "/r/notes//", "/r/notes/index.html/", "/tiny/tested/noarch/"] {
+        assert_eq!(place.get(path).send().await.unwrap().status(), 404, "{path}");
+    }
+    fs::write(place.published().join("index.html"), "<p>All</p>").unwrap();
+    assert_eq!(place.get("/").send().await.unwrap().text().await.unwrap(), "<p>All</p>");
+}

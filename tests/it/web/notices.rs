@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate::store::{NewEvent, NoticeKind, NoticeState};
 
-use super::place::{FEATURE, GLOBAL, Place, TYPES, configuration};
+use super::place::{FEATURE, GLOBAL, Place, TYPES, configuration, configuration_with};
 
 const V1: &str = "/api/v1/packages/integrate/";
 const V2: &str = "/api/v2/packages/integrate/";
@@ -97,7 +97,7 @@ async fn every_field_that_is_wrong_is_named() {
         "Only letters, digits and `.`, `_` and `-` are allowed."
       ],
       "build_target": [
-        "Only letters, digits and `.`, `_` and `-` are allowed."
+        "It is `dev` or `release`."
       ],
       "package_name": [
         "This is no name that a conda package can have."
@@ -197,4 +197,28 @@ async fn a_reload_puts_new_tokens_in_force() {
     reload(&configuration(place.folder.path().to_owned(), "another-token"));
     assert_eq!(place.form(V1, body(TYPES)).await.0, 401);
     assert_eq!(place.form(V1, body("another-token")).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_build_is_for_the_distributions_that_take_its_target() {
+    let place = Place::new().await;
+    let reload = place.web.reloader();
+    let target = |name: &str| match name {
+        "tiny" => "build_target = \"release\"",
+        _ => "build_target = \"dev\"",
+    };
+    reload(&configuration_with(place.folder.path().to_owned(), TYPES, target));
+    assert_eq!(place.form(V1, body(TYPES)).await.0, 200);
+    assert!(place.notices().await.is_empty(), "a build for the epoch in development");
+    assert_eq!(place.store.notices("large", 10).await.unwrap().len(), 1);
+
+    let released = body(TYPES).replace("build_target=dev", "build_target=release").replace("9219", "9220");
+    assert_eq!(place.form(V1, released).await.0, 200);
+    assert_eq!(place.notices().await.len(), 1);
+    assert_eq!(place.store.notices("large", 10).await.unwrap().len(), 1);
+
+    let (status, named) = place.form(V2, body(TYPES) + "&distro=tiny").await;
+    insta::assert_snapshot!(format!("{status} {named}"), @r#"400 {"status":"error","errors":{"build_target":["Its distributions take builds for these targets only: release."]}}"#);
+    let (status, none) = place.form(V1, body(TYPES).replace("&build_target=dev", "")).await;
+    insta::assert_snapshot!(format!("{status} {none}"), @r#"400 {"status":"error","errors":{"build_target":["Its distributions take builds for these targets only: dev, release."]}}"#);
 }

@@ -65,6 +65,11 @@ impl Place {
 
 /// Two distributions; both have q2-types, and its token is that of `types`.
 pub fn configuration(root: PathBuf, types: &str) -> Configuration {
+    configuration_with(root, types, |_| "")
+}
+
+/// The same, where each distribution's file says something more.
+pub fn configuration_with(root: PathBuf, types: &str, more: fn(&str) -> &'static str) -> Configuration {
     let settings = format!(
         "state = \"state\"\n[publish]\ndirectory = \"published\"\n[web]\nlisten = \"127.0.0.1:0\"\n\
          [intake]\ntoken_sha256 = \"{}\"\n",
@@ -73,9 +78,10 @@ pub fn configuration(root: PathBuf, types: &str) -> Configuration {
     let distribution = |name: &str| {
         format!(
             "title = \"{name}\"\necosystem = \"conda\"\nepoch = \"2023.7\"\nmetapackage = \"qiime2-{name}\"\n\
-             platforms = [\"linux-64\", \"osx-64\"]\nmembers = [\"q2-types\", \"q2-feature-table\"]\n\
+             platforms = [\"linux-64\", \"osx-64\"]\nmembers = [\"q2-types\", \"q2-feature-table\"]\n{}\n\
              [[channel]]\nname = \"tested\"\npath = \"{name}/tested\"\n\
              [[package]]\nname = \"q2-types\"\nrepository = \"qiime2/q2-types\"\ntoken_sha256 = \"{}\"\n",
+            more(name),
             digest(types)
         )
     };

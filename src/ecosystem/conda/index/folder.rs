@@ -10,8 +10,8 @@ use super::super::layout::{ArchiveFormat, NOARCH, is_subdir};
 use super::super::patch::{MAX_PATCH_BYTES, PATCH_FILE, PatchInstructions};
 use super::super::record::Record;
 use super::cache::{Cache, Stamp};
-use super::reading::in_parallel;
 use super::repodata::SubdirIndex;
+use crate::ecosystem::parallel::in_parallel;
 
 /// The index of a folder that holds the sub-directories of a channel, ready to be written.
 #[derive(Debug)]

@@ -3,10 +3,8 @@
 
 mod cache;
 mod folder;
-mod reading;
 mod repodata;
 
 pub use self::cache::CACHE_FILE;
 pub use self::folder::{FolderIndex, IndexError, IndexedSubdir};
-pub(crate) use self::reading::in_parallel;
 pub use self::repodata::{INDEX_FILES, SubdirIndex};

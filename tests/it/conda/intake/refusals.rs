@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::rehearse::github::faults::{Effect, Fault, FaultMatch, Occasion};
-use tidegate::store::{NoticeState, RunState};
+use tidegate::store::{NoticeKind, NoticeState, RunState};
 
 use super::super::made::{made, zipped};
 use super::scene::{REPOSITORY, Scene, artifact_of, build};
@@ -125,4 +125,22 @@ async fn a_github_that_fails_costs_no_look_and_stops_no_other_build() {
     assert_eq!(scene.published(), ["noarch/q2-types-1.1-py_0.tar.bz2"]);
     assert_eq!(scene.notices().await[0].attempts, 0);
     assert_eq!(scene.summary().await, "admitted: 1, fetched: 1");
+}
+
+#[tokio::test]
+async fn a_build_for_another_target_is_refused_when_the_distribution_has_changed_since_its_notice() {
+    let mut scene = Scene::new().await;
+    scene.more = "build_target = \"release\"";
+    let both = artifact_of(&[build("1.0", "linux-64"), build("1.0", "osx-64")]);
+    scene.artifacts(&[(1, "a", both.clone()), (2, "a", both.clone()), (3, "a", both)]);
+    for (run, target) in [(1, json!("dev")), (2, json!(null)), (3, json!("release"))] {
+        let payload = json!({ "package_name": "q2-types", "version": "1.0", "build_target": target });
+        scene.keep(NoticeKind::Integrate, run, "a", payload).await;
+    }
+    assert_eq!(scene.summary().await, "admitted: 1, fetched: 2, refused: 2");
+    insta::assert_snapshot!(scene.told().await, @r#"
+    refused q2-types: "tiny takes builds for `release` only, and this one was made for `dev`"
+    refused q2-types: "tiny takes builds for `release` only, and this one was made for no target"
+    admitted q2-types: "1.0" ["linux-64/q2-types-1.0-py38_0.tar.bz2","osx-64/q2-types-1.0-py38_0.tar.bz2"]
+    "#);
 }

@@ -30,6 +30,8 @@ pub struct Scene {
     pub clock: Arc<ManualClock>,
     pub store: Store,
     pub simulated: Arc<SimulatedGitHub>,
+    /// What the distribution's file says beside the rest.
+    pub more: &'static str,
     served: Served,
 }
 
@@ -64,7 +66,7 @@ impl Scene {
         let journal = folder.path().join("github.journal");
         let simulated = Arc::new(SimulatedGitHub::open(state, &journal, clock.clone()).unwrap());
         let served = simulated.clone().serve().await.unwrap();
-        Self { folder, clock, store, simulated, served }
+        Self { folder, clock, store, simulated, more: "", served }
     }
 
     pub fn drop_folder(&self) -> PathBuf {
@@ -145,9 +147,10 @@ impl Scene {
     pub fn configuration(&self) -> Configuration {
         let distribution = format!(
             "title = \"Tiny\"\necosystem = \"conda\"\nepoch = \"2026.10\"\nmetapackage = \"qiime2-tiny\"\n\
-             platforms = [\"linux-64\", \"osx-64\"]\nmembers = [\"q2-types\", \"q2-other\"]\n\
+             platforms = [\"linux-64\", \"osx-64\"]\nmembers = [\"q2-types\", \"q2-other\"]\n{}\n\
              [[channel]]\nname = \"tested\"\npath = \"tiny/tested\"\n\
              [[package]]\nname = \"q2-types\"\nrepository = \"{REPOSITORY}\"\ntoken_sha256 = \"{}\"\n",
+            self.more,
             digest(TOKEN)
         );
         let job = format!(

@@ -1,4 +1,4 @@
-//! Reading many archives with all processors.
+//! Looking into many archives with all processors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

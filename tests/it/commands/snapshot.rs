@@ -1,0 +1,233 @@
+//! `snapshot verify` and `snapshot diff`: on folders, as somebody has them who has only a copy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tidegate::ecosystem::cran::archive::ArchiveLimits;
+use tidegate::ecosystem::cran::index::Index;
+use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, archive_name};
+use tidegate::ecosystem::cran::make::{MadePackage, binary_package, source_package};
+use tidegate::jobs::snapshot::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+
+use super::{Ran, run};
+
+/// A published snapshot with these packages, each as source and as binary for Windows.
+struct Published(tempfile::TempDir);
+
+impl Published {
+    fn on(date: &str, packages: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = ContribFolder::source();
+        let binaries = ContribFolder::binary(BinaryPlatform::WindowsX64, "4.5").unwrap();
+        for (package, version) in packages {
+            let made = MadePackage {
+                package: (*package).to_owned(),
+                version: (*version).to_owned(),
+                ..MadePackage::default()
+            };
+            let r = tidegate::domain::RVersion::parse("4.5.3").unwrap();
+            let built = "2026-06-01T00:00:00Z".parse().unwrap();
+            let binary = binary_package(&made, BinaryPlatform::WindowsX64, &r, built).unwrap();
+            for (contrib, bytes) in [(&sources, source_package(&made).unwrap()), (&binaries, binary)] {
+                let into = folder.path().join(contrib.as_str());
+                fs::create_dir_all(&into).unwrap();
+                fs::write(into.join(archive_name(package, version, contrib.kind()).unwrap()), bytes).unwrap();
+            }
+        }
+        let published = Self(folder);
+        for contrib in [&sources, &binaries] {
+            published.index(contrib.as_str(), contrib.kind());
+        }
+        published.write_manifest(&manifest(date, packages));
+        published
+    }
+
+    fn index(&self, folder: &str, kind: ArchiveKind) {
+        let folder = self.path(folder);
+        Index::of_folder(&folder, kind, &ArchiveLimits::default()).unwrap().write_to(&folder).unwrap();
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn folder(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+
+    /// Writes the manifest anew, with the files as they are now.
+    fn write_manifest(&self, manifest: &Manifest) {
+        let mut manifest = manifest.clone();
+        manifest.files = files(self.0.path(), "");
+        manifest.files.sort_by(|one, other| one.path.cmp(&other.path));
+        fs::write(self.path("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
+    }
+
+    fn edit(&self, path: &str, edit: impl Fn(String) -> String) {
+        let text = fs::read_to_string(self.path(path)).unwrap();
+        fs::write(self.path(path), edit(text)).unwrap();
+    }
+
+    fn verify(&self) -> Ran {
+        let ran = run(["snapshot", "verify", self.folder()]);
+        let plain = |text: String| text.replace(self.folder(), "FOLDER");
+        Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) }
+    }
+}
+
+fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
+    let package = |(name, version): &(&str, &str)| ManifestPackage {
+        name: (*name).to_owned(),
+        version: (*version).to_owned(),
+        commit: hex(format!("{name} {version}").as_bytes())[..40].to_owned(),
+        url: format!("https://github.com/someone/{name}"),
+        evidence: "passing".to_owned(),
+        caveat: None,
+        let_in_by: None,
+    };
+    Manifest {
+        format: 1,
+        distribution: "r-multiverse".to_owned(),
+        date: date.parse().unwrap(),
+        r: "4.5".to_owned(),
+        cran: "https://packagemanager.posit.co/cran/2026-04-15".to_owned(),
+        cran_date: "2026-04-15".parse().unwrap(),
+        production: format!("https://production.example.org/{date}"),
+        packages: packages.iter().map(package).collect(),
+        left_out: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+fn files(folder: &Path, below: &str) -> Vec<ManifestFile> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{below}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path(), &format!("{path}/")));
+        } else if path != "manifest.json" {
+            let bytes = fs::read(entry.path()).unwrap();
+            found.push(ManifestFile { path, sha256: hex(&bytes), size: bytes.len() as u64 });
+        }
+    }
+    found
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const PACKAGES: [(&str, &str); 2] = [("lunar", "0.9.1"), ("tidal", "1.2.0")];
+
+#[test]
+fn a_snapshot_as_it_was_published_verifies() {
+    let published = Published::on("2026-06-15", &PACKAGES);
+    insta::assert_snapshot!(published.verify().printed(), @"FOLDER: 2 packages, 10 files, all as its manifest says");
+}
+
+#[test]
+fn every_damage_is_found_and_named() {
+    let published = Published::on("2026-06-15", &PACKAGES);
+    let tidal = published.path("src/contrib/tidal_1.2.0.tar.gz");
+    let mut bytes = fs::read(&tidal).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&tidal, bytes).unwrap();
+    fs::remove_file(published.path("bin/windows/contrib/4.5/lunar_0.9.1.zip")).unwrap();
+    fs::write(published.path("src/contrib/.hidden"), "more").unwrap();
+    fs::create_dir(published.path("src/contrib/Archive")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", published.path("src/link")).unwrap();
+    let ran = published.verify();
+    assert_eq!(ran.code, 1);
+    let sums = vec![("[0-9a-f]{64}", "SHA256")];
+    insta::with_settings!({filters => sums}, { insta::assert_snapshot!(ran.out + &ran.err, @r"
+    index     bin/windows/contrib/4.5/PACKAGES: the row for lunar_0.9.1.zip has no file
+    missing   bin/windows/contrib/4.5/lunar_0.9.1.zip: the manifest names it
+    extra     src/contrib/.hidden: the manifest does not name it
+    extra     src/contrib/Archive/: the manifest does not name it
+    index     src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has the checksum of another file
+    changed   src/contrib/tidal_1.2.0.tar.gz: its sha256 is SHA256, and SHA256 was published
+    extra     src/link: the manifest does not name it
+    error: FOLDER has 7 differences from what was published
+    hint: restore what differs from a copy that verifies
+    "); });
+}
+
+#[test]
+fn an_index_that_was_changed_together_with_the_manifest_is_found_out() {
+    let published = Published::on("2026-06-15", &PACKAGES);
+    published.edit("src/contrib/PACKAGES", |text| {
+        text.replace("Version: 0.9.1", "Version: 0.9.2")
+            .replace("Package: tidal", "Package: tidal\nFile: x.tar.gz")
+    });
+    let mut changed = manifest("2026-06-15", &PACKAGES);
+    changed.packages.push(manifest("2026-06-15", &[("absent", "1.0")]).packages.remove(0));
+    published.write_manifest(&changed);
+    let ran = published.verify();
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.out + &ran.err, @r"
+    index     src/contrib/PACKAGES: it has no row for absent 1.0 of the manifest
+    index     src/contrib/PACKAGES: it has no row for lunar 0.9.1 of the manifest
+    index     src/contrib/PACKAGES: the row for lunar_0.9.2.tar.gz has no file
+    index     src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has a field `File`, which leads readers elsewhere
+    index     src/contrib/PACKAGES.gz: it does not say what PACKAGES says
+    index     src/contrib/PACKAGES.rds: it does not say what PACKAGES says
+    index     src/contrib/lunar_0.9.1.tar.gz: no row of its index is about it
+    error: FOLDER has 7 differences from what was published
+    hint: restore what differs from a copy that verifies
+    ");
+}
+
+#[test]
+fn a_folder_without_a_manifest_is_no_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(["snapshot", "verify", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.starts_with("manifest  manifest.json: it cannot be read"), "{}", ran.out);
+    let ran = run(["snapshot", "verify", "/nowhere"]);
+    insta::assert_snapshot!(ran.err, @r"
+    error: `/nowhere` is neither a date nor a folder
+    hint: write the snapshot's date like 2026-06-15, or the path of a copy
+    ");
+}
+
+#[test]
+fn two_snapshots_are_compared_with_the_reasons() {
+    let from = Published::on("2026-03-15", &[("apart", "1.0"), ("lunar", "0.9.0"), ("tidal", "1.2.0")]);
+    let mut earlier = manifest("2026-03-15", &[("apart", "1.0"), ("lunar", "0.9.0"), ("tidal", "1.2.0")]);
+    let left_out = |name: &str, reason: &str, causes: &[&str]| ManifestLeftOut {
+        name: name.to_owned(),
+        version: Some("1.0".to_owned()),
+        reason: reason.to_owned(),
+        root_causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
+    };
+    earlier.left_out.push(left_out("comet", "R CMD check ends with an error.", &[]));
+    from.write_manifest(&earlier);
+    let to = Published::on(
+        "2026-06-15",
+        &[("comet", "1.1"), ("lunar", "0.9.1"), ("nova", "0.1"), ("tidal", "1.2.0")],
+    );
+    let mut later =
+        manifest("2026-06-15", &[("comet", "1.1"), ("lunar", "0.9.1"), ("nova", "0.1"), ("tidal", "1.2.0")]);
+    later.left_out.push(left_out("apart", "It depends on base, which fails.", &["base"]));
+    later.r = "4.6".to_owned();
+    to.write_manifest(&later);
+    insta::assert_snapshot!(run(["snapshot", "diff", from.folder(), to.folder()]).printed(), @r"
+    2026-03-15 → 2026-06-15: 2 added, 1 removed, 1 changed, 1 unchanged
+    R 4.5 → 4.6
+
+    added
+      comet 1.1  before: R CMD check ends with an error
+      nova 0.1  before: it was not listed
+
+    removed
+      apart 1.0  It depends on base, which fails
+
+    changed
+      lunar 0.9.0 → 0.9.1
+    ");
+    let json = run(["--json", "snapshot", "diff", from.folder(), to.folder()]).json();
+    assert_eq!(json["removed"][0]["root_causes"][0], "base");
+    assert_eq!(json["unchanged"], 1);
+}
