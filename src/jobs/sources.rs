@@ -113,6 +113,11 @@ pub mod names {
         format!("listed:{distribution}/{channel}")
     }
 
+    /// What a promotion remembers of a channel's list, to see what people take out of it.
+    pub fn taken_out(distribution: &str, channel: &str) -> String {
+        format!("taken-out:{distribution}/{channel}")
+    }
+
     /// The advisory database, as it is read for a channel.
     pub fn advisories(distribution: &str, channel: &str) -> String {
         format!("advisories:{distribution}/{channel}")

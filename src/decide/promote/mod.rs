@@ -7,10 +7,10 @@
 mod bundle;
 mod follow;
 mod index;
-mod listed;
 mod pinned;
 mod proposal;
 mod removal;
+mod taken_out;
 mod text;
 mod upstream;
 mod verdicts;
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Plan, PromotionFacts, StagingModel};
 
-pub use listed::Listed;
+pub use taken_out::TakenOut;
 
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {

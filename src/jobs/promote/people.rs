@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Promote, json};
 use crate::calendar::CyclePoint;
 use crate::daemon::RunError;
-use crate::decide::promote::Listed;
+use crate::decide::promote::TakenOut;
 use crate::domain::{
     Fact, HourlyRoom, Listing, PackageName, PeoplesDoings, PersonsProposal, ProposalSeen, ProposalState,
     QueueFacts, Release, Removal, VerdictKind,
@@ -16,6 +16,7 @@ use crate::domain::{
 use crate::ecosystem::cran::files::PackagesFile;
 use crate::github::{Lookup, PullRequestSeen, PullRequestState, RepositoryName, RepositoryView};
 use crate::jobs::channel_files::PACKAGES;
+use crate::jobs::sources::names;
 
 /// So many pull requests of others are read, those that changed last first. Strangers open as many as they
 /// like, and must not hold the work up.
@@ -41,7 +42,7 @@ impl Promote {
     ) -> Result<PeoplesDoings, RunError> {
         let (proposals, unread) = self.proposals_of_people(channels, known).await?;
         Ok(PeoplesDoings {
-            removed: self.listed(channels, point, now).await?.removed,
+            removed: self.taken_out(channels, point, now).await?.removed,
             proposals,
             unread,
             propose_again: Some(self.distribution.policy.pull_request.propose_again.clone()),
@@ -50,18 +51,18 @@ impl Promote {
     }
 
     /// The memory of what the channel lists, brought up to date.
-    async fn listed(
+    async fn taken_out(
         &self,
         channels: &Channels<'_>,
         point: &CyclePoint,
         now: Timestamp,
-    ) -> anyhow::Result<Listed> {
-        let (store, source) =
-            (&self.services.store, format!("listed:{}/{}", self.distribution.name, self.settings.to));
+    ) -> anyhow::Result<TakenOut> {
+        let store = &self.services.store;
+        let source = names::taken_out(&self.distribution.name, &self.settings.to);
         let before = store.latest_seen(&source).await?;
         // A memory that cannot be read any more begins anew.
-        let before: Option<Listed> = before.and_then(|fact| serde_json::from_slice(&fact.bytes).ok());
-        let mut after = Listed::after(before.as_ref(), point.cycle_start, channels.head, channels.source);
+        let before: Option<TakenOut> = before.and_then(|fact| serde_json::from_slice(&fact.bytes).ok());
+        let mut after = TakenOut::after(before.as_ref(), point.cycle_start, channels.head, channels.source);
         // What left on request left by tidegate's own hand, and comes back once the request is undone.
         let on_request = |package: &PackageName| {
             channels.removals.get(package).is_some_and(|removal| removal.covers(&self.settings.to))

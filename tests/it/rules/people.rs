@@ -2,7 +2,7 @@
 //! gave, and a change of mind.
 
 use jiff::civil::Date;
-use tidegate::decide::promote::Listed;
+use tidegate::decide::promote::TakenOut;
 use tidegate::domain::{Fact, NewContents, PersonsProposal, VerdictKind};
 
 use super::facts::*;
@@ -28,16 +28,16 @@ fn a_row_that_goes_while_its_package_is_listed_was_taken_out_by_a_person() {
     let (a, b) = (listing("a", None), listing("b", None));
     let both = [a.clone(), b.clone()];
     let (july, october) = (date("2026-07-15"), date("2026-10-15"));
-    let first = Listed::after(None, july, &both, &both);
+    let first = TakenOut::after(None, july, &both, &both);
     assert!(first.removed.is_empty());
-    let without = Listed::after(Some(&first), july, std::slice::from_ref(&a), &both);
+    let without = TakenOut::after(Some(&first), july, std::slice::from_ref(&a), &both);
     assert_eq!(without.removed.iter().collect::<Vec<_>>(), ["b"]);
-    let still = Listed::after(Some(&without), july, std::slice::from_ref(&a), &both);
+    let still = TakenOut::after(Some(&without), july, std::slice::from_ref(&a), &both);
     assert_eq!(still, without, "it is remembered");
-    assert!(Listed::after(Some(&still), july, &both, &both).removed.is_empty(), "until it is put back");
-    let next = Listed::after(Some(&still), october, std::slice::from_ref(&a), &both);
+    assert!(TakenOut::after(Some(&still), july, &both, &both).removed.is_empty(), "until it is put back");
+    let next = TakenOut::after(Some(&still), october, std::slice::from_ref(&a), &both);
     assert!(next.removed.is_empty(), "or the next cycle begins");
-    let dropped = Listed::after(Some(&first), july, std::slice::from_ref(&a), std::slice::from_ref(&a));
+    let dropped = TakenOut::after(Some(&first), july, std::slice::from_ref(&a), std::slice::from_ref(&a));
     assert!(dropped.removed.is_empty(), "what community dropped was taken out by tidegate");
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{Listing, PackageName};
 
 /// What a channel listed when it was looked at last: the memory between two looks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct TakenOut {
     /// The cycle of that look, by its first day.
     pub cycle: Date,
     /// The packages that the channel listed.
@@ -20,7 +20,7 @@ pub struct Listed {
     pub removed: BTreeSet<PackageName>,
 }
 
-impl Listed {
+impl TakenOut {
     /// The memory after a look at both lists in the cycle that began on `cycle`.
     pub fn after(before: Option<&Self>, cycle: Date, head: &[Listing], source: &[Listing]) -> Self {
         let names = |listings: &[Listing]| -> BTreeSet<PackageName> {
