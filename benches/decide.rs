@@ -17,8 +17,8 @@ use tidegate::decide::promote::promote;
 use tidegate::decide::snapshot::{SnapshotFacts, snapshot};
 use tidegate::decide::status::{channel_status, own_findings};
 use tidegate::domain::{
-    ChannelHead, ChannelStatus, Check, Checks, EvidencePolicy, Fact, Listing, PackageFacts, PackageName,
-    PromotionFacts, Release, StagingModel, StatusFacts, Via,
+    ChannelHead, ChannelStatus, Check, Checks, DependencyRule, EvidencePolicy, Fact, Listing, PackageFacts,
+    PackageName, PromotionFacts, Release, StagingModel, StatusFacts, Via,
 };
 
 const PACKAGES: usize = 30_000;
@@ -123,12 +123,16 @@ fn status_facts(packages: usize) -> StatusFacts {
         packages: (0..packages).map(|number| (name(number), facts(number))).collect(),
         cran: Fact::Known((0..packages / 2).map(|number| (name(number), "0.9".to_owned())).collect()),
         builds: Fact::Known(BTreeMap::new()),
-        advisories: BTreeMap::new(),
+        advisories: Fact::Known(BTreeMap::new()),
+        listed: Fact::Known((0..packages).map(|number| (name(number), None)).collect()),
         ledger: BTreeMap::new(),
         staged: BTreeSet::new(),
         own_checks: BTreeMap::new(),
         r_series: "4.5".to_owned(),
+        older_r_series: None,
         frozen_date: "2026-04-15".to_owned(),
+        dependency_rule: DependencyRule::Strict,
+        overrides: BTreeMap::new(),
     }
 }
 
@@ -206,5 +210,7 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         shrink: 0.2,
         removals: BTreeMap::new(),
         absent: BTreeMap::new(),
+        dependency_rule: DependencyRule::Strict,
+        released: None,
     }
 }

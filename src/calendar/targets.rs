@@ -77,6 +77,14 @@ impl RTargets {
         released.max_by_key(|release| release.date).map(|release| release.version.minor_series())
     }
 
+    /// Major and minor version of the R before `series`: the highest of those that are lower.
+    pub fn series_before(&self, series: &str) -> Option<String> {
+        let target = RVersion::parse(series).ok()?;
+        let lower = self.releases.iter().map(|release| &release.version);
+        let lower = lower.filter(|version| **version < target && version.minor_series() != series);
+        lower.max().map(RVersion::minor_series)
+    }
+
     /// What the cycle of `point` targets.
     pub fn targets(&self, point: &CyclePoint) -> Result<Targets, TargetsError> {
         let phase =

@@ -4,13 +4,14 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::guard::{self, ShownOverride};
 use super::shown::plain;
 use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
-use crate::decide::words::own_check_in_words;
+use crate::decide::words::{odd_in_words, own_check_in_words};
 use crate::domain::{
-    ChannelStatus, IssueKind, Missing, OwnCheck, PackageName, Removal, Verdict, VerdictKind,
+    ChannelStatus, IssueKind, Missing, OddDependencies, OwnCheck, PackageName, Removal, Verdict, VerdictKind,
 };
 use crate::jobs;
 use crate::jobs::poll_releases::SeenReleases;
@@ -32,6 +33,10 @@ struct Status {
     #[serde(flatten)]
     report: StatusReport,
     held: Vec<Held>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<ShownOverride>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    odd_dependencies: Vec<Odd>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     own_checks: Vec<Checked>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -68,6 +73,15 @@ struct Held {
     why: String,
     /// Since when, where that is known.
     since: Option<Timestamp>,
+}
+
+/// Dependencies inside a channel that no installation can follow as they are.
+#[derive(Serialize)]
+struct Odd {
+    distribution: String,
+    channel: String,
+    #[serde(flatten)]
+    dependencies: OddDependencies,
 }
 
 /// A package with bad checks in its universe, and what tidegate's own check says of it.
@@ -116,6 +130,8 @@ impl ShowStatus {
                 }
             };
             let held = held(&store, &configuration).await?;
+            let overrides = guard::overrides(&store, &configuration, context.clock.now()).await?;
+            let odd_dependencies = odd_dependencies(&store, &configuration).await?;
             let own_checks = own_checks(&store, &configuration).await?;
             let removals = removals(&store, &configuration).await?;
             let missing_repositories = missing_repositories(&store, &configuration).await?;
@@ -125,6 +141,8 @@ impl ShowStatus {
                 daemon_answers,
                 report,
                 held,
+                overrides,
+                odd_dependencies,
                 own_checks,
                 removals,
                 missing_repositories,
@@ -167,6 +185,17 @@ async fn channels(
         }
     }
     Ok(found)
+}
+
+/// Circles of dependencies, and dependencies that are not there.
+async fn odd_dependencies(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Odd>> {
+    let channels = channels(store, configuration).await?.into_iter();
+    let odd = channels.map(|(distribution, channel, status, _)| Odd {
+        distribution,
+        channel,
+        dependencies: status.odd_dependencies,
+    });
+    Ok(odd.filter(|odd| !odd.dependencies.is_empty()).collect())
 }
 
 /// Own checks beside bad checks of the universe, or instead of them.
@@ -294,6 +323,20 @@ fn text(status: &Status) -> String {
     for Held { distribution, what, why, since } in &status.held {
         let since = since.map(|since| format!(" (since {since})")).unwrap_or_default();
         text += &format!("  {distribution}, {what}: {}{since}\n", plain(why));
+    }
+    if !status.overrides.is_empty() {
+        text += "\noverrides\n";
+    }
+    for shown in &status.overrides {
+        text += &format!("  {}\n", shown.line());
+    }
+    if !status.odd_dependencies.is_empty() {
+        text += "\nodd dependencies\n";
+    }
+    for Odd { distribution, channel, dependencies } in &status.odd_dependencies {
+        for line in odd_in_words(dependencies) {
+            text += &format!("  {distribution}, {channel}: {}\n", plain(&line));
+        }
     }
     if !status.own_checks.is_empty() {
         text += "\nown checks where the universe's are bad\n";

@@ -241,7 +241,9 @@ fn rooted(mut settings: Settings, folder: &Path) -> Settings {
     for served in settings.engine.github_actions.iter_mut().flat_map(|actions| &mut actions.served) {
         served.folder = joined(folder, &served.folder);
     }
-    if let Some(file) = settings.github.token.as_mut().and_then(|token| token.file.as_mut()) {
+    let github = &mut settings.github;
+    let secrets = github.token.iter_mut().chain(github.app.iter_mut().map(|app| &mut app.private_key));
+    for file in secrets.filter_map(|secret| secret.file.as_mut()) {
         *file = joined(folder, file);
     }
     settings

@@ -46,13 +46,14 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
         .collect();
     for document in documents.iter_mut().filter(|document| document.parsed) {
         match document.role.clone() {
-            Role::Settings => {}
+            Role::Settings => access(document),
             Role::Distribution(_) => {
                 match Ecosystem::of(document) {
                     Ecosystem::RUniverse => {
                         channels(document);
                         calendar(document);
                         releases(document);
+                        policy(document);
                     }
                     Ecosystem::Conda => {
                         cross_conda::channels(document);
@@ -70,6 +71,15 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                 engine(document, &missing);
             }
         }
+    }
+}
+
+/// GitHub is asked by one right, not by two.
+fn access(document: &mut Document<'_>) {
+    if document.has("github.token") && document.has("github.app") {
+        let hint = "delete `token` where tidegate is to be the App, and `app` where it is to use the token";
+        let message = "`token` and `app` are both given, and GitHub is asked by one of them";
+        document.report("github.app", message, "one too many", hint);
     }
 }
 
@@ -200,6 +210,29 @@ fn releases(document: &mut Document<'_>) {
             let message = format!("R {other} and R {version} have the same date");
             document.report(&format!("r.release.{index}.date"), message, "the second of them", "");
         }
+    }
+}
+
+/// What the policy asks for has to be there, and has to go together.
+fn policy(document: &mut Document<'_>) {
+    let series = |index: usize| {
+        let version = document.text_at(&format!("r.release.{index}.version"))?;
+        version.rsplit_once('.').map(|(series, _)| series.to_owned())
+    };
+    let known: BTreeSet<String> = (0..document.length("r.release")).filter_map(series).collect();
+    let older = (0..document.length("policy.checks"))
+        .map(|index| format!("policy.checks.{index}"))
+        .find(|path| document.text_at(path) == Some("oldrelease"));
+    if let Some(path) = older.filter(|_| known.len() == 1) {
+        let message = "no R before the targeted one is listed";
+        let hint = "add an older release under [[r.release]]";
+        document.report(&path, message, "needs an older R", hint);
+    }
+    let faithful = document.text_at("policy.evidence") == Some("faithful");
+    if faithful && document.text_at("policy.dependencies") == Some("own-checks") {
+        let hint = "leave `dependencies` out, or choose `evidence = \"guarded\"`";
+        let message = "`faithful` is upstream's rule, by which every dependency has to pass";
+        document.report("policy.dependencies", message, "not upstream's rule", hint);
     }
 }
 

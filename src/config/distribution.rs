@@ -1,6 +1,7 @@
 //! `distributions/<name>.toml` and `distributions/<name>.exceptions.toml`: channels, calendar, targets
 //! and policy of one distribution, as written and as resolved.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -17,7 +18,7 @@ use super::reports_r::{ReportsR, ReportsRFile};
 use crate::calendar::{
     Calendar, CalendarFault, CyclePoint, MilestoneRule, PhaseRule, RRelease, RTargets, Targets, TargetsError,
 };
-use crate::domain::{FreezeException, RVersion};
+use crate::domain::{CheckedR, FreezeException, RVersion};
 use crate::github::RepositoryName;
 
 /// Which rules and file formats a distribution's packages follow.
@@ -127,6 +128,10 @@ struct RFile {
     /// The address of the published snapshot; `{date}` stands for the day of the snapshot.
     #[schemars(extend("format" = "dated-uri"))]
     production: String,
+    /// Where security advisories are read: the address of a zip file or tarball of the advisory database, or the
+    /// absolute path of a folder that holds it. Default: none, and then no version has an advisory against it.
+    #[schemars(extend("format" = "advisories"))]
+    advisories: Option<String>,
     /// The releases of R. A cycle targets the newest one on or before its first day.
     #[schemars(length(min = 1))]
     release: Vec<RReleaseFile>,
@@ -200,12 +205,33 @@ pub struct Distribution {
     pub calendar: Arc<Calendar>,
     /// The versions of R and CRAN that its cycles target.
     pub r: RTargets,
+    /// Where security advisories are read, where they are.
+    pub advisories: Option<AdvisorySource>,
     /// Which rules decide.
     pub policy: Policy,
     /// Leaves to pass a freeze, in the order of their file; those that have run out too.
     pub exceptions: Vec<Exception>,
     /// Who is told of what by GitHub issues; absent where nobody is.
     pub reports: Option<ReportsR>,
+}
+
+/// Where security advisories are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum AdvisorySource {
+    /// An archive of the database.
+    Archive(String),
+    /// A folder on this machine that holds it.
+    Folder(PathBuf),
+}
+
+impl AdvisorySource {
+    /// What a file says: an absolute path, or an address.
+    pub fn of(text: &str) -> Self {
+        match text.starts_with('/') {
+            true => Self::Folder(PathBuf::from(text)),
+            false => Self::Archive(text.to_owned()),
+        }
+    }
 }
 
 /// A named stage that holds revisions.
@@ -277,6 +303,19 @@ impl Distribution {
         in_force.map(FreezeException::from).collect()
     }
 
+    /// The R before the targeted one, where the policy asks for its checks too.
+    pub fn older_series(&self, targeted: &str) -> anyhow::Result<Option<String>> {
+        if !self.policy.checks.contains(&CheckedR::Oldrelease) {
+            return Ok(None);
+        }
+        let older = self.r.series_before(targeted);
+        let none = || {
+            let name = &self.name;
+            format!("`oldrelease` of distribution `{name}` needs an R before {targeted} under [[r.release]]")
+        };
+        older.map(Some).with_context(none)
+    }
+
     /// What the cycle of `point` targets.
     pub fn targets(&self, point: &CyclePoint) -> Result<Targets, TargetsError> {
         self.r.targets(point)
@@ -327,6 +366,7 @@ impl DistributionFile {
             channels: self.channel.into_iter().map(ChannelFile::resolve).collect::<Option<_>>()?,
             calendar: Arc::new(self.calendar.resolve()?.ok()?),
             r: RTargets { releases, cran: self.r.cran, production: self.r.production },
+            advisories: self.r.advisories.as_deref().map(AdvisorySource::of),
             policy: self.policy,
             exceptions: Vec::new(),
             reports: self.reports.map(ReportsRFile::resolve),

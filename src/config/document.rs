@@ -59,10 +59,11 @@ impl<'t> Document<'t> {
             .map(|error| Finding::new(error.span().unwrap_or(0..0), "this is not TOML", error.message()))
             .collect();
         let parsed = findings.is_empty();
-        let mut secrets = secret::tokens(&file.text);
-        findings.extend(secrets.iter().cloned().map(secret::finding));
+        let in_clear_text = secret::in_clear_text(&file.text);
+        let mut secrets: Vec<_> = in_clear_text.iter().map(|finding| finding.span.clone()).collect();
+        findings.extend(in_clear_text);
         if !parsed {
-            secrets.extend(secret::token_lines(&file.text));
+            secrets.extend(secret::secret_lines(&file.text));
         }
         Self { role: file.role.clone(), path: &file.path, table, secrets, text: &file.text, findings, parsed }
     }

@@ -57,6 +57,8 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "branch" => branch(text),
         "uri" => address(text),
         "dated-uri" => dated_address(text),
+        "advisories" if text.starts_with('/') => absolute_path(text),
+        "advisories" => address(text),
         "credential" => credential(text),
         "branch-prefix" => branch_prefix(text),
         "word" => word(text),
@@ -389,7 +391,7 @@ mod tests {
     /// Each format, with texts that have it and texts that do not.
     #[test]
     fn formats_accept_what_they_say_and_nothing_else() {
-        let formats: [(&str, &[&str], &[&str]); 20] = [
+        let formats: [(&str, &[&str], &[&str]); 21] = [
             ("duration", &["0s", "90s", "1h 30m", "7d", "2 weeks"], &["", "20", "-1h", "1y", "4000d"]),
             ("positive-duration", &["1s"], &["0s", "0d"]),
             ("date", &["2026-07-15"], &["2026-7-15", "2026-02-30", "2026-07-15T00:00", "15.07.2026"]),
@@ -414,6 +416,11 @@ mod tests {
                     "file:///etc/passwd",
                     "http://localhost.evil.example",
                 ],
+            ),
+            (
+                "advisories",
+                &["https://a.example/db/main.zip", "/srv/advisories"],
+                &["", "/", "advisories", "../advisories", "http://a.example/db.zip", "file:///srv"],
             ),
             ("credential", &["github-token"], &["", "../x", "a/b", ".hidden"]),
             ("epoch", &["2024.10", "2023.7"], &["", "2024", "2024.13", "2024.07", "24.1", "2024.1.1"]),

@@ -173,7 +173,7 @@ impl<'s> Inspector<'s> {
     fn wrong_type(&mut self, property: &Value, schema: &Value, key: &str, value: &Spanned<DeValue<'_>>) {
         if schema.get("x-secret").is_some() && value.get_ref().is_str() {
             self.secrets.push(value.span());
-            self.findings.push(secret::finding(value.span()));
+            self.findings.push(secret::finding(value.span(), key));
             return;
         }
         let wanted = wanted_type(schema);

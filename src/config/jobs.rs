@@ -31,6 +31,8 @@ pub enum JobKind {
     CheckStatus(CheckStatus),
     /// Moves revisions into a channel.
     Promote(Promote),
+    /// Writes what a channel's status says into its repository.
+    WriteStatus(WriteStatus),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
     /// Tells what the next dependency freeze would change.
@@ -80,6 +82,16 @@ pub struct Promote {
     /// The channel that they move to.
     #[schemars(extend("format" = "name"))]
     pub to: String,
+}
+
+/// Writes `status.json`, `versions.json` and `nonstandard_licenses.json` into a channel's repository, as its status says, and
+/// deletes `config.json` some days after a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteStatus {
+    /// The channel whose files are written.
+    #[schemars(extend("format" = "name"))]
+    pub channel: String,
 }
 
 /// Publishes an immutable snapshot of a channel.
@@ -197,6 +209,7 @@ impl JobKind {
             Self::PollReleases(_) => PollReleases::KIND,
             Self::CheckStatus(_) => CheckStatus::KIND,
             Self::Promote(_) => Promote::KIND,
+            Self::WriteStatus(_) => WriteStatus::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
             Self::Forecast(_) => Forecast::KIND,
             Self::Report(_) => Report::KIND,
@@ -238,10 +251,11 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 10] = [
+pub(crate) static KINDS: [Kind; 11] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
+    entry::<WriteStatus>(),
     entry::<Snapshot>(),
     entry::<Forecast>(),
     entry::<Report>(),
@@ -310,6 +324,15 @@ impl KindSettings for Promote {
 
     fn into_kind(self) -> JobKind {
         JobKind::Promote(self)
+    }
+}
+
+impl KindSettings for WriteStatus {
+    const KIND: &'static str = "write-status";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Universe)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::WriteStatus(self)
     }
 }
 

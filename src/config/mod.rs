@@ -34,12 +34,14 @@ mod text_duration;
 pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
 pub use diagnostic::{Colour, Diagnostic};
-pub use distribution::{Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe};
+pub use distribution::{
+    AdvisorySource, Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
+};
 pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Snapshot,
+    Promote, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck::Recheck;
@@ -47,7 +49,7 @@ pub use recheck_r::{Only, RecheckR};
 pub use report::Report;
 pub use reports_r::{Maintainers, ReportsR};
 pub use schema::{schema, schema_names};
-pub use secret::TokenSource;
+pub use secret::SecretSource;
 pub use settings::{
     Daemon, Engines, GitHub, GitHubActions, IntakeAccess, LocalEngine, Publish, Retention, ServedFolder,
     Settings, SlurmCluster, Web,

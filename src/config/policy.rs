@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::text_duration::TextDuration;
 use crate::domain::{
-    Confirmation, DeletionPolicy, EvidencePolicy, MergeMethod, ReleasesFrom, StagingModel, Via,
+    CheckedR, Confirmation, DeletionPolicy, DependencyRule, EvidencePolicy, MergeMethod, ReleasesFrom,
+    StagingModel, Via,
 };
 
 /// Which rules decide, how careful they are, and how changes are made.
@@ -36,9 +37,22 @@ pub struct Policy {
     #[serde(default = "default_shrink")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub shrink: f64,
+    /// How many days after a snapshot `config.json` is deleted from its channel's repository, by a job of kind
+    /// `write-status`: until the next cycle builds then follow today's CRAN. Default: 7.
+    #[serde(default = "default_config_json_days")]
+    #[schemars(range(min = 0, max = 366))]
+    pub config_json_days: u16,
     /// The age at which a stored fact counts as unknown. Default: `6h`.
     #[serde(default = "default_max_age")]
     pub max_age: TextDuration,
+    /// The versions of R whose checks count: `release` is the one that the cycle targets, `oldrelease` the one
+    /// before it. Default: `["release"]`.
+    #[serde(default = "default_checks")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub checks: Vec<CheckedR>,
+    /// What a package needs of the packages of the distribution that it depends on. Default: `strict`.
+    #[serde(default)]
+    pub dependencies: DependencyRule,
     /// How pull requests look.
     #[serde(default)]
     pub pull_request: PullRequestPolicy,
@@ -151,7 +165,10 @@ impl Default for Policy {
             mass_change: default_mass_change(),
             confirm_after: default_confirm_after(),
             shrink: default_shrink(),
+            config_json_days: default_config_json_days(),
             max_age: default_max_age(),
+            checks: default_checks(),
+            dependencies: DependencyRule::default(),
             pull_request: PullRequestPolicy::default(),
             upstream: UpstreamPolicy::default(),
         }
@@ -194,8 +211,16 @@ fn default_shrink() -> f64 {
     0.2
 }
 
+fn default_config_json_days() -> u16 {
+    7
+}
+
 fn default_max_age() -> TextDuration {
     TextDuration::from_secs(6 * 60 * 60)
+}
+
+fn default_checks() -> Vec<CheckedR> {
+    vec![CheckedR::Release]
 }
 
 fn default_branch_prefix() -> String {

@@ -1,11 +1,11 @@
-//! Secrets: where a token is read from, and the check that nobody wrote one into a file.
+//! Secrets: where a token or a private key is read from, and the check that nobody wrote one into a file.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Finding;
@@ -17,20 +17,25 @@ const PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat
 /// Fewer characters than this after the prefix are a name, not a token; GitHub's have 36 and more.
 const SHORTEST: usize = 16;
 
-/// A token is one line; this is far above the longest kind (a GitHub App's of about 500 bytes).
+/// Far above the longest kinds: a GitHub App's token of about 500 bytes, and an RSA key of 8192 bits.
 const LONGEST_FILE: u64 = 16 * 1024;
 
-/// Where a token is read from; exactly one of the three is given. The token itself never stands in a
+/// How a private key begins and ends as PEM, whatever its kind.
+const KEY_BEGINS: &str = "-----BEGIN ";
+const KEY_ENDS: &str = "-----END ";
+const KEY_LABEL: &str = "PRIVATE KEY-----";
+
+/// Where a secret is read from; exactly one of the three is given. The secret itself never stands in a
 /// configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-secret" = true, "minProperties" = 1, "maxProperties" = 1))]
-pub struct TokenSource {
+pub struct SecretSource {
     /// The name of a systemd credential, read from `$CREDENTIALS_DIRECTORY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "credential"))]
     pub credential: Option<String>,
-    /// A file that holds nothing but the token; a relative path begins at the folder of `tidegate.toml`.
+    /// A file that holds nothing but the secret; a relative path begins at the folder of `tidegate.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// The name of an environment variable.
@@ -38,32 +43,55 @@ pub struct TokenSource {
     pub env: Option<String>,
 }
 
-impl TokenSource {
-    /// Reads the token. Fails as `Configuration` where there is none, with the place that was tried.
-    pub fn read(&self) -> Result<SecretString, Failure> {
+impl SecretSource {
+    /// Reads a token, which is one word. Fails as `Configuration` where there is none, with the place that was tried.
+    pub fn read_token(&self) -> Result<SecretString, Failure> {
         let missing = |reason: String| Failure::Configuration {
             message: format!("there is no token in {self}: {reason}"),
             hint: Some("`token` under [github] in tidegate.toml says where the token is read from".into()),
         };
-        let text = match (&self.credential, &self.file, &self.env) {
-            (Some(name), ..) => {
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY")
-                    .ok_or_else(|| missing("systemd set no $CREDENTIALS_DIRECTORY".into()))?;
-                read_limited(&Path::new(&folder).join(name)).map_err(|error| missing(error.to_string()))?
-            }
-            (_, Some(path), _) => read_limited(path).map_err(|error| missing(error.to_string()))?,
-            (.., Some(name)) => std::env::var(name).map_err(|error| missing(error.to_string()))?,
-            (None, None, None) => return Err(missing("no source is named".into())),
-        };
-        let token = text.trim();
+        let text = self.read().map_err(missing)?;
+        let token = text.expose_secret().trim();
         if token.is_empty() || token.contains(char::is_whitespace) {
             return Err(missing("it is empty or has more than one word".into()));
         }
         Ok(SecretString::from(token))
     }
+
+    /// Reads a private key, which has many lines. Fails as `Configuration` where there is none, with the place that
+    /// was tried; whether it is a key is for its user to say.
+    pub fn read_key(&self) -> Result<SecretString, Failure> {
+        let missing = |reason: String| Failure::Configuration {
+            message: format!("there is no private key in {self}: {reason}"),
+            hint: Some(
+                "`private_key` of `app` under [github] in tidegate.toml says where it is read from".into(),
+            ),
+        };
+        let text = self.read().map_err(missing)?;
+        match text.expose_secret().trim().is_empty() {
+            true => Err(missing("it is empty".into())),
+            false => Ok(text),
+        }
+    }
+
+    /// The whole text, or why there is none.
+    fn read(&self) -> Result<SecretString, String> {
+        let text = match (&self.credential, &self.file, &self.env) {
+            (Some(name), ..) => {
+                let folder = std::env::var_os("CREDENTIALS_DIRECTORY")
+                    .ok_or("systemd set no $CREDENTIALS_DIRECTORY")?;
+                read_limited(&Path::new(&folder).join(name)).map_err(|error| error.to_string())?
+            }
+            (_, Some(path), _) => read_limited(path).map_err(|error| error.to_string())?,
+            // A variable that is not UTF-8 would be shown by its error.
+            (.., Some(name)) => std::env::var(name).map_err(|_| "it is not set, or no text")?,
+            (None, None, None) => return Err("no source is named".into()),
+        };
+        Ok(SecretString::from(text))
+    }
 }
 
-impl fmt::Display for TokenSource {
+impl fmt::Display for SecretSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.credential, &self.file, &self.env) {
             (Some(name), ..) => write!(formatter, "the credential `{name}`"),
@@ -81,8 +109,34 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The places in `text` that look like a GitHub token, comments included.
-pub(crate) fn tokens(text: &str) -> Vec<Range<usize>> {
+/// The secrets that stand in `text`, comments included, each as the mistake that it is.
+pub(crate) fn in_clear_text(text: &str) -> Vec<Finding> {
+    let tokens = tokens(text).into_iter().map(|span| finding(span, "token"));
+    tokens.chain(private_keys(text).into_iter().map(|span| finding(span, "private_key"))).collect()
+}
+
+/// The places of private keys as PEM. One without an end reaches to the end of the text.
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (start, _) in text.match_indices(KEY_BEGINS) {
+        let label = text[start..].find(KEY_LABEL).map(|at| &text[start + KEY_BEGINS.len()..start + at]);
+        // "RSA ", "EC ", "ENCRYPTED " or nothing: anything longer is another thing that begins.
+        if label.is_none_or(|label| label.len() > 16 || label.contains('-'))
+            || found.last().is_some_and(|last| last.contains(&start))
+        {
+            continue;
+        }
+        let end = text[start..].find(KEY_ENDS).and_then(|ends| {
+            let after = start + ends;
+            text[after..].find(KEY_LABEL).map(|at| after + at + KEY_LABEL.len())
+        });
+        found.push(start..end.unwrap_or(text.len()));
+    }
+    found
+}
+
+/// The places in `text` that look like a GitHub token.
+fn tokens(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for prefix in PREFIXES {
         for (start, _) in text.match_indices(prefix) {
@@ -98,14 +152,14 @@ pub(crate) fn tokens(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What stands after `=` in every line whose key ends in `token`: what to hide in a file that could not be
-/// parsed, since it is not known there what is a secret.
-pub(crate) fn token_lines(text: &str) -> Vec<Range<usize>> {
+/// What stands after `=` in every line whose key ends in `token` or `private_key`: what to hide in a file that could
+/// not be parsed, since it is not known there what is a secret.
+pub(crate) fn secret_lines(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if let Some(equals) = line.find('=')
-            && line[..equals].trim_end().ends_with("token")
+            && ["token", "private_key"].iter().any(|key| line[..equals].trim_end().ends_with(key))
         {
             found.push(start + equals + 1..start + line.trim_end().len());
         }
@@ -114,12 +168,13 @@ pub(crate) fn token_lines(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The mistake that a secret at `span` is.
-pub(crate) fn finding(span: Range<usize>) -> Finding {
-    Finding::new(span, "a secret stands in clear text", "must not be written here").hint(
+/// The mistake that the secret `key` at `span` is.
+pub(crate) fn finding(span: Range<usize>, key: &str) -> Finding {
+    let credential = if key == "private_key" { "github-app-key" } else { "github-token" };
+    Finding::new(span, "a secret stands in clear text", "must not be written here").hint(format!(
         "revoke it, for others may have read it; then name where the new one is kept, like \
-         `token = { credential = \"github-token\" }`",
-    )
+         `{key} = {{ credential = \"{credential}\" }}`",
+    ))
 }
 
 /// The text with every secret blotted out, byte for byte, so that places stay the same.
@@ -137,12 +192,10 @@ pub(crate) fn blot(text: &str, secrets: &[Range<usize>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
-    fn file(path: &Path) -> TokenSource {
-        TokenSource { credential: None, file: Some(path.to_owned()), env: None }
+    fn file(path: &Path) -> SecretSource {
+        SecretSource { credential: None, file: Some(path.to_owned()), env: None }
     }
 
     #[test]
@@ -150,16 +203,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "abc123\n").unwrap();
-        assert_eq!(file(&path).read().unwrap().expose_secret(), "abc123");
+        assert_eq!(file(&path).read_token().unwrap().expose_secret(), "abc123");
     }
 
     #[test]
     fn a_missing_or_empty_token_is_a_mistake_of_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        assert!(matches!(file(&path).read(), Err(Failure::Configuration { .. })));
+        assert!(matches!(file(&path).read_token(), Err(Failure::Configuration { .. })));
         std::fs::write(&path, "\n").unwrap();
-        assert!(matches!(file(&path).read(), Err(Failure::Configuration { .. })));
+        assert!(matches!(file(&path).read_token(), Err(Failure::Configuration { .. })));
+    }
+
+    #[test]
+    fn a_private_key_is_read_with_its_lines_and_an_empty_file_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        assert_eq!(file(&path).read_key().unwrap().expose_secret(), "one\ntwo\n");
+        std::fs::write(&path, "\n\n").unwrap();
+        assert!(matches!(file(&path).read_key(), Err(Failure::Configuration { .. })));
+    }
+
+    #[test]
+    fn a_private_key_is_found_whole_or_to_the_end_of_the_text() {
+        let whole =
+            "k = '''\n-----BEGIN RSA PRIVATE KEY-----\nAbc\n-----END RSA PRIVATE KEY-----\n'''\nx = 1";
+        let found = private_keys(whole);
+        assert_eq!(found.len(), 1);
+        assert!(whole[found[0].clone()].starts_with("-----BEGIN RSA"));
+        assert!(whole[found[0].clone()].ends_with("-----END RSA PRIVATE KEY-----"));
+        let cut = "# -----BEGIN PRIVATE KEY-----\n# Abc";
+        assert_eq!(private_keys(cut), [2..cut.len()]);
+        assert!(private_keys("-----BEGIN PUBLIC KEY-----\nAbc\n-----END PUBLIC KEY-----").is_empty());
     }
 
     #[test]

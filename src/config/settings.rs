@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::secret::TokenSource;
+use super::secret::SecretSource;
 use super::text_duration::TextDuration;
 use crate::engine::sandbox::Sandbox;
 use crate::github::RepositoryName;
@@ -56,13 +56,31 @@ pub struct GitHub {
     #[serde(default = "default_api")]
     #[schemars(extend("format" = "uri"))]
     pub api: String,
-    /// Where the token is read from. No job runs without one: GitHub's GraphQL API answers nobody who
-    /// brings no token.
+    /// Where the token is read from. No job runs without one, or without `app`: GitHub's GraphQL API answers nobody
+    /// who brings no token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<TokenSource>,
+    pub token: Option<SecretSource>,
+    /// The GitHub App that tidegate is, in place of a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<GitHubApp>,
     /// How long one request may take. Default: `30s`.
     #[serde(default = "default_timeout")]
     pub timeout: TextDuration,
+}
+
+/// A GitHub App. It gets a token of GitHub for an hour, again and again, and writes as `<slug>[bot]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GitHubApp {
+    /// The number of the App, as its settings on GitHub show it.
+    #[schemars(range(min = 1))]
+    pub id: u64,
+    /// Where its private key is read from: the `.pem` file as GitHub gave it.
+    pub private_key: SecretSource,
+    /// The number of the installation. Default: GitHub is asked; the App has to be installed in exactly one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub installation: Option<u64>,
 }
 
 /// Where snapshots are published.
@@ -227,7 +245,7 @@ pub struct Retention {
 
 impl Default for GitHub {
     fn default() -> Self {
-        Self { api: default_api(), token: None, timeout: default_timeout() }
+        Self { api: default_api(), token: None, app: None, timeout: default_timeout() }
     }
 }
 

@@ -11,7 +11,7 @@ macro_rules! shipped_files {
     };
 }
 
-const FILES: [(&str, &str); 14] = shipped_files![
+const FILES: [(&str, &str); 15] = shipped_files![
     "config/tidegate.toml",
     "config/distributions/qiime2-tiny.toml",
     "config/distributions/r-multiverse.toml",
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 14] = shipped_files![
     "jobs/r-multiverse-snapshot.toml",
     "jobs/r-multiverse-staging-status.toml",
     "jobs/r-multiverse-staging.toml",
+    "jobs/r-multiverse-write-status.toml",
 ];
 
 /// The shipped files with their paths, for [`Configuration::from_texts`].

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange, RemovalWish};
+use crate::domain::{ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -90,6 +90,10 @@ pub enum Request {
     },
     /// Take a package out of channels, or undo that.
     Remove(RemovalWish),
+    /// Let a person's word stand for the evidence on a package.
+    OverrideEvidence(OverrideWish),
+    /// Publish a snapshot that a guard holds.
+    ReleaseSnapshot(ReleaseWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -202,6 +206,12 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
                 .await
         }
         Request::Remove(wish) => steering.remove(&RemovalWish { by: who(&wish.by), ..wish.clone() }).await,
+        Request::OverrideEvidence(wish) => {
+            steering.override_evidence(&OverrideWish { by: who(&wish.by), ..wish.clone() }).await
+        }
+        Request::ReleaseSnapshot(wish) => {
+            steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
+        }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {

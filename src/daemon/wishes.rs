@@ -4,7 +4,7 @@
 use anyhow::ensure;
 use jiff::Timestamp;
 
-use crate::domain::{Removal, RemovalChange, RemovalWish};
+use crate::domain::{OverrideWish, ReleaseWish, Removal, RemovalChange, RemovalWish};
 use crate::store::{NewGuardConfirmation, Store, Undone};
 
 /// A person's wish about one job.
@@ -74,4 +74,26 @@ pub async fn remove(store: &Store, wish: &RemovalWish, now: Timestamp) -> anyhow
             Ok(format!("{package} may enter {distribution} again, by the usual rules"))
         }
     }
+}
+
+/// A person's word stands for the evidence on a package from the next look on. Fails without a reason.
+pub async fn override_evidence(store: &Store, wish: &OverrideWish, now: Timestamp) -> anyhow::Result<String> {
+    ensure!(!wish.reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+    store.override_evidence(wish, now).await?;
+    let OverrideWish { distribution, channel, package, version, says, until, .. } = wish;
+    Ok(format!(
+        "{package} {version} of {distribution}/{channel} counts as {says} from the next look on, until {until} or \
+         the next version"
+    ))
+}
+
+/// A held snapshot is meant as it is. Fails without a reason, or where nothing is held.
+pub async fn release_snapshot(store: &Store, wish: &ReleaseWish, now: Timestamp) -> anyhow::Result<String> {
+    ensure!(!wish.reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+    ensure!(!wish.held.is_empty(), "the snapshot {} of {} is not held", wish.date, wish.distribution);
+    store.release_snapshot(wish, now).await?;
+    let (distribution, date) = (&wish.distribution, wish.date);
+    Ok(format!(
+        "the snapshot {date} of {distribution} is published by the next run of its job, if it is held for the same"
+    ))
 }

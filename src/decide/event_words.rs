@@ -12,7 +12,7 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 23] = [
+pub const KINDS: [&str; 24] = [
     "admitted",
     "commit",
     "conflict",
@@ -35,6 +35,7 @@ pub const KINDS: [&str; 23] = [
     "told-passed",
     "told-staged",
     "upstream",
+    "warning",
     "withdrawn",
 ];
 
@@ -92,6 +93,12 @@ impl<'e> Event<'e> {
             "told-passed" => self.told_by_another("passed"),
             "told-staged" => self.told_by_another("was staged"),
             "upstream" => format!("upstream of {package}: {}", self.text("what")),
+            "warning" => format!(
+                "{} of pull request #{} was refused: {}",
+                self.text("refused"),
+                self.number("number"),
+                self.text("message")
+            ),
             other => match self.package {
                 Some(package) => format!("{other}: {package}"),
                 None => other.to_owned(),
@@ -239,6 +246,8 @@ impl<'e> Event<'e> {
             // A person's commit on its branch.
             "touched" => "has commits of somebody else and is left to them",
             "adopted" => "is found again and taken over",
+            "wanted-again" => "was declined, and a person wants it proposed again",
+            "gone" => "is not there any more",
             action => action,
         };
         format!("pull request #{number} {action}: {title}")

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::status::OwnFindings;
-use crate::domain::{Fact, HeldChange, IssueKind, PackageName, StatusFacts};
+use crate::domain::{Fact, HeldChange, HeldUntil, IssueKind, PackageName, StatusFacts};
 
 /// When a change is sudden, and when it is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ pub fn review(
                 if let HeldChange::Appeared(kind) = change {
                     found.issues.retain(|issue| issue.kind() != *kind);
                 }
-                found.unknown.push(clause(*change));
+                found.nobody_can_tell(clause(*change), released_by(*change));
             }
             affected.insert(package.clone());
         }
@@ -220,9 +220,13 @@ fn kinds(found: &OwnFindings, facts: &StatusFacts, before: &BTreeSet<IssueKind>)
         .map(|issue| issue.kind())
         .filter(|kind| *kind != IssueKind::Synchronization)
         .collect();
-    if matches!(facts.cran, Fact::Unknown { .. }) && before.contains(&IssueKind::Cran) {
-        kinds.insert(IssueKind::Cran);
-    }
+    let silent = [
+        (IssueKind::Cran, matches!(facts.cran, Fact::Unknown { .. })),
+        (IssueKind::Advisories, matches!(facts.advisories, Fact::Unknown { .. })),
+    ];
+    kinds.extend(
+        silent.into_iter().filter(|(kind, silent)| *silent && before.contains(kind)).map(|(kind, _)| kind),
+    );
     kinds
 }
 
@@ -257,6 +261,11 @@ fn accept(
         suspicion,
         confirmed_at: memory.confirmed_at,
     }
+}
+
+/// What releases a package whose change is held.
+fn released_by(change: HeldChange) -> HeldUntil {
+    if cannot_change(change.kind()) { HeldUntil::Confirmed } else { HeldUntil::LooksAgree }
 }
 
 /// Why nobody can tell of a package whose change is held.

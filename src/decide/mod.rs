@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `admission` | which new builds are whole, and which have waited too long? |
 //! | `build_config` | how does an integration repository learn of a metapackage? |
+//! | `channel_files` | what do the files of a channel say anew, and when does `config.json` go? |
 //! | `channel_report` | who is told of how a channel of R packages stands, and of what? |
 //! | `culprit` | which change of its environment turned a package red? |
 //! | `forecast` | what would the next dependency freeze change if it began today? |
@@ -26,6 +27,7 @@
 
 pub mod admission;
 pub mod build_config;
+pub mod channel_files;
 pub mod channel_report;
 pub mod conda_words;
 pub mod culprit;

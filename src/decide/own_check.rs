@@ -290,11 +290,11 @@ pub(super) fn clear<'f>(
             continue;
         };
         let bad = findings.get(name).into_iter().flat_map(|found| &found.issues).find_map(bad_checks);
-        let (gone, stay): (Vec<Check>, Vec<Check>) = bad
-            .into_iter()
-            .flatten()
-            .cloned()
-            .partition(|bad| System::of_check(&bad.config) == Some(check.system()));
+        let (gone, stay): (Vec<Check>, Vec<Check>) = bad.into_iter().flatten().cloned().partition(|bad| {
+            // A check in the targeted R says nothing of an older one.
+            let older = facts.older_r_series.as_ref().is_some_and(|older| is_of_series(&bad.r, older));
+            System::of_check(&bad.config) == Some(check.system()) && !older
+        });
         if gone.is_empty() {
             continue;
         }

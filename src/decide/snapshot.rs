@@ -10,11 +10,11 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::standing::Standing;
-use super::words::{cleared_in_words, issues_in_words, sentence};
+use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
-    Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, Evidence, Fact,
-    Issue, Listing, PackageName, Removal, StagingModel,
+    Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, DependencyRule,
+    Evidence, EvidenceOverride, Fact, Issue, Listing, PackageName, Removal, SnapshotRelease, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -46,6 +46,12 @@ pub struct SnapshotFacts {
     /// Packages whose repository is not to be seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub absent: BTreeMap<PackageName, Absence>,
+    /// What a member needs of the packages that it depends on.
+    #[serde(default, skip_serializing_if = "DependencyRule::is_default")]
+    pub dependency_rule: DependencyRule,
+    /// An operator's word that what was held is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<SnapshotRelease>,
 }
 
 /// A package of the snapshot.
@@ -67,6 +73,12 @@ pub struct Member {
     /// The own check that let it in, where bad checks of the universe spoke against it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// The operator's word that stands for its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<EvidenceOverride>,
+    /// Under `own-checks`: packages of the distribution that it depends on and that are not in the snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies_from_elsewhere: Vec<PackageName>,
 }
 
 /// An own check without which a package would have failed on the day.
@@ -107,6 +119,9 @@ pub struct SnapshotPlan {
     pub left_out: Vec<LeftOut>,
     /// Why nothing is published for now: a guard's whole sentence.
     pub held: Option<String>,
+    /// The operator's word by which it is published though a guard held it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<SnapshotRelease>,
 }
 
 /// Decides what the snapshot holds.
@@ -134,7 +149,18 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
             (None, None) => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
         }
     }
-    plan.held = shrunk(facts, &plan);
+    if facts.dependency_rule == DependencyRule::OwnChecks {
+        name_what_comes_from_elsewhere(facts, &mut plan);
+    }
+    plan.held = no_member(&plan);
+    if plan.held.is_none()
+        && let Some(held) = shrunk(facts, &plan)
+    {
+        match facts.released.as_ref().filter(|released| released.held == held) {
+            Some(released) => plan.released = Some(released.clone()),
+            None => plan.held = Some(held),
+        }
+    }
     plan
 }
 
@@ -156,6 +182,8 @@ fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
         evidence: assessment.settled_evidence(),
         caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
         let_in_by: let_in_by(assessment),
+        overridden: assessment.overridden.clone(),
+        dependencies_from_elsewhere: Vec::new(),
     })
 }
 
@@ -199,7 +227,9 @@ fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<Package
             reasons.insert(package.clone(), left_out(package, version, reason, causes));
         }
     }
-    close_under_dependencies(facts, status, &mut reasons);
+    if facts.dependency_rule == DependencyRule::Strict {
+        close_under_dependencies(facts, status, &mut reasons);
+    }
     reasons
 }
 
@@ -229,6 +259,11 @@ fn why_not(facts: &SnapshotFacts, standing: Standing<'_>) -> Option<String> {
             other => sentence(&other.in_words()),
         });
     };
+    if assessment.evidence == Evidence::Pending
+        && let Some(outdated) = outdated_in_words(assessment)
+    {
+        return Some(sentence(&outdated));
+    }
     match assessment.settled_evidence() {
         Evidence::Passing => None,
         Evidence::Pending => Some("Its first build or check is still running.".to_owned()),
@@ -240,15 +275,20 @@ fn why_not(facts: &SnapshotFacts, standing: Standing<'_>) -> Option<String> {
 }
 
 /// A member whose strong dependency inside the distribution is not in the snapshot is left out too.
-/// The dependency may be one that the universe still has and the channel lists no more.
+/// The dependency may be one that the universe still has and the channel lists no more, or one that the
+/// channel lists and the universe lacks.
 fn close_under_dependencies(
     facts: &SnapshotFacts,
     status: &ChannelStatus,
     reasons: &mut BTreeMap<PackageName, LeftOut>,
 ) {
-    let graph =
-        DependencyGraph::new(facts.dependencies.iter().map(|(name, dependencies)| (name, &dependencies[..])));
-    let listed: BTreeSet<&str> = facts.listings.iter().map(|listing| listing.package.as_str()).collect();
+    let listed: BTreeSet<&PackageName> = facts.listings.iter().map(|listing| &listing.package).collect();
+    let lacking = listed.iter().filter(|package| !facts.dependencies.contains_key(**package));
+    let lacking = lacking.map(|package| (*package, &[][..]));
+    let graph = DependencyGraph::new(
+        facts.dependencies.iter().map(|(name, dependencies)| (name, &dependencies[..])).chain(lacking),
+    );
+    let listed: BTreeSet<&str> = listed.into_iter().map(String::as_str).collect();
     let unlisted = facts.dependencies.keys().filter(|package| !listed.contains(package.as_str()));
     let absent = reasons.keys().chain(unlisted).map(String::as_str);
     for (package, cause) in graph.nearest_causes(absent) {
@@ -257,6 +297,20 @@ fn close_under_dependencies(
             let reason = format!("It depends on {cause}, which is not in the snapshot.");
             reasons.insert(package.to_owned(), left_out(package, version, reason, vec![cause.to_owned()]));
         }
+    }
+}
+
+/// Names for each member the packages of the distribution that it depends on and that are no members. What never
+/// was in the distribution comes from elsewhere under any rule, and is not named.
+fn name_what_comes_from_elsewhere(facts: &SnapshotFacts, plan: &mut SnapshotPlan) {
+    let members: BTreeSet<PackageName> = plan.members.iter().map(|member| member.package.clone()).collect();
+    let listed = facts.listings.iter().map(|listing| &listing.package);
+    let ours: BTreeSet<&PackageName> = listed.chain(facts.dependencies.keys()).collect();
+    for member in &mut plan.members {
+        let named = facts.dependencies.get(&member.package).into_iter().flatten();
+        let elsewhere = named.filter(|name| ours.contains(name) && !members.contains(*name));
+        let elsewhere: BTreeSet<PackageName> = elsewhere.cloned().collect();
+        member.dependencies_from_elsewhere = elsewhere.into_iter().collect();
     }
 }
 
@@ -297,11 +351,14 @@ fn root_causes(assessment: &Assessment) -> Vec<PackageName> {
     causes.unwrap_or_default()
 }
 
-/// The shrink guard: nothing at all is in, or too many packages of the snapshot before are missing.
+/// Nothing at all is in: nobody can mean that.
+fn no_member(plan: &SnapshotPlan) -> Option<String> {
+    let none = "No package at all would be part of it. An operator has to look.";
+    plan.members.is_empty().then(|| none.to_owned())
+}
+
+/// The shrink guard: too many packages of the snapshot before are missing.
 fn shrunk(facts: &SnapshotFacts, plan: &SnapshotPlan) -> Option<String> {
-    if plan.members.is_empty() {
-        return Some("No package at all would be part of it. An operator has to look.".to_owned());
-    }
     let previous = facts.previous.as_ref()?;
     let members: BTreeSet<&str> = plan.members.iter().map(|member| member.package.as_str()).collect();
     // What people asked for is no surprise.
@@ -311,7 +368,7 @@ fn shrunk(facts: &SnapshotFacts, plan: &SnapshotPlan) -> Option<String> {
     (missing as f64 > facts.shrink * previous.len() as f64).then(|| {
         format!(
             "{missing} of the {} packages of the snapshot before are missing, more than the {:.0} % that may be. \
-             An operator has to look and say that this is meant.",
+             An operator has to look and say that this is meant: `tidegate guard release`.",
             previous.len(),
             facts.shrink * 100.0
         )

@@ -4,8 +4,10 @@
 //! just after a move the old version is still there, and it stays there where the new one does not
 //! build. What speaks for the old version then says nothing of the pinned one.
 
+use std::collections::BTreeSet;
+
 use crate::decide::words;
-use crate::domain::{Assessment, Evidence, Issue, IssueKind, PackageName};
+use crate::domain::{Assessment, Check, Evidence, HeldUntil, Issue, IssueKind, OverriddenAs, PackageName};
 
 /// What is known of the revision that the channel holds of a package.
 #[derive(Clone, Copy)]
@@ -14,8 +16,8 @@ pub enum Standing<'a> {
     Assessed(&'a Assessment),
     /// The universe has not built the pinned commit yet.
     NotBuilt,
-    /// The build failed.
-    BuildFailed,
+    /// The build failed; the universe says this of it, and of the revision that it had before.
+    BuildFailed(&'a Assessment),
     /// The channel's universe does not list the package.
     NotListed,
     /// The channel's status itself is unknown.
@@ -28,7 +30,7 @@ impl<'a> Standing<'a> {
         let Some(assessment) = assessment else { return Self::NotListed };
         let wanted = pin.or(assessment.commit.as_deref());
         if wanted.is_some() && assessment.failed_build.as_deref() == wanted {
-            return Self::BuildFailed;
+            return Self::BuildFailed(assessment);
         }
         if wanted.is_some() && assessment.commit.as_deref() != wanted {
             return Self::NotBuilt;
@@ -49,7 +51,7 @@ impl<'a> Standing<'a> {
         match self {
             Self::Assessed(assessment) => assessment.evidence,
             Self::NotBuilt => Evidence::Pending,
-            Self::BuildFailed => Evidence::Failing,
+            Self::BuildFailed(_) => Evidence::Failing,
             Self::NotListed | Self::Unknown(_) => Evidence::Unknown,
         }
     }
@@ -62,10 +64,28 @@ impl<'a> Standing<'a> {
             }
             Self::Assessed(assessment) => words::issues_in_words(assessment),
             Self::NotBuilt => "the commit it is pinned to is not built yet".to_owned(),
-            Self::BuildFailed => "its build failed".to_owned(),
+            Self::BuildFailed(_) => "its build failed".to_owned(),
             Self::NotListed => "its universe does not list it, or not yet".to_owned(),
             Self::Unknown(why) => why.to_owned(),
         }
+    }
+
+    /// What would release it, where nobody can tell.
+    pub fn held_until(self) -> BTreeSet<HeldUntil> {
+        match self {
+            Self::Assessed(assessment) => assessment.held_until.clone(),
+            Self::NotListed => [HeldUntil::Checked].into(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// The address of the build that failed.
+    pub fn failed_build(self) -> Option<&'a Check> {
+        let Self::BuildFailed(assessment) = self else { return None };
+        assessment.issues.iter().find_map(|issue| match issue {
+            Issue::RCmdCheck(checks) => checks.iter().find(|check| check.failed_build_in_words().is_some()),
+            _ => None,
+        })
     }
 
     /// The packages whose issues reach this one.
@@ -81,11 +101,15 @@ impl<'a> Standing<'a> {
     /// True where something speaks against the package itself, and not only against what it needs.
     pub fn fails_by_itself(self) -> bool {
         match self {
-            Self::BuildFailed => true,
-            Self::Assessed(assessment) => assessment
-                .issues
-                .iter()
-                .any(|issue| !matches!(issue.kind(), IssueKind::Dependencies | IssueKind::Synchronization)),
+            Self::BuildFailed(_) => true,
+            Self::Assessed(assessment) => {
+                let own = |issue: &Issue| {
+                    !matches!(issue.kind(), IssueKind::Dependencies | IssueKind::Synchronization)
+                };
+                let overridden = assessment.overridden.as_ref();
+                overridden.is_some_and(|word| word.says == OverriddenAs::Failing)
+                    || assessment.issues.iter().any(own)
+            }
             Self::NotBuilt | Self::NotListed | Self::Unknown(_) => false,
         }
     }

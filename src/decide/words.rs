@@ -1,7 +1,12 @@
 //! How findings read: clauses and sentences for people, shared by verdicts, pull requests and
 //! manifests. Plain text without markup; whoever puts it into a page or a message escapes it.
 
-use crate::domain::{Assessment, Check, Issue, IssueKind, OwnCheck, OwnResult};
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    Assessment, Check, EvidenceOverride, HeldUntil, Issue, IssueKind, OddDependencies, OverriddenAs,
+    OwnCheck, OwnResult, PackageName,
+};
 
 /// More names than this in one clause are counted instead.
 const NAMED: usize = 5;
@@ -38,6 +43,9 @@ pub fn listed(names: &[impl AsRef<str>]) -> String {
 /// came of tidegate's own one.
 pub fn issues_in_words(assessment: &Assessment) -> String {
     let mut clauses: Vec<String> = assessment.issues.iter().map(issue_in_words).collect();
+    let failing = assessment.overridden.iter().filter(|word| word.says == OverriddenAs::Failing);
+    clauses.extend(failing.map(override_in_words));
+    clauses.extend(outdated_in_words(assessment));
     let checked = assessment.issues.iter().any(|issue| issue.kind() == IssueKind::RCmdCheck);
     clauses.extend(assessment.own_check.as_ref().filter(|_| checked).map(|check| match check.result {
         OwnResult::Passed => format!("{}, which does not change that", own_check_in_words(check)),
@@ -46,11 +54,80 @@ pub fn issues_in_words(assessment: &Assessment) -> String {
     clauses.join("; ")
 }
 
-/// One clause about a package that passes: that nothing speaks against it, or what an own check cleared.
+/// One clause about a package that passes: that nothing speaks against it, what an own check cleared, or whose
+/// word it passes by; and what it depends on that would come from elsewhere.
 pub fn nothing_against(assessment: Option<&Assessment>) -> String {
-    match assessment.and_then(cleared_in_words) {
-        Some(cleared) => format!("nothing speaks against it any more: {cleared}"),
-        None => "nothing speaks against it".to_owned(),
+    let Some(assessment) = assessment else { return "nothing speaks against it".to_owned() };
+    let passes = match (&assessment.overridden, cleared_in_words(assessment)) {
+        (Some(word), _) => override_in_words(word),
+        (None, Some(cleared)) => format!("nothing speaks against it any more: {cleared}"),
+        (None, None) => "nothing speaks against it".to_owned(),
+    };
+    match elsewhere_in_words(&assessment.from_elsewhere) {
+        Some(elsewhere) => format!("{passes}; {elsewhere}"),
+        None => passes,
+    }
+}
+
+/// One clause about an operator's word: what it says, whose it is, why, and until when it counts.
+pub fn override_in_words(word: &EvidenceOverride) -> String {
+    let EvidenceOverride { says, version, until, by, reason, .. } = word;
+    format!("{by} says that {version} counts as {says} until {until} ({reason})")
+}
+
+/// One clause about dependencies that come from elsewhere; none where all are in the distribution.
+pub fn elsewhere_in_words(names: &[impl AsRef<str>]) -> Option<String> {
+    let verb = if names.len() == 1 { "does not pass and comes" } else { "do not pass and come" };
+    (!names.is_empty()).then(|| format!("{}, on which it depends, {verb} from elsewhere", listed(names)))
+}
+
+/// One clause about the dependencies that came in after the checks of a package began, and what makes these
+/// count again; none where they are fresh.
+pub fn outdated_in_words(assessment: &Assessment) -> Option<String> {
+    let last = assessment.outdated_by.iter().map(|dependency| dependency.at).max()?;
+    let names: Vec<&str> =
+        assessment.outdated_by.iter().map(|dependency| dependency.package.as_str()).collect();
+    let (were, last) = match names.len() {
+        1 => ("was updated", last.strftime("at %Y-%m-%dT%H:%M:%SZ")),
+        _ => ("were updated", last.strftime("up to %Y-%m-%dT%H:%M:%SZ")),
+    };
+    Some(format!(
+        "its checks began before {} {were} {last}, so they say nothing of it until it is rebuilt",
+        listed(&names)
+    ))
+}
+
+/// A clause for each thing that is odd about dependencies.
+pub fn odd_in_words(odd: &OddDependencies) -> Vec<String> {
+    let circle = |names: &Vec<PackageName>| match names.as_slice() {
+        [one] => format!("{one} depends on itself"),
+        names => format!("{} depend on each other in a circle", listed(names)),
+    };
+    let missing = odd.missing.iter().map(|(package, dependents)| {
+        let (names, depend) = (listed(dependents), if dependents.len() == 1 { "depends" } else { "depend" });
+        format!("{names} {depend} on {package}, which the channel lists and its universe lacks")
+    });
+    odd.circles.iter().map(circle).chain(missing).collect()
+}
+
+/// One clause about what would release a package of which nobody can tell.
+pub fn release_in_words(until: &BTreeSet<HeldUntil>) -> String {
+    let one = |until: &HeldUntil| match until {
+        HeldUntil::SourcesAnswer => "its sources answer again",
+        HeldUntil::LooksAgree => "later looks agree with the sudden change that is held",
+        HeldUntil::Confirmed => {
+            "the source says again what it said before, or an operator confirms the change with `tidegate guard confirm`"
+        }
+        HeldUntil::Checked => "the universe has checked this build with each R that counts",
+        HeldUntil::DependenciesKnown => "the same is known of what it depends on",
+        HeldUntil::DependenciesBuilt => {
+            "its universe has what it depends on, or the channel lists that no more"
+        }
+    };
+    let all: Vec<&str> = until.iter().map(one).collect();
+    match all.as_slice() {
+        [] => "it stays as it is until its sources answer again".to_owned(),
+        all => format!("it stays as it is until {}", all.join(", and until ")),
     }
 }
 
@@ -112,13 +189,26 @@ pub fn issue_in_words(issue: &Issue) -> String {
 /// `R CMD check ends with ERROR on a and b, and with WARNING on c`: the results in the order in which
 /// they first occur.
 fn checks_in_words(checks: &[Check]) -> String {
-    let mut results: Vec<(&str, Vec<&str>)> = Vec::new();
-    for check in checks {
+    let mut clauses: Vec<String> = checks.iter().filter_map(Check::failed_build_in_words).collect();
+    let mut results: Vec<(&str, Vec<String>)> = Vec::new();
+    for check in checks.iter().filter(|check| check.failed_build_in_words().is_none()) {
+        let place = place_in_words(check);
         match results.iter_mut().find(|(result, _)| *result == check.check) {
-            Some((_, configs)) => configs.push(&check.config),
-            None => results.push((&check.check, vec![&check.config])),
+            Some((_, places)) => places.push(place),
+            None => results.push((&check.check, vec![place])),
         }
     }
-    let each = results.iter().map(|(result, configs)| format!("with {result} on {}", listed(configs)));
-    format!("R CMD check ends {}", each.collect::<Vec<_>>().join(", and "))
+    let each = results.iter().map(|(result, places)| format!("with {result} on {}", listed(places)));
+    let each = each.collect::<Vec<_>>().join(", and ");
+    clauses.extend((!results.is_empty()).then(|| format!("R CMD check ends {each}")));
+    clauses.join("; ")
+}
+
+/// Where a check ran; with its R where the name of the place speaks of an older one, which is the targeted one
+/// where a new R came out within the cycle.
+fn place_in_words(check: &Check) -> String {
+    match check.config.contains("oldrel") {
+        true => format!("{} (R {})", check.config, check.r),
+        false => check.config.clone(),
+    }
 }

@@ -68,6 +68,67 @@ impl<'a> DependencyGraph<'a> {
         found.iter().map(|dependent| (self.names[*dependent], through(dependent))).collect()
     }
 
+    /// The direct dependencies of a package that the graph knows, in DESCRIPTION order.
+    pub fn direct(&self, package: &str) -> impl Iterator<Item = &'a str> {
+        let direct = self.places.get(package).map(|&place| self.dependencies[place].as_slice());
+        direct.unwrap_or_default().iter().map(|&dependency| self.names[dependency])
+    }
+
+    /// The packages that depend directly on this one, by name.
+    pub fn direct_dependents(&self, package: &str) -> impl Iterator<Item = &'a str> {
+        let direct = self.places.get(package).map(|&place| self.dependents[place].as_slice());
+        direct.unwrap_or_default().iter().map(|&dependent| self.names[dependent])
+    }
+
+    /// The packages that depend on each other in circles, each circle by name; a package that names
+    /// itself is a circle of its own. These are the strongly connected components, by Tarjan's walk with
+    /// a stack of its own, since a chain of 30,000 packages would overflow the thread's.
+    pub fn circles(&self) -> Vec<Vec<&'a str>> {
+        const UNSEEN: usize = usize::MAX;
+        let count = self.names.len();
+        let (mut order, mut lowest) = (vec![UNSEEN; count], vec![0; count]);
+        let (mut open, mut is_open) = (Vec::new(), vec![false; count]);
+        let (mut circles, mut seen) = (Vec::new(), 0);
+        for start in 0..count {
+            let mut walk: Vec<(usize, usize)> = Vec::new();
+            if order[start] == UNSEEN {
+                walk.push((start, 0));
+            }
+            while let Some((package, next)) = walk.pop() {
+                if next == 0 {
+                    (order[package], lowest[package]) = (seen, seen);
+                    seen += 1;
+                    open.push(package);
+                    is_open[package] = true;
+                }
+                if let Some(&dependency) = self.dependencies[package].get(next) {
+                    walk.push((package, next + 1));
+                    if order[dependency] == UNSEEN {
+                        walk.push((dependency, 0));
+                    } else if is_open[dependency] {
+                        lowest[package] = lowest[package].min(order[dependency]);
+                    }
+                    continue;
+                }
+                if let Some((parent, _)) = walk.last() {
+                    lowest[*parent] = lowest[*parent].min(lowest[package]);
+                }
+                if lowest[package] == order[package] {
+                    let from = open.iter().rposition(|one| *one == package).unwrap_or_default();
+                    let mut circle: Vec<usize> = open.split_off(from);
+                    circle.iter().for_each(|one| is_open[*one] = false);
+                    circle.sort_unstable();
+                    if circle.len() > 1 || self.dependencies[package].contains(&package) {
+                        circles.push(circle);
+                    }
+                }
+            }
+        }
+        circles.sort_unstable();
+        let named = |circle: Vec<usize>| circle.into_iter().map(|one| self.names[one]).collect();
+        circles.into_iter().map(named).collect()
+    }
+
     /// Every package that depends on one of `causes`, directly or through others, with the nearest of
     /// them; among equally near ones that whose name comes first on the way. A cause has an entry
     /// only where it depends on another one.

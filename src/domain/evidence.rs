@@ -33,6 +33,33 @@ pub struct Check {
     pub url: String,
 }
 
+/// What [`Check::config`] says of a build that failed before anything was checked.
+const BUILD: &str = "build";
+
+impl Check {
+    /// The failed build of a package that its universe never built, or built again.
+    pub fn of_failed_build(url: String) -> Self {
+        Self { check: "FAIL".to_owned(), config: BUILD.to_owned(), r: String::new(), url }
+    }
+
+    /// The failed build of a newer commit than the one that its universe has.
+    pub fn of_failed_newer_build(commit: &str, url: String) -> Self {
+        let config = format!("{BUILD} of {}", commit.chars().take(10).collect::<String>());
+        Self { config, ..Self::of_failed_build(url) }
+    }
+
+    /// Where this is a build that failed: one clause about it.
+    pub fn failed_build_in_words(&self) -> Option<String> {
+        let rest = self.config.strip_prefix(BUILD)?;
+        match (rest, rest.strip_prefix(" of ")) {
+            ("", _) => Some("its build failed".to_owned()),
+            (_, Some("")) => Some("the build of its newer commit failed".to_owned()),
+            (_, Some(commit)) => Some(format!("the build of its newer commit {commit} failed")),
+            _ => None,
+        }
+    }
+}
+
 /// A named reason against a revision. The eight kinds are those of R-multiverse's status files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +112,24 @@ pub enum IssueKind {
     Versions,
     /// See [`Issue::Dependencies`].
     Dependencies,
+}
+
+/// What releases a package of which nobody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldUntil {
+    /// A source has to answer again.
+    SourcesAnswer,
+    /// Later looks have to agree with a sudden change.
+    LooksAgree,
+    /// A source has to say again what it said before, or an operator to confirm a change that cannot be.
+    Confirmed,
+    /// A check with a version of R that counts has to be made.
+    Checked,
+    /// Something that it depends on has to be known.
+    DependenciesKnown,
+    /// The universe has to have something that it depends on.
+    DependenciesBuilt,
 }
 
 /// A sudden change of many packages that a guard holds.

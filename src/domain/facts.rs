@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Check, OwnCheck, PackageName};
+use super::{Check, DependencyRule, EvidenceOverride, OwnCheck, PackageName};
 
 /// A fact, or the admission that nobody could tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,8 +76,19 @@ pub struct PackageFacts {
     /// and outside of the universe.
     pub dependencies: Vec<PackageName>,
     /// The commit whose build failed last, where that is so: newer than `commit`, or `commit` itself
-    /// where no build ever succeeded.
+    /// where no build ever succeeded. Empty where the universe does not say which one it was.
     pub newer_failure: Option<String>,
+    /// The address of that build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_url: Option<String>,
+    /// When the source that was checked was packed: its checks began after that, and no earlier. Absent where
+    /// the universe does not say so; then nothing is said of how fresh they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Timestamp>,
+    /// Since when the universe has this version of this commit. Absent where nobody saw it come; then
+    /// nothing is said against the checks of who depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Timestamp>,
 }
 
 /// The version history of one package: a row of R-multiverse's `versions.json`.
@@ -99,6 +112,9 @@ pub type Ledger = BTreeMap<PackageName, LedgerRow>;
 /// Addresses of advisories by package and exact version.
 pub type Advisories = BTreeMap<PackageName, BTreeMap<String, Vec<String>>>;
 
+/// The packages that a channel lists, each with the commit that it is pinned to, where it is.
+pub type ListedPackages = BTreeMap<PackageName, Option<String>>;
+
 /// Everything the status rule looks at for one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusFacts {
@@ -108,8 +124,12 @@ pub struct StatusFacts {
     pub cran: Fact<BTreeMap<PackageName, String>>,
     /// Packages with an unfinished build, and the address of its run.
     pub builds: Fact<BTreeMap<PackageName, String>>,
-    /// Known security advisories.
-    pub advisories: Advisories,
+    /// Known security advisories; none at all where the distribution names no source of them.
+    #[serde(deserialize_with = "advisories_of_any_age")]
+    pub advisories: Fact<Advisories>,
+    /// What the channel lists. Its universe may lack some of it.
+    #[serde(default = "nothing_listed", skip_serializing_if = "is_nothing_listed")]
+    pub listed: Fact<ListedPackages>,
     /// Version histories, brought up to date with `packages`.
     pub ledger: Ledger,
     /// Packages that the channel holds for the coming snapshot and whose issues, under the
@@ -120,6 +140,38 @@ pub struct StatusFacts {
     pub own_checks: BTreeMap<PackageName, OwnCheck>,
     /// The targeted R as `major.minor`.
     pub r_series: String,
+    /// The R before it, where the policy asks for its checks too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_r_series: Option<String>,
     /// The date at which CRAN is frozen, `YYYY-MM-DD`.
     pub frozen_date: String,
+    /// What a package needs of those that it depends on.
+    #[serde(default, skip_serializing_if = "DependencyRule::is_default")]
+    pub dependency_rule: DependencyRule,
+    /// Operators' words that stand for the evidence on packages, and have not run out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<PackageName, EvidenceOverride>,
+}
+
+/// Reads advisories as they are stored; older facts have the plain list, of which nobody doubted that it was whole.
+fn advisories_of_any_age<'de, D: Deserializer<'de>>(stored: D) -> Result<Fact<Advisories>, D::Error> {
+    let stored = serde_json::Value::deserialize(stored)?;
+    let fact = serde_json::from_value::<Fact<Advisories>>(stored.clone());
+    fact.or_else(|_| serde_json::from_value(stored).map(Fact::Known)).map_err(D::Error::custom)
+}
+
+/// What older facts say of the list: nothing, so that nothing is missing from the universe.
+fn nothing_listed() -> Fact<ListedPackages> {
+    Fact::Known(ListedPackages::new())
+}
+
+fn is_nothing_listed(listed: &Fact<ListedPackages>) -> bool {
+    listed.known().is_some_and(BTreeMap::is_empty)
+}
+
+impl StatusFacts {
+    /// The versions of R whose checks count, the targeted one first.
+    pub fn counted_series(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.r_series).chain(&self.older_r_series).map(String::as_str)
+    }
 }

@@ -7,6 +7,7 @@ mod dependencies;
 mod destructured;
 mod epoch;
 mod evidence;
+mod evidence_override;
 mod facts;
 mod listing;
 mod own_check;
@@ -23,18 +24,19 @@ pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind}
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;
-pub use evidence::{Check, Evidence, HeldChange, Issue, IssueKind};
-pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, PackageFacts, StatusFacts};
+pub use evidence::{Check, Evidence, HeldChange, HeldUntil, Issue, IssueKind};
+pub use evidence_override::{EvidenceOverride, OverriddenAs, OverrideWish, ReleaseWish, SnapshotRelease};
+pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, ListedPackages, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
-pub use policy::{EvidencePolicy, MergeMethod, StagingModel, Via};
+pub use policy::{CheckedR, DependencyRule, EvidencePolicy, MergeMethod, StagingModel, Via};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, HourlyRoom, Move, NewContents, PeoplesDoings,
     PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
 };
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
-pub use status::{Assessment, ChannelStatus};
+pub use status::{Assessment, ChannelStatus, OddDependencies, UpdatedDependency};
 pub use upstream::{
     Absence, Absent, Belief, Confirmation, DeletionPolicy, Missing, Moved, OtherRelease, PassedOver,
     ReleaseCandidate, ReleasesFrom, Removal, RemovalChange, RemovalWish, RepositorySeen, Sighting,

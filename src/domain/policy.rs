@@ -36,6 +36,35 @@ pub enum EvidencePolicy {
     Faithful,
 }
 
+/// What a package needs of the packages of the distribution that it depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DependencyRule {
+    /// All strong dependencies inside the distribution have to pass and to be in the snapshot.
+    #[default]
+    Strict,
+    /// A package whose own checks pass stays; the manifest of a snapshot says which of its dependencies comes
+    /// from elsewhere.
+    OwnChecks,
+}
+
+impl DependencyRule {
+    /// True for the rule that holds where nobody chose one.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Which versions of R count when the checks of a package are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckedR {
+    /// The R that the cycle targets.
+    Release,
+    /// The R before that one.
+    Oldrelease,
+}
+
 /// How GitHub merges a pull request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -8,15 +8,16 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method};
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use url::{Host, Url};
 
+use super::access::{Access, Pass, Passes};
+use super::app::{App, Installation};
 use super::graphql::{self, GraphQlAnswer};
 use super::limits::{Call, Limiter, Pace, Permit, Priority};
-use super::transport::{Answer, LARGEST_BODY, MEDIA_TYPE, Transport, Unanswered, chain};
+use super::transport::{Answer, LARGEST_BODY, MEDIA_TYPE, Sender, Transport, Unanswered, chain};
 use super::{Absence, Lookup};
 use crate::clock::SharedClock;
 use crate::failure::Failure;
@@ -32,8 +33,8 @@ pub struct GitHubSettings {
     /// The REST API: `https://api.github.com`, or `https://HOST/api/v3` of an enterprise server. Plain
     /// http is for loopback only.
     pub api: Url,
-    /// The token, see [`super::TokenSource`].
-    pub token: SecretString,
+    /// Who we are there.
+    pub access: Access,
     /// For one request, from its connection to the last byte of its answer.
     pub timeout: Duration,
     /// The `user-agent` header.
@@ -43,11 +44,21 @@ pub struct GitHubSettings {
 }
 
 impl GitHubSettings {
-    /// Settings with a time-out of 30 seconds and a tenth of the quota reserved for writes.
+    /// Settings with a token, a time-out of 30 seconds and a tenth of the quota reserved for writes.
     pub fn new(api: Url, token: SecretString) -> Self {
+        Self::by(api, Access::Token(token))
+    }
+
+    /// The same as a GitHub App.
+    pub fn of_app(api: Url, app: App) -> Self {
+        Self::by(api, Access::App(app))
+    }
+
+    /// The same by either right.
+    pub fn by(api: Url, access: Access) -> Self {
         Self {
             api,
-            token,
+            access,
             timeout: Duration::from_secs(30),
             user_agent: concat!("tidegate/", env!("CARGO_PKG_VERSION")).to_owned(),
             poll_reserve_percent: 10,
@@ -72,7 +83,7 @@ impl Fetched {
     }
 }
 
-/// GitHub as one token sees it. Cheap to clone: clones share the limiter.
+/// GitHub as one token or one App sees it. Cheap to clone: clones share the limiter.
 #[derive(Clone)]
 pub struct GitHub {
     octocrab: Octocrab,
@@ -81,7 +92,7 @@ pub struct GitHub {
     graphql: Url,
     store: Store,
     clock: SharedClock,
-    fingerprint: String,
+    holder: String,
 }
 
 impl std::fmt::Debug for GitHub {
@@ -91,7 +102,7 @@ impl std::fmt::Debug for GitHub {
 }
 
 impl GitHub {
-    /// A client with what `store` remembers of the token's limits. Must be called on a tokio runtime.
+    /// A client with what `store` remembers of its limits. Nothing is sent yet. Must be called on a tokio runtime.
     /// A bad address, user agent or token is a [`Failure::Configuration`].
     pub async fn new(
         settings: GitHubSettings,
@@ -100,15 +111,21 @@ impl GitHub {
         pace: Pace,
     ) -> Result<Self, Failure> {
         let (rest, graphql) = endpoints(&settings.api)?;
-        let fingerprint = fingerprint(&settings.token);
+        let holder = settings.access.holder();
         let reserve = settings.poll_reserve_percent;
-        let limiter =
-            Limiter::load(store.clone(), clock.clone(), pace, fingerprint.clone(), reserve)
-                .await
-                .map_err(|error| Failure::transient(format!("cannot recall GitHub's limits: {error:#}")))?;
-        let transport = Transport::new(&settings.token, settings.timeout, &settings.user_agent, limiter)?;
+        let limiter = Limiter::load(store.clone(), clock.clone(), pace, holder.clone(), reserve)
+            .await
+            .map_err(|error| Failure::transient(format!("cannot recall GitHub's limits: {error:#}")))?;
+        let sender = Sender::new(settings.timeout, &settings.user_agent)?;
+        let passes = match settings.access {
+            Access::Token(token) => Passes::Fixed(Pass::of_token(&token)?),
+            Access::App(app) => {
+                Passes::OfApp(Installation::new(app, sender.clone(), rest.clone(), clock.clone()))
+            }
+        };
+        let transport = Transport::new(sender, passes, limiter);
         let octocrab = octocrab_over(transport.clone(), rest.clone(), graphql.clone());
-        Ok(Self { octocrab, transport, rest, graphql, store, clock, fingerprint })
+        Ok(Self { octocrab, transport, rest, graphql, store, clock, holder })
     }
 
     /// The limiter that all requests share.
@@ -137,9 +154,29 @@ impl GitHub {
     }
 
     async fn fetch(&self, asked: Url, priority: Priority) -> Result<Lookup<Fetched>, Failure> {
+        let passes = self.transport.passes();
+        let pass = passes.pass().await?;
+        let mut ended = self.fetch_with(&pass, asked.clone(), priority).await?;
+        if let Err(refused) = &ended
+            && refused.status == 401
+            && let Some(pass) = passes.instead_of(&pass).await?
+        {
+            ended = self.fetch_with(&pass, asked, priority).await?;
+        }
+        ended.map_err(|refused| refused.failure(&Method::GET))
+    }
+
+    /// The same with that pass; inside it an answer that means nothing but a refusal. ETags are bound to the pass,
+    /// so an answer that was kept under another one is not mentioned.
+    async fn fetch_with(
+        &self,
+        pass: &Pass,
+        asked: Url,
+        priority: Priority,
+    ) -> Result<Result<Lookup<Fetched>, Answer>, Failure> {
         let key = CacheKey {
             url: asked.to_string(),
-            token: self.fingerprint.clone(),
+            token: pass.fingerprint.clone(),
             accept: MEDIA_TYPE.to_owned(),
         };
         let kept = self.store.kept_answer(&key, LARGEST_BODY).await.unwrap_or_else(|error| {
@@ -149,14 +186,14 @@ impl GitHub {
         });
         let (mut url, mut moved_to) = (asked, None);
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.send_get(&url, kept.as_ref(), priority).await?;
+            let answer = self.send_get(pass, &url, kept.as_ref(), priority).await?;
             match answer.status {
                 200 => {
                     self.keep(&key, &answer).await;
-                    return Ok(Lookup::Found(Fetched { body: answer.body, moved_to }));
+                    return Ok(Ok(Lookup::Found(Fetched { body: answer.body, moved_to })));
                 }
                 304 if kept.is_some() => {
-                    return Ok(self.unchanged(&key, kept, moved_to).await);
+                    return Ok(Ok(self.unchanged(&key, kept, moved_to).await));
                 }
                 301 | 302 | 307 | 308 => {
                     let next = self.next_address(&answer)?;
@@ -165,10 +202,10 @@ impl GitHub {
                     }
                     url = next;
                 }
-                404 => return Ok(Lookup::Absent { reason: Absence::NotFound }),
-                410 => return Ok(Lookup::Absent { reason: Absence::Gone }),
-                451 => return Ok(Lookup::Absent { reason: Absence::Withheld }),
-                _ => return Err(answer.failure(&Method::GET)),
+                404 => return Ok(Ok(Lookup::Absent { reason: Absence::NotFound })),
+                410 => return Ok(Ok(Lookup::Absent { reason: Absence::Gone })),
+                451 => return Ok(Ok(Lookup::Absent { reason: Absence::Withheld })),
+                _ => return Ok(Err(answer)),
             }
         }
         Err(Failure::permanent(format!("GET {}: more than {MOST_REDIRECTS} redirects", key.url)))
@@ -176,6 +213,7 @@ impl GitHub {
 
     async fn send_get(
         &self,
+        pass: &Pass,
         url: &Url,
         kept: Option<&KeptAnswer>,
         priority: Priority,
@@ -185,7 +223,7 @@ impl GitHub {
         if let Some(etag) = kept.and_then(|kept| HeaderValue::from_str(&kept.etag).ok()) {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        Ok(self.transport.send(request, &permit).await?)
+        Ok(self.transport.send_with(pass, request, &permit).await?)
     }
 
     async fn unchanged(
@@ -210,6 +248,10 @@ impl GitHub {
         let kept = KeptAnswer { etag: etag.to_owned(), body: answer.body.clone() };
         if let Err(error) = self.store.keep_answer(key, &kept, self.clock.now()).await {
             tracing::warn!(error = format!("{error:#}"), "cannot keep an answer of GitHub");
+        }
+        // What an earlier pass of an App was answered cannot be asked about again.
+        if let Err(error) = self.store.forget_earlier_answers(key, &self.holder).await {
+            tracing::warn!(error = format!("{error:#}"), "cannot forget earlier answers of GitHub");
         }
     }
 
@@ -280,7 +322,9 @@ impl GitHub {
         body: &Value,
     ) -> Result<Answer, Failure> {
         let permit = Arc::new(permit);
-        let request = http::Request::builder().method(method.clone()).uri(path).extension(permit);
+        let text = Payload(if body.is_null() { Bytes::new() } else { body.to_string().into() });
+        let request =
+            http::Request::builder().method(method.clone()).uri(path).extension(permit).extension(text);
         let unsent = |error: octocrab::Error| {
             Failure::permanent(format!("{method} {path}: cannot form the request: {}", chain(&error)))
         };
@@ -303,6 +347,10 @@ impl GitHub {
     }
 }
 
+/// The body of a write. octocrab's own is a stream that can be sent once only.
+#[derive(Clone)]
+struct Payload(Bytes);
+
 /// What octocrab's answer has no place for.
 #[derive(Clone)]
 struct Sent {
@@ -316,15 +364,17 @@ fn octocrab_over(transport: Transport, rest: Url, graphql: Url) -> Octocrab {
     let service = tower::service_fn(move |request: http::Request<octocrab::OctoBody>| {
         let (transport, rest, graphql) = (transport.clone(), rest.clone(), graphql.clone());
         async move {
-            let (head, body) = request.into_parts();
+            let (head, _body) = request.into_parts();
             let permit = head.extensions.get::<Arc<Permit>>().cloned();
-            let permit =
-                permit.ok_or_else(|| Failure::permanent("a write to GitHub without leave to send it"))?;
+            let payload = head.extensions.get::<Payload>().cloned();
+            let (Some(permit), Some(Payload(body))) = (permit, payload) else {
+                return Err(Failure::permanent("a write to GitHub without leave to send it"));
+            };
             let url = match head.uri.path() {
                 "/graphql" => graphql,
                 path => address(&rest, &path.split('/').skip(1).collect::<Vec<_>>(), &[]),
             };
-            let mut request = transport.request(head.method, url).body(reqwest::Body::wrap(body));
+            let mut request = transport.request(head.method, url).body(body);
             if let Some(kind) = head.headers.get(CONTENT_TYPE) {
                 request = request.header(CONTENT_TYPE, kind);
             }
@@ -391,10 +441,4 @@ fn endpoints(api: &Url) -> Result<(Url, Url), Failure> {
         None => graphql = address(api, &["graphql"], &[]),
     }
     Ok((api.clone(), graphql))
-}
-
-/// Tells tokens apart without holding one: the first 16 hexadecimal digits of its SHA-256.
-fn fingerprint(token: &SecretString) -> String {
-    let digest = Sha256::digest(token.expose_secret().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::access::Passes;
 use super::client::GitHub;
 use super::commits::written;
 use super::graphql::RATE_LIMIT;
@@ -76,8 +77,12 @@ pub enum IssueRefused {
 }
 
 impl GitHub {
-    /// The login that the token belongs to: the author of what tidegate writes.
+    /// The login that the token belongs to, or `<slug>[bot]` of an App: the author of what tidegate writes, as REST
+    /// names authors. (GraphQL leaves the `[bot]` out.)
     pub async fn login(&self) -> Result<String, Failure> {
+        if let Passes::OfApp(installation) = self.transport().passes() {
+            return installation.login().await;
+        }
         let query = format!("query Viewer {{ viewer {{ login }} {RATE_LIMIT} }}");
         let answer = self.graphql(&query, json!({}), Priority::Action).await?;
         let login = answer.data["viewer"]["login"].as_str().map(str::to_owned);

@@ -13,7 +13,7 @@ use super::window::Window;
 use crate::store::{SavedLimits, SavedQuota};
 
 /// The documented floor after a refusal that does not say how long to wait.
-const FIRST_STRIKE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const FIRST_STRIKE: SignedDuration = SignedDuration::from_secs(60);
 /// The longest block; also caps what `retry-after` may ask for.
 const LONGEST_BLOCK: SignedDuration = SignedDuration::from_hours(1);
 const BETWEEN_WRITES: SignedDuration = SignedDuration::from_secs(1);
@@ -142,12 +142,17 @@ impl Ledger {
         if let Some(wait) = self.wait(call, priority, now, spacing) {
             return Err(wait);
         }
-        for (window, points) in self.windows(call) {
-            window.spend(now, points);
-        }
+        self.spend(call, now);
         *self.in_flight.entry(Bucket::of(call)).or_default() += 1;
         self.requests_since_save += 1;
         Ok(())
+    }
+
+    /// Takes the points of one call without asking.
+    pub(super) fn spend(&mut self, call: Call, now: Timestamp) {
+        for (window, points) in self.windows(call) {
+            window.spend(now, points);
+        }
     }
 
     /// The longest of all waits: a request goes out only when nothing speaks against it.

@@ -1,5 +1,5 @@
-//! One limiter for all requests of one token: it says when a request may go out, learns from every
-//! answer, and remembers over a restart.
+//! One limiter for all requests of one token, or of one GitHub App whatever its token of the hour: it says when
+//! a request may go out, learns from every answer, and remembers over a restart.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::ledger::{Bucket, Ledger, Quota, Refused, Spacing, Wait};
+use super::ledger::{Bucket, FIRST_STRIKE, Ledger, Quota, Refused, Spacing, Wait};
+use super::transport::Answer;
 use crate::clock::SharedClock;
 use crate::failure::Failure;
 use crate::store::Store;
@@ -70,7 +71,7 @@ pub struct Limiter {
     clock: SharedClock,
     pace: Pace,
     store: Store,
-    token: String,
+    holder: String,
 }
 
 /// Leave to send one request; gives its place back when dropped.
@@ -85,6 +86,13 @@ pub struct Permit {
 impl Permit {
     pub(super) fn call(&self) -> Call {
         self.call
+    }
+
+    /// Counts the request a second time, since it is sent a second time. It does not wait: it is one more in
+    /// an hour.
+    pub(super) fn once_more(&self) {
+        let now = self.limiter.clock.now();
+        self.limiter.ledger().spend(self.call, now);
     }
 }
 
@@ -102,18 +110,18 @@ impl std::fmt::Debug for Limiter {
 }
 
 impl Limiter {
-    /// The limiter of the token with the fingerprint `token`, with what `store` remembers of it.
+    /// The limiter of `holder`, a token by its fingerprint or an App, with what `store` remembers of it.
     /// Polls stop when `poll_reserve_percent` of a quota is left. Fails where the store does.
     pub async fn load(
         store: Store,
         clock: SharedClock,
         pace: Pace,
-        token: String,
+        holder: String,
         poll_reserve_percent: u8,
     ) -> anyhow::Result<Arc<Self>> {
-        let saved = store.saved_limits(&token).await?;
+        let saved = store.saved_limits(&holder).await?;
         let hour_ago = clock.now().checked_sub(SignedDuration::from_hours(1))?;
-        let creations = store.creations_since(&token, hour_ago).await?;
+        let creations = store.creations_since(&holder, hour_ago).await?;
         Ok(Arc::new(Self {
             ledger: Mutex::new(Ledger::new(saved, &creations, poll_reserve_percent)),
             slots: Arc::new(Semaphore::new(AT_ONCE)),
@@ -121,7 +129,7 @@ impl Limiter {
             clock,
             pace,
             store,
-            token,
+            holder,
         }))
     }
 
@@ -150,7 +158,7 @@ impl Limiter {
         let permit = Permit { limiter: self.clone(), call, _slot: slot, _writing: writing };
         if call.creates() {
             // Noted before it happens: a crash right after the request must not forget it.
-            let noted = self.store.note_creation(&self.token, self.clock.now()).await;
+            let noted = self.store.note_creation(&self.holder, self.clock.now()).await;
             noted.map_err(|error| Failure::transient(format!("nothing was sent to GitHub: {error:#}")))?;
         }
         Ok(permit)
@@ -215,7 +223,7 @@ impl Limiter {
     pub(super) async fn save(&self) {
         let due = self.ledger().due_for_saving();
         if let Some(limits) = due
-            && let Err(error) = self.store.save_limits(&self.token, &limits).await
+            && let Err(error) = self.store.save_limits(&self.holder, &limits).await
         {
             tracing::warn!(error = format!("{error:#}"), "cannot keep GitHub's rate limits");
         }
@@ -238,6 +246,17 @@ impl Limiter {
 pub(super) enum GraphqlVerdict {
     Answered,
     RateLimited,
+}
+
+/// When to ask again, where an answer that no limiter watches is a refusal for too many requests.
+pub(super) fn refused_until(answer: &Answer, now: Timestamp) -> Option<Timestamp> {
+    let quota = quota(&answer.headers);
+    let wait = match refusal(answer.status, &answer.headers, quota, answer.message().as_deref())? {
+        Refused::For(wait) => wait,
+        Refused::QuotaUsedUp => return quota.map(|quota| quota.resets_at),
+        Refused::WithoutAWord => FIRST_STRIKE,
+    };
+    now.checked_add(wait).ok()
 }
 
 fn refusal(status: u16, headers: &HeaderMap, quota: Option<Quota>, message: Option<&str>) -> Option<Refused> {

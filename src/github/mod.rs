@@ -2,8 +2,11 @@
 //!
 //! Every request, read or write, goes through one [`Limiter`] and one HTTP transport. Reads are
 //! batched GraphQL queries or conditional GETs; writes go through octocrab, one at a time, and are
-//! never repeated here: whoever asked for one looks for its effect before asking again.
+//! never repeated here: whoever asked for one looks for its effect before asking again. Only a request that
+//! GitHub refused before it did anything, since the token of an App was over, goes out with another.
 
+mod access;
+mod app;
 mod artifacts;
 mod batch;
 mod client;
@@ -21,7 +24,6 @@ mod pulls;
 mod references;
 mod releases;
 mod repository;
-mod token;
 mod transport;
 mod window;
 mod workflow_runs;
@@ -30,6 +32,8 @@ use std::fmt;
 
 use crate::failure::Failure;
 
+pub use access::Access;
+pub use app::{App, PrivateKey};
 pub use artifacts::ArtifactSeen;
 pub use client::{Fetched, GitHub, GitHubSettings};
 pub use commits::{BranchHead, CommitMessage, CommitRefused, Committed, FileChange, PushRefused};
@@ -43,7 +47,6 @@ pub use pulls::{Comment, NewPullRequest, OpenRefused};
 pub use references::{ReferencesSeen, RevisionSeen, Sought};
 pub use releases::{ReleaseSeen, ReleasesSeen, RepositoryToday, Window};
 pub use repository::{PullRequestSeen, PullRequestState, RepositoryView};
-pub use token::TokenSource;
 pub use workflow_runs::WorkflowRun;
 
 /// What came of looking for something: there, not there, or nobody knows. Three answers, never two.

@@ -8,10 +8,10 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use super::access::{Pass, Passes};
 use super::limits::{Limiter, Permit};
 use crate::failure::Failure;
 use crate::tls;
@@ -21,14 +21,22 @@ pub(super) const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// The media type that every request asks for.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.github+json";
 /// What to do where GitHub does not let the token do something.
-pub(super) const PERMISSIONS: &str = "the token lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes";
+pub(super) const PERMISSIONS: &str = "the token or the App lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes";
 /// The version of the REST API that tidegate speaks.
 const API_VERSION: &str = "2022-11-28";
 
+/// Sends requests and reads answers, whoever asks.
 #[derive(Clone, Debug)]
-pub(super) struct Transport {
+pub(super) struct Sender {
     http: reqwest::Client,
     headers: HeaderMap,
+}
+
+/// What sends all requests that count against our limits.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    sender: Sender,
+    passes: Arc<Passes>,
     limiter: Arc<Limiter>,
 }
 
@@ -60,13 +68,8 @@ impl From<Unanswered> for Failure {
     }
 }
 
-impl Transport {
-    pub(super) fn new(
-        token: &SecretString,
-        timeout: Duration,
-        user_agent: &str,
-        limiter: Arc<Limiter>,
-    ) -> Result<Self, Failure> {
+impl Sender {
+    pub(super) fn new(timeout: Duration, user_agent: &str) -> Result<Self, Failure> {
         tls::prepare();
         let http = reqwest::Client::builder()
             .connect_timeout(timeout.min(Duration::from_secs(10)))
@@ -75,11 +78,6 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| configuration(format!("cannot set up HTTP for GitHub: {}", chain(&error))))?;
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| {
-                configuration("GitHub's token holds characters that no header can carry".to_owned())
-            })?;
-        authorization.set_sensitive(true);
         let user_agent = HeaderValue::try_from(user_agent).map_err(|_| {
             configuration(format!("the user agent {user_agent:?} cannot be sent in a header"))
         })?;
@@ -87,33 +85,17 @@ impl Transport {
             (ACCEPT, HeaderValue::from_static(MEDIA_TYPE)),
             (http::HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION)),
             (USER_AGENT, user_agent),
-            (AUTHORIZATION, authorization),
         ]);
-        Ok(Self { http, headers, limiter })
+        Ok(Self { http, headers })
     }
 
-    pub(super) fn limiter(&self) -> &Arc<Limiter> {
-        &self.limiter
-    }
-
-    /// A request with the headers that all of them carry.
+    /// A request with the headers that all of them carry, the pass excepted.
     pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
-    /// A request to another host than GitHub's own: without the token.
-    pub(super) fn without_token(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
-        let user_agent = self.headers.get(USER_AGENT).cloned();
-        let headers = HeaderMap::from_iter(user_agent.map(|agent| (USER_AGENT, agent)));
-        self.http.request(method, url).headers(headers)
-    }
-
-    /// Sends one request, once, and reads its answer to the end; the limiter learns from it.
-    pub(super) async fn send(
-        &self,
-        request: reqwest::RequestBuilder,
-        permit: &Permit,
-    ) -> Result<Answer, Unanswered> {
+    /// Sends one request, once, and reads its answer to the end.
+    pub(super) async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, Unanswered> {
         let (http, request) = request.build_split();
         let request = request.map_err(|error| {
             Unanswered::Broken(Failure::permanent(format!(
@@ -126,10 +108,68 @@ impl Transport {
         let response = http.execute(request).await.map_err(|error| unanswered(&about, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read_limited(response, &about).await?;
-        let message = (status >= 400).then(|| message_of(&body)).flatten();
-        let limited_until = self.limiter.observe(permit.call(), status, &headers, message.as_deref());
+        Ok(Answer { url, status, headers, body, limited_until: None })
+    }
+}
+
+impl Transport {
+    pub(super) fn new(sender: Sender, passes: Passes, limiter: Arc<Limiter>) -> Self {
+        Self { sender, passes: Arc::new(passes), limiter }
+    }
+
+    pub(super) fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+
+    pub(super) fn passes(&self) -> &Passes {
+        &self.passes
+    }
+
+    /// A request with the headers that all of them carry. The pass is added when it is sent.
+    pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        self.sender.request(method, url)
+    }
+
+    /// A request to another host than GitHub's own: without the token.
+    pub(super) fn without_token(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        let user_agent = self.sender.headers.get(USER_AGENT).cloned();
+        let headers = HeaderMap::from_iter(user_agent.map(|agent| (USER_AGENT, agent)));
+        self.sender.http.request(method, url).headers(headers)
+    }
+
+    /// Sends one request and reads its answer to the end. Where a pass that can be renewed is refused, it is sent once
+    /// more with another: GitHub refuses before it does anything, so that not even a write happens twice.
+    pub(super) async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        permit: &Permit,
+    ) -> Result<Answer, Unanswered> {
+        let pass = self.passes.pass().await.map_err(Unanswered::Broken)?;
+        let again = request.try_clone();
+        let answer = self.send_with(&pass, request, permit).await?;
+        let Some(again) = again.filter(|_| answer.status == 401) else { return Ok(answer) };
+        match self.passes.instead_of(&pass).await.map_err(Unanswered::Broken)? {
+            Some(pass) => {
+                permit.once_more();
+                self.send_with(&pass, again, permit).await
+            }
+            None => Ok(answer),
+        }
+    }
+
+    /// Sends one request with that pass, once; the limiter learns from the answer.
+    pub(super) async fn send_with(
+        &self,
+        pass: &Pass,
+        request: reqwest::RequestBuilder,
+        permit: &Permit,
+    ) -> Result<Answer, Unanswered> {
+        let mut answer = self.sender.exchange(request.header(AUTHORIZATION, pass.authorization())).await?;
+        let message = answer.message();
+        let (status, headers) = (answer.status, &answer.headers);
+        answer.limited_until = self.limiter.observe(permit.call(), status, headers, message.as_deref());
         self.limiter.save().await;
-        Ok(Answer { url, status, headers, body, limited_until })
+        Ok(answer)
     }
 }
 
@@ -188,6 +228,11 @@ fn configuration(message: String) -> Failure {
 }
 
 impl Answer {
+    /// What a refusal says.
+    pub(super) fn message(&self) -> Option<String> {
+        (self.status >= 400).then(|| message_of(&self.body)).flatten()
+    }
+
     /// The failure that a status other than success means.
     pub(super) fn failure(&self, method: &Method) -> Failure {
         let said = message_of(&self.body).unwrap_or_default();
@@ -209,7 +254,7 @@ pub(super) fn failure_of(
         _ if limited_until.is_some() => Failure::Transient { message, retry_at: limited_until },
         401 => Failure::Configuration {
             message,
-            hint: Some("the token is wrong, expired or revoked: issue a new one and store it where `token` points to".into()),
+            hint: Some("the token is wrong, expired or revoked: issue a new one and store it where `token` points to; of an `app`, look whether it is still installed".into()),
         },
         403 => Failure::Configuration { message, hint: Some(PERMISSIONS.into()) },
         // GitHub hides what a token may not write to.

@@ -28,6 +28,7 @@ mod settled;
 pub mod snapshot;
 pub mod sources;
 mod universes;
+pub mod write_status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,6 +114,9 @@ fn work_of(
         JobKind::Promote(settings) => {
             Arc::new(promote::Promote { services, distribution, settings: settings.clone(), pass })
         }
+        JobKind::WriteStatus(settings) => {
+            Arc::new(write_status::WriteStatus { services, distribution, settings: settings.clone(), pass })
+        }
         JobKind::Snapshot(settings) => {
             Arc::new(snapshot::Snapshot { services, distribution, settings: settings.clone(), pass })
         }
@@ -150,6 +154,7 @@ fn conda_work_of(
         JobKind::PollReleases(_)
         | JobKind::CheckStatus(_)
         | JobKind::Promote(_)
+        | JobKind::WriteStatus(_)
         | JobKind::Snapshot(_)
         | JobKind::Forecast(_)
         | JobKind::Report(_)

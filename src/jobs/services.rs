@@ -7,7 +7,7 @@ use super::engines::Engines;
 use crate::clock::SharedClock;
 use crate::config::{Configuration, EngineKind, JobKind, Settings};
 use crate::failure::Failure;
-use crate::github::{GitHub, GitHubSettings, Pace};
+use crate::github::{Access, App, GitHub, GitHubSettings, Pace, PrivateKey};
 use crate::store::Store;
 use crate::tls;
 
@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Services {
     /// The state.
     pub store: Store,
-    /// GitHub, behind one limiter; absent where no job that is switched on needs it and there is no token.
+    /// GitHub, behind one limiter; absent where no job that is switched on needs it and there is neither a token nor an App.
     pub github: Option<GitHub>,
     /// The client for universes and CRAN.
     pub http: reqwest::Client,
@@ -36,7 +36,7 @@ pub struct Services {
 
 impl Services {
     /// The services that the configuration describes, on the real world. Nothing is asked of GitHub yet; an
-    /// unusable token, one that is missing where a job needs it, and a bad address are a
+    /// unusable token or key, one that is missing where a job needs it, and a bad address are a
     /// [`Failure::Configuration`].
     pub async fn connect(
         configuration: &Configuration,
@@ -51,7 +51,8 @@ impl Services {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| Failure::permanent(format!("cannot set up HTTP: {error}")))?;
-        let github = match settings.github.token.is_some() || needs_github(configuration) {
+        let given = settings.github.token.is_some() || settings.github.app.is_some();
+        let github = match given || needs_github(configuration) {
             true => {
                 let settings = github_settings(settings)?;
                 Some(GitHub::new(settings, store.clone(), clock.clone(), Pace::Real).await?)
@@ -98,19 +99,29 @@ fn needs_github(configuration: &Configuration) -> bool {
 }
 
 fn github_settings(settings: &Settings) -> Result<GitHubSettings, Failure> {
-    let source = settings.github.token.as_ref().ok_or_else(no_token)?;
+    let access = match (&settings.github.token, &settings.github.app) {
+        (Some(token), _) => Access::Token(token.read_token()?),
+        (None, Some(app)) => Access::App(App {
+            id: app.id,
+            key: PrivateKey::read(&app.private_key.read_key()?)?,
+            installation: app.installation,
+        }),
+        (None, None) => return Err(no_token()),
+    };
     let api = settings.github.api.parse().map_err(|error| Failure::Configuration {
         message: format!("`{}` is no address of GitHub's API: {error}", settings.github.api),
         hint: None,
     })?;
-    Ok(GitHubSettings { timeout: settings.github.timeout.get(), ..GitHubSettings::new(api, source.read()?) })
+    Ok(GitHubSettings { timeout: settings.github.timeout.get(), ..GitHubSettings::by(api, access) })
 }
 
 fn no_token() -> Failure {
     Failure::Configuration {
-        message: "tidegate.toml names no GitHub token, and GitHub answers no queries without one".to_owned(),
+        message: "tidegate.toml names no GitHub token and no App, and GitHub answers no queries without one"
+            .to_owned(),
         hint: Some(
-            "add `token = { credential = \"github-token\" }`, or a `file` or `env`, to [github]".to_owned(),
+            "add `token = { credential = \"github-token\" }`, or a `file` or `env`, or an `app`, to [github]"
+                .to_owned(),
         ),
     }
 }

@@ -72,6 +72,8 @@ fn in_words(source: &str) -> String {
         Some(("universe", channel)) => format!("the universe of {channel}"),
         Some(("cran", index)) => format!("the CRAN index {index}"),
         Some(("builds", channel)) => format!("the running builds of {channel}"),
+        Some(("listed", channel)) => format!("the list of {channel}"),
+        Some(("advisories", channel)) => format!("the advisories for {channel}"),
         Some(("status", channel)) => format!("the status of {channel}"),
         Some(("listing", channel)) => format!("the list of {channel}"),
         Some(("releases", distribution)) => format!("the releases of {distribution}"),
@@ -104,6 +106,21 @@ pub mod names {
     /// Unfinished builds of a channel's universe.
     pub fn builds(distribution: &str, channel: &str) -> String {
         format!("builds:{distribution}/{channel}")
+    }
+
+    /// What a channel's repository lists, as its status is drawn from it.
+    pub fn listed(distribution: &str, channel: &str) -> String {
+        format!("listed:{distribution}/{channel}")
+    }
+
+    /// The advisory database, as it is read for a channel.
+    pub fn advisories(distribution: &str, channel: &str) -> String {
+        format!("advisories:{distribution}/{channel}")
+    }
+
+    /// Since when the versions are there that a channel's universe has.
+    pub fn updates(distribution: &str, channel: &str) -> String {
+        format!("updates:{distribution}/{channel}")
     }
 
     /// The status that was drawn from all these for a channel.

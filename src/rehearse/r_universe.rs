@@ -20,7 +20,7 @@ use super::scenery::{Scenery, Span};
 use super::universe::{Listings, SimulatedUniverse, Surroundings, TargetedSeries};
 use super::world::{LedgerEntry, OutageSource, Playback, World};
 use crate::clock::SharedClock;
-use crate::config::{Configuration, Distribution, Universe};
+use crate::config::{AdvisorySource, Configuration, Distribution, Universe};
 use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
 use crate::github::RepositoryName;
 use crate::store::Store;
@@ -191,6 +191,11 @@ fn relocated(
                 builds: builds.parse()?,
             };
             distribution.relocate(channel, universe.repository.parse()?, moved)?;
+        }
+        // A distribution without advisories has none in a rehearsal either.
+        if distribution.advisories.is_some() {
+            let address = served.advisories_url().replace(&served.address().to_string(), HOST);
+            distribution.advisories = Some(AdvisorySource::Archive(address));
         }
         if !world.r_releases.is_empty() {
             distribution.r.releases = world

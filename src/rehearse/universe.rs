@@ -9,7 +9,9 @@
 //! - `/universe/<channel>/src/contrib/...`, `/universe/<channel>/bin/...`: a CRAN-like repository
 //! - `/cran/<channel>/<date>/src/contrib/PACKAGES` and `PACKAGES.gz`: the index of a frozen date; it
 //!   has a channel because a recorded outage of it concerns the jobs of one channel only
+//! - `/advisories/main.zip`: the advisory database, for the jobs of every channel
 
+mod advisories;
 mod cran;
 mod cranlike;
 mod maker;
@@ -114,6 +116,11 @@ impl SimulatedUniverse {
     /// The template of the addresses of CRAN for a channel's jobs: `{date}` stands for the frozen date.
     pub fn cran_url(&self, channel: &str) -> String {
         format!("http://{}/cran/{channel}/{{date}}", self.address)
+    }
+
+    /// The address of the advisory database.
+    pub fn advisories_url(&self) -> String {
+        format!("http://{}/advisories/main.zip", self.address)
     }
 
     /// The requests so far that no real service would have understood, in order.

@@ -111,6 +111,8 @@ pub enum OutageSource {
     Universe,
     /// GitHub.
     Github,
+    /// The advisory database. It is one for all channels, so any universe may be named.
+    Advisories,
 }
 
 /// A time in which one source cannot be read by jobs that work on one universe.
@@ -194,6 +196,8 @@ pub struct Seen {
     pub commit: String,
     /// The version it has.
     pub version: RVersion,
+    /// When its source was packed, before it was checked; none where nobody recorded that.
+    pub created: Option<Timestamp>,
     /// When the universe published it; none where it never could.
     pub published: Option<Timestamp>,
     /// Checks that ended with a warning or an error.

@@ -18,7 +18,7 @@ use super::Store;
 pub struct CacheKey {
     /// The whole address asked for, with its query.
     pub url: String,
-    /// The fingerprint of the token, never the token.
+    /// The fingerprint of the token, never the token; that of an App's token follows on the App and a `/`.
     pub token: String,
     /// The `accept` header sent.
     pub accept: String,
@@ -90,6 +90,26 @@ impl Store {
         .execute(&self.pool)
         .await
         .with_context(|| format!("cannot touch the kept answer of {}", key.url))?;
+        Ok(())
+    }
+
+    /// Forgets what was kept for the same question under earlier tokens of `holder`, a GitHub App.
+    pub async fn forget_earlier_answers(&self, key: &CacheKey, holder: &str) -> anyhow::Result<()> {
+        let Some(prefix) = key.token.get(..=holder.len()).filter(|prefix| prefix.ends_with('/')) else {
+            return Ok(());
+        };
+        sqlx::query(
+            "DELETE FROM http_cache WHERE url = ? AND accept = ? AND token <> ?
+             AND substr(token, 1, length(?)) = ?",
+        )
+        .bind(&key.url)
+        .bind(&key.accept)
+        .bind(&key.token)
+        .bind(prefix)
+        .bind(prefix)
+        .execute(&self.pool)
+        .await
+        .with_context(|| format!("cannot forget earlier answers of {}", key.url))?;
         Ok(())
     }
 

@@ -19,6 +19,7 @@ mod lock;
 mod notices;
 mod observations;
 mod occurrences;
+mod overrides;
 mod pull_requests;
 mod rate_limits;
 mod rechecks;

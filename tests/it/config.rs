@@ -129,6 +129,8 @@ fn a_token_in_a_file_is_never_shown() {
         "other-secret-in-clear-text",
         "secret-under-a-wrong-key",
         "secret-in-a-broken-line",
+        "private-key-in-clear-text",
+        "private-key-in-a-broken-line",
     ] {
         let folder = base();
         lay_over(&data().join("bad").join(case), folder.path());
@@ -160,7 +162,8 @@ fn the_shipped_files_are_sound() {
             "report",
             "snapshot",
             "promote",
-            "check-status"
+            "check-status",
+            "write-status"
         ]
     );
     let JobKind::Promote(promote) = &shipped.jobs["r-multiverse-staging"].kind else {
@@ -309,7 +312,7 @@ proptest! {
     fn no_edit_is_ignored(texts in a_broken_edit()) {
         match Configuration::from_texts(texts) {
             Ok(configuration) => {
-                prop_assert_eq!(configuration.jobs.len(), 11);
+                prop_assert_eq!(configuration.jobs.len(), 12);
                 prop_assert_eq!(configuration.distributions.len() + configuration.conda.len(), 2);
             }
             Err(mistakes) => {

@@ -1,5 +1,6 @@
 //! A whole daemon on its socket.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use tidegate::daemon::{
     Answer, CONTROL_SOCKET, ChannelSteering, DaemonSettings, Job, Provided, Request, StatusReport, ask, run,
     serve,
 };
-use tidegate::domain::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
+use tidegate::domain::{
+    ChannelChange, ChannelFile, ChannelWish, ChannelWishKind, HeldChange, IssueKind, OverriddenAs,
+    OverrideWish, ReleaseWish,
+};
 use tidegate::store::{Durability, OccurrenceState, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -189,6 +193,51 @@ async fn wishes_about_channels_reach_whoever_changes_them_with_the_name_of_the_u
     let told = &change.withdrawn[0];
     assert_eq!((told.channel.as_str(), told.file_name.as_str()), ("tiny", "a bad day"));
     assert!(told.subdir.starts_with("ada (user "), "{}", told.subdir);
+}
+
+#[tokio::test]
+async fn what_operators_say_of_evidence_is_kept_with_the_name_of_the_user() {
+    let daemon = daemon().await;
+    let changes = [HeldChange::Appeared(IssueKind::License)].into();
+    let (distribution, channel) = ("demo".to_owned(), "staging".to_owned());
+    let confirm = |reason: &str| Request::ConfirmGuard {
+        distribution: distribution.clone(),
+        channel: channel.clone(),
+        changes: BTreeSet::clone(&changes),
+        by: "ada".to_owned(),
+        reason: reason.to_owned(),
+    };
+    assert!(matches!(daemon.ask(confirm("the list was corrected")).await, Answer::Done(_)));
+    assert!(matches!(daemon.ask(confirm(" ")).await, Answer::Refused(_)));
+    let (_, confirmed) = daemon.store.guard_confirmation("demo", "staging").await.unwrap().unwrap();
+    assert_eq!(confirmed, changes);
+
+    let wish = OverrideWish {
+        distribution: distribution.clone(),
+        channel: channel.clone(),
+        package: "polars".to_owned(),
+        version: "1.0".to_owned(),
+        commit: "1".repeat(40),
+        says: OverriddenAs::Passing,
+        until: jiff::civil::date(2026, 9, 15),
+        by: "ada".to_owned(),
+        reason: "it passes by hand".to_owned(),
+    };
+    let silent = OverrideWish { reason: String::new(), ..wish.clone() };
+    assert!(matches!(daemon.ask(Request::OverrideEvidence(wish)).await, Answer::Done(_)));
+    assert!(matches!(daemon.ask(Request::OverrideEvidence(silent)).await, Answer::Refused(_)));
+    let kept = daemon.store.evidence_overrides("demo", "staging").await.unwrap();
+    assert!(kept["polars"].by.starts_with("ada (user "), "{}", kept["polars"].by);
+
+    let date = jiff::civil::date(2026, 9, 15);
+    let release = |held: &str| {
+        let (held, by, reason) = (held.to_owned(), "ada".to_owned(), "they left".to_owned());
+        Request::ReleaseSnapshot(ReleaseWish { distribution: "demo".to_owned(), date, held, by, reason })
+    };
+    assert!(matches!(daemon.ask(release("2 of 5 are missing.")).await, Answer::Done(_)));
+    assert!(matches!(daemon.ask(release("")).await, Answer::Refused(_)), "nothing is held");
+    let released = daemon.store.snapshot_release("demo", date).await.unwrap().unwrap();
+    assert_eq!(released.held, "2 of 5 are missing.");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The GitHub client against a server on loopback: what it asks, what it makes of answers, good and
 //! bad, and that it keeps to GitHub's limits.
 
+mod app;
 mod artifacts;
 mod dispatches;
 mod issues;

@@ -1,9 +1,11 @@
 //! The rules, told as scenes: what is known, and what is decided from it. Each test states only what
 //! matters to it; `facts` fills in the rest.
 
+mod channel_files;
 mod channel_report;
 mod conda_builds;
 mod culprit;
+mod evidence;
 pub mod facts;
 mod follow;
 mod forecast;
@@ -23,5 +25,6 @@ mod removals;
 mod report;
 mod snapshot;
 mod status;
+mod storms;
 mod texts;
 mod upstream;

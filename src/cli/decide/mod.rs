@@ -61,6 +61,16 @@ impl Day {
         })?;
         Ok((at, targets))
     }
+
+    /// Major and minor version of the R before the targeted one.
+    fn series_before(&self, targets: &Targets, context: &Context<'_>) -> Result<String, CommandError> {
+        let configuration = context.configuration_or_shipped()?;
+        let distribution = chosen::distribution(&configuration, &self.distribution)?;
+        distribution.r.series_before(&targets.r).ok_or_else(|| {
+            let message = format!("no release of R before {} is listed under [[r.release]]", targets.r);
+            CommandError::invalid(message).hint(format!("see distributions/{}.toml", distribution.name))
+        })
+    }
 }
 
 fn read_packages(path: &Path) -> Result<PackagesFile, CommandError> {

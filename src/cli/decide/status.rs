@@ -11,13 +11,14 @@ use super::{Day, builds, read_packages};
 use crate::calendar::Targets;
 use crate::decide::status::{channel_status, own_findings};
 use crate::domain::{
-    Advisories, ChannelStatus, Evidence, EvidencePolicy, Fact, PackageFacts, PackageName, StatusFacts,
+    Advisories, ChannelStatus, DependencyRule, Evidence, EvidencePolicy, Fact, ListedPackages, Listing,
+    PackageFacts, PackageName, StatusFacts,
 };
 use crate::ecosystem::cran::advisories::Advisories as AdvisoryFiles;
 use crate::ecosystem::cran::cran_index::read_index;
-use crate::ecosystem::cran::files::{LedgerFile, StatusEntry, StatusFile};
+use crate::ecosystem::cran::files::{LedgerFile, StatusFile};
 use crate::ecosystem::cran::universe::{UniverseAnswer, UniversePackage};
-use crate::jobs::check_status::{facts_of, was_just_published};
+use crate::jobs::check_status::{facts_of, published_at, was_just_published};
 
 /// Find what speaks against each package, and print the new status.json
 #[derive(Debug, Args)]
@@ -46,6 +47,9 @@ pub(super) struct Status {
     /// A folder of security advisories (or one of them)
     #[arg(long, value_name = "DIR")]
     advisories: Option<PathBuf>,
+    /// Count the checks with the R before the targeted one too
+    #[arg(long)]
+    oldrelease: bool,
     #[command(flatten)]
     day: Day,
     /// How evidence is read
@@ -64,23 +68,24 @@ enum PolicyChoice {
 impl Status {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let (at, targets) = self.day.look_up(context)?;
+        let older = if self.oldrelease { Some(self.day.series_before(&targets, context)?) } else { None };
         let policy = match self.policy {
             PolicyChoice::Faithful => EvidencePolicy::Faithful,
             PolicyChoice::Guarded => EvidencePolicy::Guarded,
         };
-        let facts = self.facts(at, &targets, policy)?;
+        let facts = self.facts(at, &targets, (policy, older))?;
         let status = channel_status(&facts, &own_findings(&facts, policy), policy);
         if policy == EvidencePolicy::Guarded {
             say_what_is_open(&status, context)?;
         }
-        Ok(context.out.write_all(as_file(status).write().as_bytes())?)
+        Ok(context.out.write_all(StatusFile::of(&status).write().as_bytes())?)
     }
 
     fn facts(
         &self,
         at: Timestamp,
         targets: &Targets,
-        policy: EvidencePolicy,
+        (policy, older_r_series): (EvidencePolicy, Option<String>),
     ) -> Result<StatusFacts, CommandError> {
         let file = self.universe.to_string_lossy();
         let answer = UniverseAnswer::read(&file, &given_file::read(&self.universe)?)
@@ -91,7 +96,8 @@ impl Status {
             .map(|package| {
                 let facts = facts_of(package);
                 let just_published = was_just_published(facts.published.as_deref(), at);
-                (package.package.clone(), PackageFacts { just_published, ..facts })
+                let updated = facts.published.as_deref().and_then(published_at);
+                (package.package.clone(), PackageFacts { just_published, updated, ..facts })
             })
             .collect();
         let ledger = LedgerFile::read(&self.versions.to_string_lossy(), &given_file::read(&self.versions)?)
@@ -99,10 +105,15 @@ impl Status {
         Ok(StatusFacts {
             cran: self.cran(&answer)?,
             builds: self.builds(&packages, at, policy)?,
-            advisories: self.advisories()?,
+            advisories: Fact::Known(self.advisories()?),
+            // The list of a channel says what its universe should have: only that of staging is given.
+            listed: Fact::Known(self.listed()?),
             ledger: ledger.into_ledger(),
             staged: self.staged()?,
             own_checks: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            dependency_rule: DependencyRule::Strict,
+            older_r_series,
             r_series: targets.r.clone(),
             frozen_date: targets.dependency_freeze.to_string(),
             packages,
@@ -145,13 +156,16 @@ impl Status {
 
     fn advisories(&self) -> Result<Advisories, CommandError> {
         let Some(path) = &self.advisories else { return Ok(Advisories::new()) };
-        let files = AdvisoryFiles::read(path).map_err(given_file::refused)?;
-        let mut advisories = Advisories::new();
-        for (package, version, addresses) in files.iter() {
-            let versions = advisories.entry(package.clone()).or_default();
-            versions.insert(version.to_owned(), addresses.iter().cloned().collect());
-        }
-        Ok(advisories)
+        Ok(AdvisoryFiles::read(path).map_err(given_file::refused)?.into_known())
+    }
+
+    fn listed(&self) -> Result<ListedPackages, CommandError> {
+        let Some(path) = &self.staging else { return Ok(ListedPackages::new()) };
+        let row = |listing: Listing| {
+            let pin = listing.pin().map(str::to_owned);
+            (listing.package, pin)
+        };
+        Ok(read_packages(path)?.listings.into_iter().map(row).collect())
     }
 
     fn staged(&self) -> Result<BTreeSet<PackageName>, CommandError> {
@@ -160,22 +174,6 @@ impl Status {
         let pinned = file.listings.into_iter().filter(|listing| listing.pin().is_some());
         Ok(pinned.map(|listing| listing.package).collect())
     }
-}
-
-/// The status as upstream writes it. Upstream knows two states: what is pending or unknown is not a
-/// failure, so it succeeds there.
-fn as_file(status: ChannelStatus) -> StatusFile {
-    let entries = status.packages.into_iter().map(|(package, assessment)| {
-        let entry = StatusEntry {
-            success: assessment.evidence != Evidence::Failing,
-            published: assessment.published,
-            version: assessment.version,
-            remote_hash: assessment.commit,
-            issues: assessment.issues,
-        };
-        (package, entry)
-    });
-    StatusFile(entries.collect())
 }
 
 /// Says on standard error what the file has no words for.

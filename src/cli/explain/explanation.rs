@@ -16,7 +16,7 @@ use crate::decide::conda_words::{self, Against, Told};
 use crate::decide::integrate::Choice;
 use crate::decide::recheck::CaseVerdict;
 use crate::decide::snapshot::{LeftOut, Member};
-use crate::decide::words::sentence;
+use crate::decide::words::{elsewhere_in_words, override_in_words, sentence};
 use crate::domain::{Actor, Evidence, PackageName, Verdict, VerdictKind};
 use crate::store::{self, RunId, SnapshotState, Store};
 
@@ -119,7 +119,7 @@ pub(super) struct Interval {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Body {
-    Included { date: Date, member: Member },
+    Included { date: Date, member: Box<Member> },
     LeftOut { date: Date, left_out: LeftOut },
     Recheck { recheck: Box<CaseVerdict> },
     Integrate { integrate: Chosen },
@@ -208,7 +208,7 @@ pub(super) fn said(stored: &store::Verdict) -> anyhow::Result<Said> {
     Ok(match body {
         Body::Channel(verdict) => Said::new(None, verdict.kind.sentence().to_owned(), verdict),
         Body::Included { date, member } => {
-            Said::new(Some(date), VerdictKind::Included.sentence().to_owned(), included(member))
+            Said::new(Some(date), VerdictKind::Included.sentence().to_owned(), included(*member))
         }
         Body::LeftOut { date, left_out } => {
             let sentence = format!("It is not part of the snapshot of {date}.");
@@ -286,6 +286,12 @@ fn included(member: Member) -> Verdict {
         (None, Evidence::Passing) => "It passed on the day.".to_owned(),
         (None, evidence) => format!("It was staged; its evidence on the day was {}.", word(evidence)),
     };
+    if let Some(word) = &member.overridden {
+        reason = sentence(&override_in_words(word));
+    }
+    if let Some(elsewhere) = elsewhere_in_words(&member.dependencies_from_elsewhere) {
+        reason += &format!(" {}", sentence(&elsewhere));
+    }
     if let Some(own) = member.let_in_by {
         reason += &format!(" {}", sentence(&own.cleared));
     }

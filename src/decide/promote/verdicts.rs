@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use crate::calendar::Promote;
 use crate::decide::standing::Standing;
-use crate::decide::words::{counted, listed, nothing_against, sentence};
+use crate::decide::words::{counted, listed, nothing_against, release_in_words, sentence};
 use crate::domain::{
-    Actor, Evidence, FreezeException, Move, PackageName, Plan, PromotionFacts, Release, Verdict, VerdictKind,
+    Actor, Evidence, FreezeException, HeldUntil, Move, PackageName, Plan, PromotionFacts, Release, Verdict,
+    VerdictKind,
 };
 
 /// A decision with its words, still without the version it is about.
@@ -72,9 +73,17 @@ pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdic
             Ruling::new(healthy, Actor::Nobody, &why, &fate_of_healthy(index))
         }
         Evidence::Pending => {
-            Ruling::new(VerdictKind::Pending, Actor::Nobody, &words, "it is looked at again in the next pass")
+            let outdated = standing.assessment().is_some_and(|known| !known.outdated_by.is_empty());
+            let next = match outdated {
+                true => "it counts again once its universe has built and checked it anew",
+                false => "it is looked at again in the next pass",
+            };
+            Ruling::new(VerdictKind::Pending, Actor::Nobody, &words, next)
         }
-        Evidence::Unknown => cannot_determine(&words),
+        Evidence::Unknown => {
+            let next = release_in_words(&standing.held_until());
+            Ruling::new(VerdictKind::CannotDetermine, Actor::Operator, &words, &next)
+        }
         Evidence::Failing if standing.fails_by_itself() => {
             Ruling::new(VerdictKind::Failing, Actor::Maintainer, &words, &way_out(index))
         }
@@ -92,10 +101,10 @@ pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdic
     ruling.on_standing(index, package, standing)
 }
 
-/// A package that stays because nobody can tell.
+/// A package that stays because a source of the promotion itself cannot tell.
 pub fn cannot_determine(why: &str) -> Ruling {
-    let next = "it stays as it is until its sources answer again";
-    Ruling::new(VerdictKind::CannotDetermine, Actor::Operator, why, next)
+    let next = release_in_words(&[HeldUntil::SourcesAnswer].into());
+    Ruling::new(VerdictKind::CannotDetermine, Actor::Operator, why, &next)
 }
 
 /// A move whose pull request a person took over.

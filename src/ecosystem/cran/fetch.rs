@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use md5::Md5;
+use reqwest::header::{ETAG, IF_NONE_MATCH};
 use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +46,19 @@ pub(in crate::ecosystem) enum Fetched {
     Missing,
 }
 
+/// The answer to a GET for something that the asker may have already.
+pub(super) enum Asked {
+    /// 304: it has not changed.
+    Unchanged,
+    /// The whole body, with the ETag to ask with the next time.
+    Found { bytes: Vec<u8>, etag: Option<String> },
+    /// 404.
+    Missing,
+}
+
+/// The longest ETag that is kept.
+const MAX_ETAG: usize = 1024;
+
 /// `base` with `path` after it, whether or not `base` ends with a slash.
 pub(super) fn join(base: &Url, path: &str) -> Result<Url, Failure> {
     let mut url = base.clone();
@@ -67,17 +81,38 @@ pub(in crate::ecosystem) async fn bytes(
     url: &Url,
     limits: &FetchLimits,
 ) -> Result<Fetched, Failure> {
-    let response = send(http, url, limits).await?;
-    if response.status() == StatusCode::NOT_FOUND {
-        return Ok(Fetched::Missing);
+    match bytes_unless(http, url, limits, None).await? {
+        Asked::Found { bytes, .. } => Ok(Fetched::Found(bytes)),
+        Asked::Missing => Ok(Fetched::Missing),
+        Asked::Unchanged => Err(Failure::permanent(format!(
+            "GET {url}: the server says 304 though nobody has an older answer"
+        ))),
     }
-    let mut body = Vec::new();
-    receive(accepted(response, url)?, url, limits, |chunk| {
-        body.extend_from_slice(chunk);
+}
+
+/// The whole body at `url`, unless it is still the one that had this ETag.
+pub(super) async fn bytes_unless(
+    http: &reqwest::Client,
+    url: &Url,
+    limits: &FetchLimits,
+    etag: Option<&str>,
+) -> Result<Asked, Failure> {
+    let response = send(http, url, limits, etag).await?;
+    match response.status() {
+        StatusCode::NOT_FOUND => return Ok(Asked::Missing),
+        StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Asked::Unchanged),
+        _ => {}
+    }
+    let response = accepted(response, url)?;
+    let etag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
+    let etag = etag.filter(|etag| etag.len() <= MAX_ETAG).map(str::to_owned);
+    let mut bytes = Vec::new();
+    receive(response, url, limits, |chunk| {
+        bytes.extend_from_slice(chunk);
         Ok(())
     })
     .await?;
-    Ok(Fetched::Found(body))
+    Ok(Asked::Found { bytes, etag })
 }
 
 /// Copies the body at `url` to `to`.
@@ -87,7 +122,7 @@ pub(super) async fn copy(
     limits: &FetchLimits,
     to: &mut (dyn Write + Send),
 ) -> Result<Downloaded, Failure> {
-    let response = accepted(send(http, url, limits).await?, url)?;
+    let response = accepted(send(http, url, limits, None).await?, url)?;
     let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
     let size = receive(response, url, limits, |chunk| {
         sha256.update(chunk);
@@ -99,8 +134,17 @@ pub(super) async fn copy(
     Ok(Downloaded { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), size })
 }
 
-async fn send(http: &reqwest::Client, url: &Url, limits: &FetchLimits) -> Result<Response, Failure> {
-    let sent = http.get(url.clone()).timeout(limits.timeout).send().await;
+async fn send(
+    http: &reqwest::Client,
+    url: &Url,
+    limits: &FetchLimits,
+    etag: Option<&str>,
+) -> Result<Response, Failure> {
+    let mut request = http.get(url.clone()).timeout(limits.timeout);
+    if let Some(etag) = etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    let sent = request.send().await;
     sent.map_err(|error| {
         if error.is_builder() || error.is_redirect() {
             return Failure::permanent(format!("GET {url}: {}", causes(&error.without_url())));

@@ -1,10 +1,12 @@
 //! `check-status`: what speaks against each package of a channel.
 //!
-//! Observes the channel's universe, the CRAN index of the frozen date and the builds that run, each
-//! stored with its source and time; keeps the version history; and draws the status from them by
-//! [`crate::decide::status`], past the guard of [`crate::decide::guard`]. Where all sources say the
-//! same as after the last pass that left nothing open, the pass ends there.
+//! Observes the channel's universe and list, the CRAN index of the frozen date, the builds that run and the
+//! advisory database, each stored with its source and time; keeps the version history, and since when each
+//! version is there; and draws the status from them by [`crate::decide::status`], past the guard of
+//! [`crate::decide::guard`]. Where all sources say the same as after the last pass that left nothing
+//! open, the pass ends there.
 
+mod advisories;
 mod look;
 mod seen;
 
@@ -16,7 +18,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use look::is_alive;
-pub use seen::{SeenBinary, SeenFile, SeenPackage, SeenUniverse, facts_of, was_just_published};
+pub use seen::{SeenBinary, SeenFile, SeenPackage, SeenUniverse, facts_of, published_at, was_just_published};
 
 use super::sources::{fresh_fact, names};
 use super::{Services, point_and_targets};
@@ -24,12 +26,13 @@ use crate::calendar::Targets;
 use crate::config::{CheckStatus as Settings, Distribution};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::guard::{self, Confirmation, GuardMemory, GuardPolicy};
+use crate::decide::status::freshness::{self, KnownUpdates};
 use crate::decide::{ledger, status};
 use crate::domain::{
     ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
 };
 use crate::ecosystem::cran::files::LedgerFile;
-use look::Look;
+use look::{Look, Sources};
 
 /// The version history that a channel's repository keeps.
 const VERSIONS: &str = "versions.json";
@@ -53,9 +56,9 @@ impl CheckStatus {
         let store = &self.services.store;
         let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
         let look = self.look(&targets, now).await?;
-        let digest = look.digest(&targets);
+        let digest = look.digest(&targets, &self.distribution.policy);
         if digest.is_some() && digest == self.settled_digest().await? {
-            let mut sources = self.sources(&targets).to_vec();
+            let mut sources = self.sources(&targets).names();
             sources.push(self.status_source());
             store.still_seen(&sources, now).await?;
             return Ok(RunOutcome::Unchanged { summary: "every source says what it said before".to_owned() });
@@ -64,6 +67,12 @@ impl CheckStatus {
         // has to be stored again, even where it then says what it said before.
         store.record_seen(&self.settled_source(), b"", now).await?;
         self.store_look(&look, &targets, now).await?;
+        // Upstream's job ends where it cannot read the advisories, and leaves the status as it was.
+        if let Some(failure) = look.advisories_failed()
+            && self.distribution.policy.evidence == EvidencePolicy::Faithful
+        {
+            return Err(failure.clone().into());
+        }
         let universe = names::universe(&self.distribution.name, &self.settings.channel);
         let seen: SeenUniverse = match fresh_fact(store, &universe, now, self.max_age()).await? {
             Fact::Known(seen) => seen,
@@ -109,25 +118,50 @@ impl CheckStatus {
         now: Timestamp,
     ) -> Result<StatusFacts, RunError> {
         let store = &self.services.store;
-        let [_, cran, builds] = self.sources(targets);
-        let packages: BTreeMap<PackageName, PackageFacts> = universe
+        let Sources { cran, builds, listed, advisories, .. } = self.sources(targets);
+        let mut packages: BTreeMap<PackageName, PackageFacts> = universe
             .iter()
             .map(|(package, seen)| {
                 let just_published = was_just_published(seen.facts.published.as_deref(), now);
                 (package.clone(), PackageFacts { just_published, ..seen.facts.clone() })
             })
             .collect();
+        self.date_updates(&mut packages, now).await?;
         Ok(StatusFacts {
             cran: fresh_fact(store, &cran, now, self.max_age()).await?,
             builds: fresh_fact(store, &builds, now, self.max_age()).await?,
-            advisories: BTreeMap::new(),
+            listed: fresh_fact(store, &listed, now, self.max_age()).await?,
+            advisories: match advisories {
+                Some(source) => fresh_fact(store, &source, now, self.max_age()).await?,
+                None => Fact::Known(BTreeMap::new()),
+            },
             ledger: self.ledger(&packages).await?,
             staged: look.staged,
             own_checks: look.own_checks,
             r_series: targets.r.clone(),
+            older_r_series: self.distribution.older_series(&targets.r).map_err(RunError::Configuration)?,
+            dependency_rule: self.distribution.policy.dependencies,
+            overrides: look.overrides,
             frozen_date: targets.dependency_freeze.to_string(),
             packages,
         })
+    }
+
+    /// Notes for each package since when its version is there, and remembers that.
+    async fn date_updates(
+        &self,
+        packages: &mut BTreeMap<PackageName, PackageFacts>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let store = &self.services.store;
+        let source = names::updates(&self.distribution.name, &self.settings.channel);
+        let known: KnownUpdates = read_or_default(store.latest_seen(&source).await?)?;
+        let published = |package: &PackageFacts| package.published.as_deref().and_then(published_at);
+        let updated = freshness::updates(&known, packages, published, now);
+        for (name, package) in packages {
+            package.updated = freshness::updated_at(&updated, name);
+        }
+        store.record_seen(&source, &serde_json::to_vec(&updated)?, now).await.map(drop)
     }
 
     /// The version history, brought up to date. The first look takes over what the repository's own
@@ -194,10 +228,12 @@ fn read_or_default<T: serde::de::DeserializeOwned + Default>(
     Ok(fact.map(|fact| serde_json::from_slice(&fact.bytes)).transpose()?.unwrap_or_default())
 }
 
-/// Keeps what was known of a commit while it is being built again, or while nobody can tell.
+/// Keeps what was known of a commit while it is being built again, or while nobody can tell. What was known
+/// before a dependency was updated is not known of it as it is now.
 fn settle(status: &mut ChannelStatus, before: &ChannelStatus) {
     for (package, assessment) in &mut status.packages {
-        if matches!(assessment.evidence, Evidence::Passing | Evidence::Failing) {
+        let decided = matches!(assessment.evidence, Evidence::Passing | Evidence::Failing);
+        if decided || !assessment.outdated_by.is_empty() {
             continue;
         }
         let known = before.packages.get(package).filter(|known| known.commit == assessment.commit);

@@ -93,13 +93,21 @@ pub fn facts_of(package: &UniversePackage) -> PackageFacts {
             None => Checks::All(package.checks.clone()),
         },
         dependencies: package.strong_dependencies().into_iter().cloned().collect(),
-        newer_failure: package.failure.as_ref().and_then(|failure| failure.commit.clone()),
+        newer_failure: package.failure.as_ref().map(|failure| failure.commit.clone().unwrap_or_default()),
+        failure_url: package.failure.as_ref().and_then(|failure| failure.build_url.clone()),
+        packed: package.created,
+        updated: None,
     }
 }
 
 /// True where `published` (as status files print it) lies less than five minutes before `now`.
 pub fn was_just_published(published: Option<&str>, now: Timestamp) -> bool {
-    let text = published.map(|text| text.trim_end_matches(" UTC").replacen(' ', "T", 1) + "Z");
-    let at = text.and_then(|text| text.parse::<Timestamp>().ok());
+    let at = published.and_then(published_at);
     at.is_some_and(|at| now.duration_since(at).unsigned_abs() < JUST_PUBLISHED)
+}
+
+/// The time in `published` as status files print it.
+pub fn published_at(published: &str) -> Option<Timestamp> {
+    let text = published.trim_end_matches(" UTC").replacen(' ', "T", 1) + "Z";
+    text.parse().ok()
 }

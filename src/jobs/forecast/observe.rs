@@ -14,8 +14,8 @@ use crate::config::{Distribution, Forecast as Settings};
 use crate::daemon::RunError;
 use crate::decide::forecast::{ForecastFacts, Scenario};
 use crate::domain::{
-    Advisories, ChannelStatus, Fact, Issue, Ledger, LedgerRow, Listing, OwnCheck, PackageName, StagingModel,
-    StatusFacts,
+    Advisories, ChannelStatus, Fact, Issue, Ledger, LedgerRow, ListedPackages, Listing, OwnCheck,
+    PackageName, StagingModel, StatusFacts,
 };
 use crate::ecosystem::cran::cran_index::read_index;
 use crate::failure::Failure;
@@ -114,6 +114,8 @@ impl Past<'_> {
         let name = &self.distribution.name;
         let listed: Fact<Vec<Listing>> =
             fact_at(self.store, &names::listing(name, channel), self.at, OWN_AGE).await?;
+        let row = |listing: &Listing| (listing.package.clone(), listing.pin().map(str::to_owned));
+        let pins: ListedPackages = listed.known().into_iter().flatten().map(row).collect();
         let listed = match listed {
             Fact::Known(list) => Fact::Known(list.into_iter().map(|listing| listing.package).collect()),
             Fact::Unknown { why } => Fact::Unknown { why },
@@ -133,12 +135,18 @@ impl Past<'_> {
             packages: universe.into_iter().map(|(package, seen)| (package, seen.facts)).collect(),
             cran,
             builds: Fact::Known(BTreeMap::new()),
-            advisories,
+            advisories: Fact::Known(advisories),
+            // A list that nobody could read is said to be missing by itself.
+            listed: Fact::Known(pins),
             ledger,
             staged,
             own_checks: own_checks.known().cloned().unwrap_or_default(),
             r_series: r.clone(),
+            older_r_series: self.distribution.older_series(&r)?,
             frozen_date: day.to_string(),
+            dependency_rule: self.distribution.policy.dependencies,
+            // Words on what is there now say nothing of what a freeze would take up.
+            overrides: BTreeMap::new(),
         };
         Ok(Scenario { r, cran: day, listed, status: Fact::Known(status) })
     }

@@ -29,6 +29,7 @@ impl Report {
         let targets = self.coming_snapshot(&point, now).await?;
         let (status, dependencies) = self.status(now).await?;
         let listings = channel_files::listings(&self.services, distribution, channel).await?;
+        let released = self.services.store.snapshot_release(&distribution.name, targets.snapshot).await?;
         let due = targets.snapshot.to_zoned(distribution.calendar.timezone().clone());
         Ok(ReportFacts {
             title: distribution.title.clone(),
@@ -48,6 +49,8 @@ impl Report {
                 shrink: distribution.policy.shrink,
                 removals: self.services.store.removals_in_force(&distribution.name).await?,
                 absent: self.absent(now).await?,
+                dependency_rule: distribution.policy.dependencies,
+                released,
             },
             point,
             taken,

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::snapshot::{LeftOut, LetInBy, Member, SnapshotPlan};
+use crate::domain::{EvidenceOverride, SnapshotRelease};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub cran_date: Date,
     /// The address under which it is published.
     pub production: String,
+    /// The operator's word by which it was published though fewer packages are in it than may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<SnapshotRelease>,
     /// What is in it, by name.
     pub packages: Vec<ManifestPackage>,
     /// What is not, by name, and why.
@@ -52,6 +56,12 @@ pub struct ManifestPackage {
     /// The own check without which it would have failed on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// The operator's word that stood for its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<EvidenceOverride>,
+    /// Packages of the distribution that it depends on and that are not in it: they come from elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies_from_elsewhere: Vec<String>,
 }
 
 /// A package that is not in the snapshot.
@@ -90,6 +100,7 @@ impl Manifest {
             cran: targets.cran.clone(),
             cran_date: targets.dependency_freeze,
             production: targets.production.clone(),
+            released: plan.released.clone(),
             packages: plan.members.iter().map(package).collect(),
             left_out: plan.left_out.iter().map(left_out).collect(),
             files: Vec::new(),
@@ -114,6 +125,8 @@ fn package(member: &Member) -> ManifestPackage {
         evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
         caveat: member.caveat.clone(),
         let_in_by: member.let_in_by.clone(),
+        overridden: member.overridden.clone(),
+        dependencies_from_elsewhere: member.dependencies_from_elsewhere.clone(),
     }
 }
 

@@ -142,6 +142,8 @@ impl Snapshot {
             // A person's wish counts at once, also where it is younger than the nominal time.
             removals: store.removals_in_force(distribution).await?,
             absent: self.absent(nominal, now).await?,
+            dependency_rule: self.distribution.policy.dependencies,
+            released: store.snapshot_release(distribution, targets.snapshot).await?,
         };
         Ok(Observed { facts, universe })
     }

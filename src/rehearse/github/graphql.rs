@@ -129,13 +129,15 @@ fn top_fields(operation: &Operation) -> Vec<String> {
 /// What the fields of one request share.
 struct Scope<'s> {
     inner: RefCell<&'s mut Inner>,
+    /// The login that asks.
+    viewer: &'s str,
     now: Timestamp,
     cost: u64,
 }
 
 /// Carries a request out. Errors of single fields are beside the data, as GitHub has it.
-pub(super) fn answer(inner: &mut Inner, query: &Query, now: Timestamp) -> Answer {
-    let scope = Scope { inner: RefCell::new(inner), now, cost: query.cost };
+pub(super) fn answer(inner: &mut Inner, query: &Query, viewer: &str, now: Timestamp) -> Answer {
+    let scope = Scope { inner: RefCell::new(inner), viewer, now, cost: query.cost };
     let root = Node { scope: &scope, kind: if query.mutation { Kind::Mutation } else { Kind::Query } };
     let executed = Execution::new(&DESCRIBED.schema, &query.document)
         .implementers_map(&DESCRIBED.implementers)

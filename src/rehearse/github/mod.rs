@@ -6,6 +6,7 @@
 //! GitHub's own description of its API, `limits` counts them, `faults` spoils some of them.
 
 mod answer;
+pub mod app;
 mod artifact_storage;
 mod description;
 pub mod event;

@@ -82,6 +82,18 @@ impl Inner {
 
     /// Carries a request out, unless a limit forbids it.
     fn within_limits(&mut self, request: &Request, asked: &Asked, now: Timestamp) -> Answer {
+        // What an App asks about itself counts against limits of its own, which are not simulated.
+        if request.template == "/app" || request.template.starts_with("/app/") {
+            let answered = self.apps.answer(request, now);
+            return answered.unwrap_or_else(|refused| {
+                self.note(&refused);
+                Answer::refused(&refused)
+            });
+        }
+        let viewer = match self.apps.viewer(request, now) {
+            Ok(viewer) => viewer,
+            Err(refused) => return Answer::refused(&refused),
+        };
         let (resource, weight) = weigh(request, asked);
         if let Err((seconds, which)) = self.usage.weigh(resource, weight, now) {
             self.violations.push(format!(
@@ -101,7 +113,7 @@ impl Inner {
         }
         let (answer, cost) = match asked {
             Asked::Rest => {
-                let answer = rest::answer(self, request, now).unwrap_or_else(|refused| {
+                let answer = rest::answer(self, request, &viewer, now).unwrap_or_else(|refused| {
                     self.note(&refused);
                     Answer::refused(&refused)
                 });
@@ -114,7 +126,7 @@ impl Inner {
                 let cost = if answer.status == 304 { 0 } else { needed };
                 (answer, cost)
             }
-            Asked::GraphQl(query) => (graphql::answer(self, query, now), needed),
+            Asked::GraphQl(query) => (graphql::answer(self, query, &viewer, now), needed),
         };
         self.usage.charge(resource, cost, now);
         let rate = self.usage.rate(resource, now);

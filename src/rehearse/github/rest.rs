@@ -21,13 +21,20 @@ use super::state::{Found, PullRequest, Repository, not_simulated};
 struct Call<'a> {
     inner: &'a mut Inner,
     request: &'a Request,
+    /// The login that asks.
+    viewer: &'a str,
     now: Timestamp,
     /// The canonical `owner/name` of the call's repository.
     name: String,
 }
 
 /// Answers a request that is in order.
-pub(super) fn answer(inner: &mut Inner, request: &Request, now: Timestamp) -> Result<Answer, Refused> {
+pub(super) fn answer(
+    inner: &mut Inner,
+    request: &Request,
+    viewer: &str,
+    now: Timestamp,
+) -> Result<Answer, Refused> {
     if request.template == "/rate_limit" {
         return Ok(actions::rate_limit(inner, now));
     }
@@ -52,7 +59,7 @@ pub(super) fn answer(inner: &mut Inner, request: &Request, now: Timestamp) -> Re
             return Ok(Answer::json(status, &body).with("location", location));
         }
     };
-    Call { inner, request, now, name }.route()
+    Call { inner, request, viewer, now, name }.route()
 }
 
 impl Call<'_> {

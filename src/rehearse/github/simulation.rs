@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::clock::SharedClock;
 use crate::rehearse::journal::Journal;
 
+use super::app::{App, Apps};
 use super::event::{Event, Made, NewCommit, apply};
 use super::faults::{Fault, Faults};
 use super::git::{FileChanges, Oid};
@@ -30,6 +31,7 @@ pub(super) struct Inner {
     pub(super) state: GitHubState,
     journal: Journal,
     pub(super) usage: Usage,
+    pub(super) apps: Apps,
     pub(super) faults: Faults,
     pub(super) requests: BTreeMap<String, u64>,
     pub(super) violations: Vec<String>,
@@ -52,6 +54,7 @@ impl SimulatedGitHub {
             state,
             journal: file,
             usage: Usage::default(),
+            apps: Apps::default(),
             faults: Faults::default(),
             requests: BTreeMap::new(),
             violations: Vec::new(),
@@ -173,6 +176,16 @@ impl SimulatedGitHub {
     /// Sets the faults to come, in place of all earlier ones.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.lock().faults = Faults::new(faults);
+    }
+
+    /// Has it know a GitHub App; from now on only tokens of that App are good.
+    pub fn set_app(&self, app: App) {
+        self.lock().apps.set(app);
+    }
+
+    /// Lets no token of the App be good any more, as when it is suspended or its key replaced.
+    pub fn revoke_tokens(&self) {
+        self.lock().apps.revoke();
     }
 
     /// Sets other limits; what was used before is forgotten.

@@ -19,7 +19,7 @@ use crate::rehearse::world::{
 
 /// The names that `fields=` may ask for, in the order in which a record has them. The first three
 /// are in every record.
-pub(super) const FIELDS: [&str; 20] = [
+pub(super) const FIELDS: [&str; 21] = [
     "Package",
     "_user",
     "_type",
@@ -34,6 +34,7 @@ pub(super) const FIELDS: [&str; 20] = [
     "_fileid",
     "_filesize",
     "_sha256",
+    "_created",
     "_published",
     "_buildurl",
     "_jobs",
@@ -157,6 +158,7 @@ impl Record<'_> {
             "_published" if self.row.building == Some(Building::Recent) => {
                 Some(json!(api_time(self.view.at - SignedDuration::from_mins(1))))
             }
+            "_created" => self.row.created.map(|created| json!(api_time(created))),
             "_published" => Some(json!(api_time(published))),
             "_binaries" => Some(self.binaries(published)),
             _ => None,

@@ -13,6 +13,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::Served;
+use super::advisories;
 use super::cran;
 use super::cranlike::{self, Found};
 use super::records::{FIELDS, Selection};
@@ -24,6 +25,7 @@ pub(super) fn router(served: Arc<Served>) -> Router {
     Router::new()
         .route("/universe/{channel}/api/packages", get(packages))
         .route("/universe/{channel}/{*path}", get(repository_file))
+        .route("/advisories/main.zip", get(advisory_archive))
         .route("/cran/{channel}/{date}/src/contrib/{file}", get(cran_file))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -113,6 +115,24 @@ async fn cran_file(
         None => nothing(),
         Some(text) if file == "PACKAGES" => asked.answer("text/plain", text.into()),
         Some(text) => asked.answer("application/gzip", cranlike::gzip(text.as_bytes()).into()),
+    }
+}
+
+async fn advisory_archive(
+    State(served): State<Arc<Served>>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let asked = Asked { served: &served, uri: &uri, headers: &headers };
+    if query.is_some() {
+        return asked.refuse("the archive of advisories takes no parameters");
+    }
+    let (world, now) = (served.scene.world(), served.scene.now());
+    let out = |channel: &str| world.outage(OutageSource::Advisories, channel, now);
+    match world.universes.iter().any(|universe| out(&universe.channel)) {
+        true => outage(),
+        false => asked.answer("application/zip", advisories::archive(world, now).into()),
     }
 }
 

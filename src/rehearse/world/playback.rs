@@ -37,6 +37,8 @@ pub struct UniverseRow<'a> {
     pub commit: &'a str,
     /// The version at that commit; none where nothing in the world tells.
     pub version: Option<&'a str>,
+    /// When its source was packed; none where nobody recorded that.
+    pub created: Option<Timestamp>,
     /// When the universe published it; none where it never did, or has not yet.
     pub published: Option<Timestamp>,
     /// Checks that ended with a warning or an error.
@@ -125,6 +127,7 @@ impl Playback {
             repository: &listing.url,
             commit,
             version: None,
+            created: None,
             published: None,
             checks: &[],
             remotes: &[],
@@ -144,6 +147,7 @@ impl Playback {
             if let Some((index, seen)) = self.evidence_of(history, commit, at) {
                 return Some(UniverseRow {
                     version: Some(seen.version.as_str()),
+                    created: seen.created,
                     published: seen.published,
                     checks: &seen.checks,
                     remotes: &seen.remotes,

@@ -283,6 +283,7 @@ fn evidence(rows: Vec<Numbered<EvidenceObject>>, frame: &Frame) -> Result<Vec<Ev
 fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
     let says_more = row.commit.is_some()
         || row.version.is_some()
+        || row.created.is_some()
         || row.published.is_some()
         || row.building.is_some()
         || row.license.is_some()
@@ -304,6 +305,7 @@ fn seen(row: EvidenceObject, line: usize) -> Result<Option<Seen>, Mistake> {
         (None, Some(commit), Some(version)) => Ok(Some(Seen {
             commit: commit.0,
             version: version.0,
+            created: row.created.map(|created| created.0),
             published: row.published.map(|published| published.0),
             checks: row
                 .checks

@@ -153,6 +153,7 @@ pub(super) struct EvidenceObject {
     pub(super) gone: Option<bool>,
     pub(super) commit: Option<Commit>,
     pub(super) version: Option<Version>,
+    pub(super) created: Option<Published>,
     pub(super) published: Option<Published>,
     #[serde(default)]
     pub(super) checks: Vec<CheckObject>,

@@ -6,6 +6,7 @@ mod events;
 mod exception;
 mod explain;
 mod forecast;
+mod guard;
 mod history;
 mod place;
 mod sample_state;

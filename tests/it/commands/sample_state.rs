@@ -74,6 +74,10 @@ fn status(fails: &[&str]) -> ChannelStatus {
             issues,
             failed_build: None,
             unknown: Vec::new(),
+            held_until: BTreeSet::new(),
+            outdated_by: Vec::new(),
+            from_elsewhere: Vec::new(),
+            overridden: None,
             own_check: None,
             cleared: Vec::new(),
         }
@@ -83,6 +87,7 @@ fn status(fails: &[&str]) -> ChannelStatus {
         frozen_date: "2026-07-15".to_owned(),
         packages: dependencies().keys().map(|name| (name.clone(), assessment(name))).collect(),
         held: Vec::new(),
+        odd_dependencies: Default::default(),
     }
 }
 
@@ -143,6 +148,8 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         shrink: 0.2,
         removals: BTreeMap::new(),
         absent: BTreeMap::new(),
+        dependency_rule: distribution.policy.dependencies,
+        released: None,
     }
 }
 

@@ -85,6 +85,8 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         evidence: "passing".to_owned(),
         caveat: None,
         let_in_by: None,
+        overridden: None,
+        dependencies_from_elsewhere: Vec::new(),
     };
     Manifest {
         format: 1,
@@ -95,6 +97,7 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         cran_date: "2026-04-15".parse().unwrap(),
         production: format!("https://production.example.org/{date}"),
         packages: packages.iter().map(package).collect(),
+        released: None,
         left_out: Vec::new(),
         files: Vec::new(),
     }

@@ -1,5 +1,6 @@
 //! The R room, against real files of R-multiverse, rude archives and servers, and R itself.
 
+mod advisories;
 mod archives;
 mod files;
 mod indexes;
@@ -7,8 +8,11 @@ mod own_checks;
 mod own_scene;
 mod real_r;
 mod serve;
+mod status_looks;
+mod status_scene;
 mod telling;
 mod universe;
+mod write_status;
 
 use std::path::{Path, PathBuf};
 

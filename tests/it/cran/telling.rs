@@ -1,6 +1,6 @@
 //! The jobs that tell people of a distribution of R packages: `report` and `forecast`, on a simulated GitHub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -153,6 +153,10 @@ impl Scene {
                 issues,
                 failed_build: None,
                 unknown: Vec::new(),
+                held_until: BTreeSet::new(),
+                outdated_by: Vec::new(),
+                from_elsewhere: Vec::new(),
+                overridden: None,
                 own_check: None,
                 cleared: Vec::new(),
             };

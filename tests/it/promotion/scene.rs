@@ -198,7 +198,7 @@ impl Scene {
             r_series: "4.5".to_owned(),
             frozen_date: "2026-04-15".to_owned(),
             packages: self.failing.iter().map(fails).collect(),
-            held: Vec::new(),
+            ..ChannelStatus::default()
         };
         let bytes = serde_json::to_vec(&status).unwrap();
         self.store.record_seen(&names::status("demo", "staging"), &bytes, now).await.unwrap();

@@ -40,6 +40,10 @@ fn fine() -> Assessment {
         issues: Vec::new(),
         failed_build: None,
         unknown: Vec::new(),
+        held_until: BTreeSet::new(),
+        outdated_by: Vec::new(),
+        from_elsewhere: Vec::new(),
+        overridden: None,
         own_check: None,
         cleared: Vec::new(),
     }
@@ -79,6 +83,7 @@ impl Scene {
             frozen_date: targets.dependency_freeze.to_string(),
             packages: PACKAGES.iter().map(|(name, _)| ((*name).to_owned(), fine())).collect(),
             held: Vec::new(),
+            odd_dependencies: Default::default(),
         };
         let all: BTreeSet<String> = PACKAGES.iter().map(|(name, _)| (*name).to_owned()).collect();
         Self {
@@ -104,6 +109,8 @@ impl Scene {
                     shrink: 1.0,
                     removals: BTreeMap::new(),
                     absent: BTreeMap::new(),
+                    dependency_rule: Default::default(),
+                    released: None,
                 },
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),

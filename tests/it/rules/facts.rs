@@ -46,6 +46,7 @@ impl Scene {
             frozen_date: targets.dependency_freeze.to_string(),
             packages: BTreeMap::new(),
             held: Vec::new(),
+            odd_dependencies: Default::default(),
         };
         Self {
             facts: PromotionFacts {
@@ -410,6 +411,10 @@ pub fn assessment(package: &str, version: &str) -> Assessment {
         failed_build: None,
         issues: Vec::new(),
         unknown: Vec::new(),
+        held_until: Default::default(),
+        outdated_by: Vec::new(),
+        from_elsewhere: Vec::new(),
+        overridden: None,
         own_check: None,
         cleared: Vec::new(),
     }

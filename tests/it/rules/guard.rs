@@ -261,7 +261,7 @@ fn what_changes_between_two_suspicious_looks_is_confirmed_anew() {
         let listed = |name: &&str| {
             ((*name).to_owned(), [("1.0".to_owned(), vec!["https://example.org/advisory".to_owned()])].into())
         };
-        facts.advisories = NAMES[..count].iter().map(listed).collect();
+        facts.advisories = Fact::Known(NAMES[..count].iter().map(listed).collect());
         facts
     };
     let mut looks = Looks::from(&ten());

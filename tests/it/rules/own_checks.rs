@@ -302,8 +302,9 @@ fn nothing_but_bad_checks_is_ever_cleared() {
     package.remotes = vec!["x/y".to_owned()];
     facts.packages.get_mut("b").unwrap().foss = Some(false);
     facts.cran = Fact::Known([("a".to_owned(), "2.0".to_owned())].into());
-    facts.advisories =
-        [("a".to_owned(), [("1.0".to_owned(), vec!["https://example.org/RSEC-1".to_owned()])].into())].into();
+    facts.advisories = Fact::Known(
+        [("a".to_owned(), [("1.0".to_owned(), vec!["https://example.org/RSEC-1".to_owned()])].into())].into(),
+    );
     let kinds: Vec<IssueKind> = a(&facts).issues.iter().map(|issue| issue.kind()).collect();
     use IssueKind::{Advisories, Cran, Dependencies, License, Remotes};
     assert_eq!(kinds, [Advisories, License, Remotes, Cran, Dependencies]);

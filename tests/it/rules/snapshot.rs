@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use tidegate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
-use tidegate::domain::{Evidence, Fact, StagingModel};
+use tidegate::domain::{
+    DependencyRule, Evidence, EvidenceOverride, Fact, OverriddenAs, SnapshotRelease, StagingModel,
+    UpdatedDependency,
+};
 
 use super::facts::*;
 
 /// What a snapshot is drawn from, on the last day of a scene.
-fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
+pub fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
     let facts = &scene.facts;
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     SnapshotFacts {
@@ -28,6 +31,8 @@ fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
             .iter()
             .filter_map(|(name, seen)| Some((name.clone(), seen.absence.clone()?)))
             .collect(),
+        dependency_rule: DependencyRule::Strict,
+        released: None,
     }
 }
 
@@ -181,7 +186,84 @@ fn a_snapshot_that_shrinks_too_much_is_held() {
     facts.previous = names(&["a", "b", "c", "d", "e"]);
     assert_eq!(snapshot(&facts).held, None, "one of five is what may be missing");
     facts.previous = names(&["a", "b", "c", "e", "f"]);
-    insta::assert_snapshot!(snapshot(&facts).held.expect("it is held"), @"2 of the 5 packages of the snapshot before are missing, more than the 20 % that may be. An operator has to look and say that this is meant.");
+    insta::assert_snapshot!(snapshot(&facts).held.expect("it is held"), @"2 of the 5 packages of the snapshot before are missing, more than the 20 % that may be. An operator has to look and say that this is meant: `tidegate guard release`.");
     facts.status = Fact::unknown("nothing is known");
     assert!(snapshot(&facts).held.is_some());
+}
+
+#[test]
+fn a_dependency_that_the_channel_lists_and_its_universe_lacks_is_not_in_the_snapshot() {
+    let mut scene = Scene::on(STANDSTILL).package("a", "1.0").package("b", "1.0").package("c", "1.0");
+    scene.facts.head.listings.push(listing("lost", Some(&commit("lost", "1.0"))));
+    let plan = snapshot(&facts(&scene, &[("a", &["lost"]), ("b", &["a", "cli"]), ("c", &["c", "cli"])]));
+    assert_eq!(members(&plan), ["c"]);
+    insta::assert_snapshot!(left_out(&plan), @r"
+    a: It depends on lost, which is not in the snapshot.
+    b: It depends on lost, which is not in the snapshot.
+    lost: The universe of staging never built it.
+    ");
+}
+
+#[test]
+fn by_own_checks_a_member_names_what_comes_from_elsewhere() {
+    let scene = Scene::on(STANDSTILL).package("a", "1.0").fails("a").package("b", "1.0").package("c", "1.0");
+    let mut facts =
+        facts(&scene, &[("a", &[]), ("b", &["a", "cli", "dropped", "b"]), ("c", &["b"]), ("dropped", &[])]);
+    facts.dependency_rule = DependencyRule::OwnChecks;
+    let plan = snapshot(&facts);
+    assert_eq!(members(&plan), ["b", "c"]);
+    assert_eq!(plan.members[0].dependencies_from_elsewhere, ["a", "dropped"]);
+    assert!(plan.members[1].dependencies_from_elsewhere.is_empty());
+}
+
+#[test]
+fn a_pass_that_is_older_than_a_dependency_does_not_count_on_the_day() {
+    let outdated = UpdatedDependency {
+        package: "rlang".to_owned(),
+        at: "2026-06-14T10:00:00Z".parse().expect("a time"),
+    };
+    let scene = Scene::on(STANDSTILL).package("other", "1.0").package("a", "1.0").assess("a", |a| {
+        a.evidence = Evidence::Pending;
+        a.settled = Some(Evidence::Passing);
+        a.outdated_by = vec![outdated];
+    });
+    insta::assert_snapshot!(left_out(&snapshot(&facts(&scene, &[]))), @"a: Its checks began before rlang was updated at 2026-06-14T10:00:00Z, so they say nothing of it until it is rebuilt.");
+}
+
+#[test]
+fn an_operator_releases_what_was_held_and_nothing_else() {
+    let scene = Scene::on(STANDSTILL).package("a", "1.0").package("b", "1.0").package("c", "1.0");
+    let mut facts = facts(&scene, &[]);
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>());
+    facts.previous = names(&["a", "b", "c", "e", "f"]);
+    let held = snapshot(&facts).held.expect("it is held");
+    let release = SnapshotRelease {
+        held,
+        by: "Ada".to_owned(),
+        reason: "e and f left".to_owned(),
+        at: "2026-06-15T03:00:00Z".parse().expect("a time"),
+    };
+    facts.released = Some(release.clone());
+    let plan = snapshot(&facts);
+    assert_eq!((plan.held, plan.released), (None, Some(release)));
+    facts.previous = names(&["a", "b", "e", "f", "g"]);
+    let plan = snapshot(&facts);
+    assert!(plan.held.is_some() && plan.released.is_none(), "more is missing by now");
+    facts.listings.clear();
+    assert!(snapshot(&facts).held.is_some(), "nobody can mean an empty snapshot");
+}
+
+#[test]
+fn an_override_is_written_into_the_snapshot() {
+    let word = EvidenceOverride {
+        version: "1.0".to_owned(),
+        commit: commit("a", "1.0"),
+        says: OverriddenAs::Passing,
+        until: "2026-06-15".parse().expect("a date"),
+        by: "Ada".to_owned(),
+        reason: "it passes by hand".to_owned(),
+        at: "2026-06-01T00:00:00Z".parse().expect("a time"),
+    };
+    let scene = Scene::on(STANDSTILL).package("a", "1.0").assess("a", |a| a.overridden = Some(word.clone()));
+    assert_eq!(snapshot(&facts(&scene, &[])).members[0].overridden, Some(word));
 }

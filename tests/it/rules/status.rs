@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tidegate::decide::status::{channel_status, own_findings};
 use tidegate::decide::words::issues_in_words;
 use tidegate::domain::{
-    Assessment, ChannelStatus, Checks, Evidence, EvidencePolicy, Fact, Issue, IssueKind, LedgerRow,
-    PackageFacts, StatusFacts,
+    Assessment, ChannelStatus, Checks, DependencyRule, Evidence, EvidencePolicy, Fact, Issue, IssueKind,
+    LedgerRow, PackageFacts, StatusFacts,
 };
 
 use super::facts::check;
@@ -31,12 +31,16 @@ pub fn universe(packages: &[(&str, &[&str])]) -> StatusFacts {
             .collect(),
         cran: Fact::Known(BTreeMap::new()),
         builds: Fact::Known(BTreeMap::new()),
-        advisories: BTreeMap::new(),
+        advisories: Fact::Known(BTreeMap::new()),
+        listed: Fact::Known(BTreeMap::new()),
         ledger: BTreeMap::new(),
         staged: Default::default(),
         own_checks: BTreeMap::new(),
         r_series: "4.5".to_owned(),
+        older_r_series: None,
         frozen_date: "2026-04-15".to_owned(),
+        dependency_rule: DependencyRule::Strict,
+        overrides: BTreeMap::new(),
     }
 }
 
@@ -73,8 +77,9 @@ fn a_package_with_nothing_against_it_passes() {
 #[test]
 fn every_kind_of_issue_fails_a_package() {
     let mut advised = a(|_| ());
-    advised.advisories =
-        [("a".to_owned(), [("1.0".to_owned(), vec!["https://example.org/RSEC-1".to_owned()])].into())].into();
+    advised.advisories = Fact::Known(
+        [("a".to_owned(), [("1.0".to_owned(), vec!["https://example.org/RSEC-1".to_owned()])].into())].into(),
+    );
     let mut conflicting = a(|_| ());
     conflicting.cran = Fact::Known([("a".to_owned(), "1.0.1".to_owned())].into());
     let mut lowered = a(|_| ());
@@ -112,7 +117,8 @@ fn every_kind_of_issue_fails_a_package() {
 #[test]
 fn an_advisory_is_for_exactly_its_version() {
     let mut facts = a(|_| ());
-    facts.advisories = [("a".to_owned(), [("0.9".to_owned(), vec!["x".to_owned()])].into())].into();
+    facts.advisories =
+        Fact::Known([("a".to_owned(), [("0.9".to_owned(), vec!["x".to_owned()])].into())].into());
     assert_eq!(of_a(&facts, Guarded).evidence, Evidence::Passing);
 }
 

@@ -11,7 +11,9 @@ use url::Url;
 use super::short;
 use crate::decide::promote::index::Index;
 use crate::decide::standing::Standing;
-use crate::decide::words::{cleared_in_words, counted, issue_in_words, own_check_in_words};
+use crate::decide::words::{
+    cleared_in_words, counted, elsewhere_in_words, issue_in_words, override_in_words, own_check_in_words,
+};
 use crate::domain::{Assessment, Evidence, Issue, Move, PackageName, is_commit};
 use crate::github::RepositoryName;
 use crate::github::markdown::{code, code_in_table, escape};
@@ -150,7 +152,9 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
     let words = || quoted(&standing.in_words());
     match (standing.evidence(), standing) {
         (Evidence::Passing, _) => {
-            format!("- {shown}: {held} passes in {to}.\n{}", own_check_lines(standing.assessment()))
+            let assessment = standing.assessment();
+            let own = own_check_lines(assessment);
+            format!("- {shown}: {held} passes in {to}.\n{}{own}", remark_lines(assessment))
         }
         (Evidence::Pending, _) => {
             format!("- {shown}: nothing is decided yet on {held} in {to}: {}.\n", words())
@@ -160,11 +164,26 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
         }
         (Evidence::Failing, Standing::Assessed(assessment)) => {
             let issues = assessment.issues.iter().map(issue_lines);
+            let word = assessment
+                .overridden
+                .iter()
+                .map(|word| format!("  - {}\n", quoted(&override_in_words(word))));
             let own = own_check_lines(Some(assessment));
-            format!("- {shown}: {held} fails in {to}:\n{}{own}", issues.collect::<String>())
+            format!("- {shown}: {held} fails in {to}:\n{}{own}", issues.chain(word).collect::<String>())
         }
-        (Evidence::Failing, _) => format!("- {shown}: {held} fails in {to}: {}.\n", words()),
+        (Evidence::Failing, _) => {
+            let build = standing.failed_build().and_then(|build| link("log", &build.url));
+            let build = build.map(|log| format!(" ({log})")).unwrap_or_default();
+            format!("- {shown}: {held} fails in {to}: {}{build}.\n", words())
+        }
     }
+}
+
+/// By whose word a package passes, and what it depends on that comes from elsewhere.
+fn remark_lines(assessment: Option<&Assessment>) -> String {
+    let word = assessment.and_then(|known| known.overridden.as_ref()).map(override_in_words);
+    let elsewhere = assessment.and_then(|known| elsewhere_in_words(&known.from_elsewhere));
+    word.into_iter().chain(elsewhere).map(|clause| format!("  - {}\n", quoted(&clause))).collect()
 }
 
 /// What tidegate's own check says of a package whose checks in the universe are bad, and how to do the same.
@@ -208,7 +227,9 @@ fn issue_lines(issue: &Issue) -> String {
     match issue {
         Issue::RCmdCheck(checks) => {
             for check in checks.iter().take(LOGS) {
-                let what = format!("R CMD check: {} on {} with R {}", check.check, check.config, check.r);
+                let what = check.failed_build_in_words().unwrap_or_else(|| {
+                    format!("R CMD check: {} on {} with R {}", check.check, check.config, check.r)
+                });
                 let log = link("log", &check.url).unwrap_or_else(|| "no log".to_owned());
                 let _ = writeln!(lines, "  - {} ({log})", quoted(&what));
             }

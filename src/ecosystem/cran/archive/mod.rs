@@ -10,6 +10,7 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use self::paths::Contents;
+pub(super) use self::zipped::check_directory;
 use super::dcf::{DcfError, DcfLimits};
 use super::description::Description;
 use super::layout::ArchiveKind;

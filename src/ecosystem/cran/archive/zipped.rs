@@ -70,7 +70,7 @@ fn take<R: Read>(file: ZipFile<'_, R>, contents: &mut Contents, guard: Guard) ->
 }
 
 /// Looks at the record that ends the file before the zip crate reads the list of entries into memory.
-fn check_directory<R: Read + Seek>(
+pub(in crate::ecosystem::cran) fn check_directory<R: Read + Seek>(
     reader: &mut R,
     size: u64,
     limits: &ArchiveLimits,

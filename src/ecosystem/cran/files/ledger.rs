@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ByName;
 use super::json::{self, MalformedFile};
 use crate::domain::{self, Ledger, PackageName};
 
@@ -32,6 +33,24 @@ impl LedgerFile {
     /// Reads a file; `file` names it in messages.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
         json::read(file, bytes, "an array of records with `package` and its versions").map(Self)
+    }
+
+    /// The rows of these packages, in upstream's order: it forgets those that have left the universe.
+    pub fn of<'p>(ledger: &Ledger, packages: impl Iterator<Item = &'p PackageName>) -> Self {
+        let row = |package: &'p PackageName| {
+            let row = ledger.get(package)?.clone();
+            let domain::LedgerRow { version_current, hash_current, version_highest, hash_highest } = row;
+            let row = LedgerRow {
+                package: package.clone(),
+                version_current,
+                hash_current,
+                version_highest,
+                hash_highest,
+            };
+            Some((package.clone(), row))
+        };
+        let rows: ByName<LedgerRow> = packages.filter_map(row).collect();
+        Self(rows.iter().map(|(_, row)| row.clone()).collect())
     }
 
     /// The row of `package`.

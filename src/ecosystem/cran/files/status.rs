@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ByName;
 use super::json::{self, MalformedFile};
 use super::status_read::{EntryForStaging, ReadEntry, ReadStatus};
-use crate::domain::Issue;
+use crate::domain::{Assessment, ChannelStatus, Evidence, Issue};
 
 /// What `status.json` says about one package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,19 @@ pub struct StatusFile(pub ByName<StatusEntry>);
 const EXPECTED: &str = "an object that maps each package to its status";
 
 impl StatusFile {
+    /// A status as upstream writes it. Upstream knows two states: what is pending or unknown is not a failure, so it
+    /// succeeds there.
+    pub fn of(status: &ChannelStatus) -> Self {
+        let entry = |assessment: &Assessment| StatusEntry {
+            success: assessment.evidence != Evidence::Failing,
+            published: assessment.published.clone(),
+            version: assessment.version.clone(),
+            remote_hash: assessment.commit.clone(),
+            issues: assessment.issues.clone(),
+        };
+        Self(status.packages.iter().map(|(package, known)| (package.clone(), entry(known))).collect())
+    }
+
     /// Reads a file; `file` names it in messages. Takes boxed and plain scalars, the older shape of
     /// `r_cmd_check` (an object by platform), and ignores fields it does not know.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {

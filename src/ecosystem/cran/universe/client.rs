@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// The fields that tidegate reads; R-universe leaves all others out of its answer.
 const FIELDS: &str = "Package,Version,License,Remotes,RemoteSha,Title,URL,_type,_binaries,_buildurl,_dependencies,\
-                      _failure,_jobs,_published,_fileid,_sha256,_filesize";
+                      _failure,_jobs,_created,_published,_fileid,_sha256,_filesize";
 
 /// R-universe answers with 2,500 records where nothing is said, and a package beyond them would look gone.
 const MOST_RECORDS: &str = "100000";

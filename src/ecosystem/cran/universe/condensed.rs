@@ -12,6 +12,7 @@ pub(super) fn package_of(fields: &Fields) -> Result<UniversePackage, BadField> {
         package: name_of(fields, "package")?,
         version: word(fields, "version", fields.required("version")?)?,
         commit: word(fields, "remotesha", fields.required("remotesha")?)?,
+        created: None,
         published: fields.text("published")?,
         title: fields.text("title")?,
         url: fields.text("url")?,

@@ -12,6 +12,8 @@ mod record;
 pub use answer::{MalformedRecord, UniverseAnswer};
 pub use client::UniverseClient;
 
+use jiff::Timestamp;
+
 use super::layout::{BinaryPlatform, ContribFolder, RepositoryPath, UnsafePart};
 use crate::domain::{Check, PackageName, RVersion};
 
@@ -24,6 +26,8 @@ pub struct UniversePackage {
     pub version: String,
     /// The commit that was built or tried.
     pub commit: String,
+    /// When the source was packed, before anything was checked; none where the universe does not say so.
+    pub created: Option<Timestamp>,
     /// When it was published, as upstream prints it: `2025-06-02 15:36:27.246 UTC`.
     pub published: Option<String>,
     /// Its title.

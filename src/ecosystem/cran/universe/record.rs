@@ -1,6 +1,8 @@
 //! One record of `/api/packages` as R-universe prints it: fields of the DESCRIPTION by their own
 //! names, everything else with an underscore first.
 
+use jiff::Timestamp;
+
 use super::super::layout::{ContribFolder, is_package_name};
 use super::super::licence::foss;
 use super::field::{BadField, Fields};
@@ -28,6 +30,7 @@ pub(super) fn package_of(fields: &Fields) -> Result<UniversePackage, BadField> {
     let build_url = fields.text("_buildurl")?.or_else(|| failure.as_ref()?.build_url.clone());
     Ok(UniversePackage {
         commit: word(fields, "RemoteSha", commit)?,
+        created: if never_built { None } else { time_of(fields, "_created")? },
         published: published_of(fields)?,
         title: fields.text("Title")?,
         url: fields.text("URL")?,
@@ -99,11 +102,15 @@ fn failure_of(fields: &Fields) -> Result<Option<BuildFailure>, BadField> {
 
 /// `2025-06-02T15:36:27.246Z` as upstream's status files print it.
 fn published_of(fields: &Fields) -> Result<Option<String>, BadField> {
-    let Some(text) = fields.text("_published")? else { return Ok(None) };
-    let time: jiff::Timestamp = text.parse().map_err(|_| {
-        fields.bad("_published", format!("`{text}` is not a time such as 2025-06-02T15:36:27.246Z"))
-    })?;
-    Ok(Some(time.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()))
+    let time = time_of(fields, "_published")?;
+    Ok(time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()))
+}
+
+fn time_of(fields: &Fields, field: &str) -> Result<Option<Timestamp>, BadField> {
+    let Some(text) = fields.text(field)? else { return Ok(None) };
+    let time = text.parse();
+    time.map(Some)
+        .map_err(|_| fields.bad(field, format!("`{text}` is not a time such as 2025-06-02T15:36:27.246Z")))
 }
 
 fn checks_of(fields: &Fields, build_url: Option<&str>) -> Result<Vec<Check>, BadField> {

@@ -10,7 +10,7 @@ use super::super::event::{Event, Expect, Made, NewCommit, RefChange};
 use super::super::git::{Content, FileChanges, Oid};
 use super::super::pulls::PullGift;
 use super::super::refused::Refused;
-use super::super::state::{VIEWER, not_simulated};
+use super::super::state::not_simulated;
 use super::Scope;
 use super::node::{Arguments, Kind, Resolved, unknown_repository};
 use super::pull_request::pull_of;
@@ -96,7 +96,7 @@ fn create_commit(scope: &Scope<'_>, input: CommitInput) -> Result<Resolved, Refu
             None => input.message.headline,
         },
         changes,
-        by: VIEWER.into(),
+        by: scope.viewer.into(),
         at: scope.now,
         scheduled: false,
     });
@@ -163,7 +163,7 @@ fn update_refs(scope: &Scope<'_>, input: RefsInput) -> Result<Resolved, Refused>
         force: update.force.unwrap_or(false),
     };
     let changes = input.ref_updates.into_iter().map(change).collect();
-    let event = Event::RefsChanged { repository, changes, by: VIEWER.into(), at: scope.now };
+    let event = Event::RefsChanged { repository, changes, by: scope.viewer.into(), at: scope.now };
     scope.inner.borrow_mut().perform(event)?;
     Ok(Resolved::Object(Kind::RefsUpdated { client: input.client_mutation_id }))
 }

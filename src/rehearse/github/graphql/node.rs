@@ -10,7 +10,7 @@ use super::super::answer::time;
 use super::super::git::{Oid, Signature};
 use super::super::limits::Resource;
 use super::super::refused::Refused;
-use super::super::state::{Found, Repository, VIEWER, not_simulated};
+use super::super::state::{Found, Repository, not_simulated};
 use super::connection::{Connection, PageInfo};
 use super::{SEPARATOR, Scope, mutation, pull_request, repository};
 
@@ -204,7 +204,7 @@ impl Node<'_, '_> {
                 }
             }
             "rateLimit" => Ok(Resolved::Object(Kind::RateLimit)),
-            "viewer" => Ok(Resolved::Object(Kind::User(VIEWER.into()))),
+            "viewer" => Ok(Resolved::Object(Kind::User(self.scope.viewer.into()))),
             _ => Err(not_simulated(&format!("the field Query.{name}"))),
         }
     }

@@ -9,7 +9,7 @@ use super::super::event::{Event, Expect, Made, NewObject, RefChange, TreeItem};
 use super::super::files::resolve;
 use super::super::git::{Commit, Content, Entry, Git, Oid, Signature};
 use super::super::refused::Refused;
-use super::super::state::{VIEWER, not_simulated};
+use super::super::state::not_simulated;
 use super::{Call, shapes};
 
 impl Call<'_> {
@@ -51,7 +51,7 @@ impl Call<'_> {
 
     fn change_ref(&mut self, change: RefChange) -> Result<(), Refused> {
         let repository = self.name.clone();
-        let (changes, by, at) = (vec![change], VIEWER.to_owned(), self.now);
+        let (changes, by, at) = (vec![change], self.viewer.to_owned(), self.now);
         self.perform(Event::RefsChanged { repository, changes, by, at })?;
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Call<'_> {
         if !self.request.body["signature"].is_null() {
             return Err(not_simulated("signatures of commits"));
         }
-        let author = self.signature("author")?.unwrap_or_else(|| Signature::of(VIEWER, self.now));
+        let author = self.signature("author")?.unwrap_or_else(|| Signature::of(self.viewer, self.now));
         let parents = self.request.body["parents"].as_array().into_iter().flatten();
         let parents = parents
             .map(|parent| parent.as_str().unwrap_or_default().parse().map_err(Refused::unprocessable))

@@ -9,7 +9,7 @@ use super::super::event::{Event, Made};
 use super::super::issues::{Issue, IssueEdit, NewIssue};
 use super::super::pulls::check_body;
 use super::super::refused::Refused;
-use super::super::state::{Label, PullRequest, Repository, VIEWER, not_simulated};
+use super::super::state::{Label, PullRequest, Repository, not_simulated};
 use super::{Call, shapes};
 
 /// What an issue's number stands for.
@@ -112,7 +112,7 @@ impl Call<'_> {
             title: self.text("title").unwrap_or_default(),
             body: self.text("body").unwrap_or_default(),
             labels: self.label_names(),
-            by: VIEWER.to_owned(),
+            by: self.viewer.to_owned(),
             at: self.now,
         };
         let Made::Number(number) = self.perform(Event::IssueOpened(new))? else {
@@ -131,7 +131,7 @@ impl Call<'_> {
         self.only(&["title", "body", "state", "state_reason", "labels"])?;
         let number = self.number("issue_number")?;
         match self.entry()? {
-            Entry::Issue(issue) if issue.user != VIEWER && self.repository()?.git.is_none() => {
+            Entry::Issue(issue) if issue.user != self.viewer && self.repository()?.git.is_none() => {
                 let message = "Must have admin rights to Repository.";
                 return Err(Refused::status(403, "FORBIDDEN", message));
             }
@@ -159,7 +159,7 @@ impl Call<'_> {
             body: self.text("body"),
             open: self.text("state").map(|state| state == "open"),
             state_reason: self.text("state_reason"),
-            by: VIEWER.to_owned(),
+            by: self.viewer.to_owned(),
             at: self.now,
         }
     }
@@ -178,7 +178,7 @@ impl Call<'_> {
             return Err(Refused::invalid_field("IssueComment", "body", "missing_field"));
         }
         check_body(&body)?;
-        let (repository, by, at) = (self.name.clone(), VIEWER.to_owned(), self.now);
+        let (repository, by, at) = (self.name.clone(), self.viewer.to_owned(), self.now);
         let Made::Number(id) = self.perform(Event::Commented { repository, number, body, by, at })? else {
             unreachable!("a comment has a number")
         };

@@ -6,7 +6,7 @@ use super::super::answer::Answer;
 use super::super::event::{Event, Made};
 use super::super::pulls::{MergeMethod, NewPullRequest, PullEdit, PullGift, PullMerge, PullState};
 use super::super::refused::Refused;
-use super::super::state::{PullRequest, VIEWER, not_simulated};
+use super::super::state::{PullRequest, not_simulated};
 use super::{Call, shapes};
 
 impl Call<'_> {
@@ -63,7 +63,7 @@ impl Call<'_> {
             fork: None,
             base: self.text("base").unwrap_or_default(),
             draft: self.request.body["draft"] == true,
-            by: VIEWER.into(),
+            by: self.viewer.into(),
             at: self.now,
         };
         let made = self.perform(Event::PullOpened(new))?;
@@ -113,7 +113,7 @@ impl Call<'_> {
             body: self.text("body"),
             state: state.map(|state| if state == "open" { PullState::Open } else { PullState::Closed }),
             base: None,
-            by: VIEWER.into(),
+            by: self.viewer.into(),
             at: self.now,
         }
     }
@@ -136,7 +136,7 @@ impl Call<'_> {
             (None, None) => None,
         };
         let (repository, number, at) = (self.name.clone(), pull.number, self.now);
-        let merge = PullMerge { repository, number, method, message, by: VIEWER.into(), at };
+        let merge = PullMerge { repository, number, method, message, by: self.viewer.into(), at };
         let Made::Object(sha) = self.perform(Event::PullMerged(merge))? else {
             unreachable!("a merge makes a commit")
         };

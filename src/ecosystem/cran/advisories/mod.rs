@@ -1,15 +1,24 @@
-//! Security advisories: the YAML files of the R Consortium's advisory database.
+//! Security advisories: the YAML files of the R Consortium's advisory database, in a folder or as the archive
+//! in which GitHub offers a repository.
+
+mod archive;
+mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use client::{AdvisoryAnswer, AdvisoryClient};
+
 use super::layout::is_package_name;
-use crate::domain::PackageName;
+use crate::domain::{Advisories as KnownAdvisories, PackageName};
+use crate::failure::Failure;
 
 /// Where an advisory can be read by a person.
 const ADDRESS: &str = "https://github.com/RConsortium/r-advisory-database/blob/main/vulns";
+/// The folder of the database that holds the advisories; its other files are about the repository.
+const FOLDER: &str = "vulns";
 /// No advisory comes near these.
 const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_FILES: usize = 100_000;
@@ -64,6 +73,44 @@ impl Advisories {
             advisories.add(&text).map_err(unreadable)?;
         }
         Ok(advisories)
+    }
+
+    /// Reads the database in a folder, where somebody keeps a copy of it. One without any advisory is a fault
+    /// of the source, as is one that is not there.
+    pub fn read_database(folder: &Path) -> Result<Self, Failure> {
+        let inner = folder.join(FOLDER);
+        let advisories = Self::read(if inner.is_dir() { &inner } else { folder });
+        advisories.map_err(|error| Failure::permanent(error.to_string()))?.require_some(&folder.display())
+    }
+
+    /// Reads the database in an archive, a zip file or a compressed tarball; `source` names it in messages.
+    pub fn read_archive(source: &str, bytes: &[u8]) -> Result<Self, Failure> {
+        let unreadable = |problem: &dyn std::fmt::Display| Failure::permanent(format!("{source}: {problem}"));
+        let files = archive::advisory_files(bytes).map_err(|problem| unreadable(&problem))?;
+        let mut advisories = Self::default();
+        for (path, content) in files {
+            let text = String::from_utf8(content).map_err(|_| unreadable(&format!("{path} is not text")))?;
+            // What a parser draws below its first line is for a terminal.
+            let first = |problem: String| problem.lines().next().unwrap_or_default().to_owned();
+            advisories.add(&text).map_err(|problem| unreadable(&format!("{path}: {}", first(problem))))?;
+        }
+        advisories.require_some(&source)
+    }
+
+    fn require_some(self, source: &dyn std::fmt::Display) -> Result<Self, Failure> {
+        match self.is_empty() {
+            true => Err(Failure::permanent(format!("{source}: there is no advisory in it"))),
+            false => Ok(self),
+        }
+    }
+
+    /// All of them, as the rules ask for them.
+    pub fn into_known(self) -> KnownAdvisories {
+        let mut known = KnownAdvisories::new();
+        for ((package, version), addresses) in self.0 {
+            known.entry(package).or_default().insert(version, addresses.into_iter().collect());
+        }
+        known
     }
 
     /// The addresses of the advisories against exactly this version, compared as written; sorted.

@@ -1,4 +1,7 @@
-//! `guard`: what guards hold, and an operator's word that it is real.
+//! `guard`: what guards hold, and an operator's word that it is real, or not what counts.
+
+mod overriding;
+mod release;
 
 use std::collections::BTreeSet;
 
@@ -14,8 +17,9 @@ use crate::decide::guard::GuardMemory;
 use crate::domain::{ChannelStatus, HeldChange};
 use crate::jobs::sources::names;
 use crate::store::{NewGuardConfirmation, Store};
+pub(super) use overriding::{ShownOverride, all as overrides};
 
-/// Look at what guards hold, and confirm it
+/// Look at what guards hold, confirm or release it, and override evidence
 #[derive(Debug, Args)]
 pub(super) struct Guards {
     #[command(subcommand)]
@@ -26,9 +30,11 @@ pub(super) struct Guards {
 enum What {
     List(List),
     Confirm(Confirm),
+    Override(overriding::Override),
+    Release(release::Release),
 }
 
-/// List the changes of channels that are held
+/// List what is held of channels, and the overrides that are in force
 #[derive(Debug, Args)]
 struct List {}
 
@@ -69,13 +75,22 @@ impl Guards {
         match self.what {
             What::List(List {}) => list(context),
             What::Confirm(confirm) => confirm.run(context),
+            What::Override(word) => word.run(context),
+            What::Release(release) => release.run(context),
         }
     }
 }
 
+/// Everything that `guard list` shows.
+#[derive(Serialize)]
+struct Listed {
+    held: Vec<Held>,
+    overrides: Vec<ShownOverride>,
+}
+
 fn list(context: &mut Context<'_>) -> Result<(), CommandError> {
     let configuration = context.configuration_of_state()?;
-    let held = state::block_on(async {
+    let Listed { held, overrides } = state::block_on(async {
         let store = context.read_state().await?;
         let mut all = Vec::new();
         for distribution in configuration.distributions.values() {
@@ -84,10 +99,11 @@ fn list(context: &mut Context<'_>) -> Result<(), CommandError> {
                 all.extend(Some(held).filter(|held| !held.changes.is_empty()));
             }
         }
-        Ok(all)
+        let overrides = overriding::all(&store, &configuration, context.clock.now()).await?;
+        Ok(Listed { held: all, overrides })
     })?;
     if context.output == Output::Json {
-        return context.print_json(&held);
+        return context.print_json(&Listed { held, overrides });
     }
     if held.is_empty() {
         writeln!(context.out, "nothing is held")?;
@@ -96,6 +112,9 @@ fn list(context: &mut Context<'_>) -> Result<(), CommandError> {
         for sentence in sentences {
             writeln!(context.out, "{distribution}, {channel}: {sentence}")?;
         }
+    }
+    for shown in overrides {
+        writeln!(context.out, "{}", shown.line())?;
     }
     Ok(())
 }
@@ -136,10 +155,7 @@ impl Confirm {
             };
             confirm(&configuration, new, context).await
         })?;
-        match context.output {
-            Output::Json => context.print_json(&json!({ "done": told })),
-            Output::Text => Ok(writeln!(context.out, "{told}")?),
-        }
+        say(&told, context)
     }
 }
 
@@ -155,13 +171,31 @@ async fn confirm(
         by: new.by.to_owned(),
         reason: new.reason.to_owned(),
     };
-    match ask_daemon(configuration, &request).await? {
-        Some(Answer::Done(told)) => return Ok(told),
-        Some(_) => return Err(beside_the_point()),
-        None => {}
+    if let Some(told) = told_by_daemon(configuration, &request).await? {
+        return Ok(told);
     }
     let store = context.write_state().await?;
     let told = wishes::confirm_guard(&store, new, context.clock.now()).await;
     store.close().await;
     Ok(told?)
+}
+
+/// What the daemon says to a wish; none where no daemon runs, and the command writes the same row itself.
+async fn told_by_daemon(
+    configuration: &Configuration,
+    request: &Request,
+) -> Result<Option<String>, CommandError> {
+    match ask_daemon(configuration, request).await? {
+        Some(Answer::Done(told)) => Ok(Some(told)),
+        Some(_) => Err(beside_the_point()),
+        None => Ok(None),
+    }
+}
+
+/// Says what became of a wish.
+fn say(told: &str, context: &mut Context<'_>) -> Result<(), CommandError> {
+    match context.output {
+        Output::Json => context.print_json(&json!({ "done": told })),
+        Output::Text => Ok(writeln!(context.out, "{told}")?),
+    }
 }
