@@ -21,7 +21,7 @@ pub(super) const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// The media type that every request asks for.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.github+json";
 /// What to do where GitHub does not let the token do something.
-pub(super) const PERMISSIONS: &str = "the token or the App lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes";
+pub(super) const PERMISSIONS: &str = "the token lacks a permission: it needs to read metadata and contents, and to write contents, pull requests and issues where tidegate writes";
 /// The version of the REST API that tidegate speaks.
 const API_VERSION: &str = "2022-11-28";
 
