@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::decide::words::{listed, sentence};
+use crate::decide::words::listed;
 use crate::digest::sha256_hex;
 use crate::domain::{Listing, PackageName, Removal, RepositorySeen, sort_as_upstream};
 use crate::github::RepositoryName;
@@ -129,7 +129,7 @@ fn removed(facts: &ListFacts<'_>, package: &str, removal: &Removal) -> ListChang
     let channel = facts.channel;
     let undo = format!("tidegate remove {package} --distribution {} --undo", facts.distribution);
     let body = format!(
-        "{} leaves {} on request: {}\n\n\
+        "{} leaves {} on request: {}.\n\n\
          **Moderators:** please merge this. Nothing of it is promoted any more in the meantime.\n\n\
          ### What happens next\n\n\
          - Asked for by {} at {}.\n\
@@ -138,7 +138,7 @@ fn removed(facts: &ListFacts<'_>, package: &str, removal: &Removal) -> ListChang
          - To undo it, an operator runs {}.\n",
         code(package),
         escape(channel),
-        escape(&sentence(&removal.reason)),
+        escape(removal.reason.trim_end_matches('.')),
         escape(&removal.by),
         removal.at,
         code(&undo),

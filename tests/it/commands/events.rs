@@ -175,14 +175,15 @@ fn every_kind_of_event_reads_as_a_clause_of_its_own() {
 fn events_are_chosen_by_package_kind_and_time_and_the_newest_count() {
     let state = state();
     insta::assert_snapshot!(state.run("events --package q2-types --after 2026-06-02 -n 4").printed(), @r"
-    2026-06-02 00:00  the report on q2-types was not taken by qiime2/q2-types: it has issues switched off; it is asked again once there is something new to tell, or after a week
-    2026-06-02 01:00  ana took out staged/noarch/q2-types-1.0-0.conda and staged/noarch/qiime2-tiny-1-0.conda: wrong licence
-    2026-06-02 02:00  ana put back staged/noarch/q2-types-1.0-0.conda: mended
+    2026-06-02 02:00  q2-types 1.0: the fault lies among a 1 → 2, b 1 → 2
+    2026-06-02 03:00  the report on q2-types was not taken by qiime2/q2-types: it has issues switched off; it is asked again once there is something new to tell, or after a week
+    2026-06-02 04:00  ana took out staged/noarch/q2-types-1.0-0.conda and staged/noarch/qiime2-tiny-1-0.conda: wrong licence
+    2026-06-02 05:00  ana put back staged/noarch/q2-types-1.0-0.conda: mended
     ");
     insta::assert_snapshot!(state.run("events --kind refused --kind expired").printed(), @r"
-    2026-06-01 11:00  q2-types from run 7 of qiime2/q2-types, artifact linux-64, was refused: the artifact did not appear in 12 looks; start a new run; to do: mend the build, give it another build number, and let a new run tell of it
-    2026-06-01 12:00  an archive at /srv/drop/numpy-1.0-0.conda was refused: numpy-1.0-0.conda: numpy is no member of tiny; to do: take the file out of the folder; mend the build and give it another build number
-    2026-06-01 13:00  q2-types 1.0 was given up: osx-64 did not come within 24h; to do: build the package again for all platforms, with the same version and build number on each
+    2026-06-01 14:00  q2-types from run 7 of qiime2/q2-types, artifact linux-64, was refused: the artifact did not appear in 12 looks; start a new run; to do: mend the build, give it another build number, and let a new run tell of it
+    2026-06-01 15:00  an archive at /srv/drop/numpy-1.0-0.conda was refused: numpy-1.0-0.conda: numpy is no member of tiny; to do: take the file out of the folder; mend the build and give it another build number
+    2026-06-01 16:00  q2-types 1.0 was given up: osx-64 did not come within 24h; to do: build the package again for all platforms, with the same version and build number on each
     ");
     insta::assert_snapshot!(state.run("events --package nanonext").printed(), @"2026-06-01 05:00  pull request #1 merged: Begin the dependency freeze: pin 2 packages");
     assert_eq!(state.run("events").printed().lines().count(), 20);
@@ -195,5 +196,5 @@ fn events_are_chosen_by_package_kind_and_time_and_the_newest_count() {
 #[test]
 fn a_program_gets_the_whole_event_with_its_words() {
     let json = state().run("events --kind snapshot --json").json();
-    insta::assert_snapshot!(json, @r#"[{"id":11,"at":"2026-06-01T10:00:00Z","kind":"snapshot","job":"a-job","package":null,"body":{"date":"2026-06-15","packages":66,"left_out":27},"told":"the snapshot of 2026-06-15 is published: 66 packages, 27 left out"}]"#);
+    insta::assert_snapshot!(json, @r#"[{"id":14,"at":"2026-06-01T13:00:00Z","kind":"snapshot","job":"a-job","package":null,"body":{"date":"2026-06-15","packages":66,"left_out":27},"told":"the snapshot of 2026-06-15 is published: 66 packages, 27 left out"}]"#);
 }
