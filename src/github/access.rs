@@ -59,7 +59,7 @@ impl Pass {
 #[derive(Debug)]
 pub(super) enum Passes {
     Fixed(Pass),
-    OfApp(Installation),
+    OfApp(Box<Installation>),
 }
 
 impl Passes {

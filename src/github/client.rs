@@ -120,7 +120,7 @@ impl GitHub {
         let passes = match settings.access {
             Access::Token(token) => Passes::Fixed(Pass::of_token(&token)?),
             Access::App(app) => {
-                Passes::OfApp(Installation::new(app, sender.clone(), rest.clone(), clock.clone()))
+                Passes::OfApp(Box::new(Installation::new(app, sender.clone(), rest.clone(), clock.clone())))
             }
         };
         let transport = Transport::new(sender, passes, limiter);

@@ -144,7 +144,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .with_context(|| format!("cannot read the verdicts of {distribution}/{scope}"))?;
-        rows.into_iter().map(|(package, since)| Ok((package, since.try_into()?))).collect()
+        Ok(rows.into_iter().map(|(package, since)| (package, since.into())).collect())
     }
 
     /// The last verdict of that kind on a package in a scope, in force or not.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::Promote;
@@ -80,7 +80,7 @@ impl Promote {
         let plain = |login: &str| login.strip_suffix("[bot]").unwrap_or(login).to_lowercase();
         let ours = comments.into_iter().find(|comment| {
             comment.author.as_deref().map(plain) == Some(plain(viewer))
-                && marker::parse(&comment.body).is_some_and(|facts| facts["comment"] == Value::from(key))
+                && marker::parse(&comment.body).is_some_and(|facts| facts["comment"] == key)
         });
         Ok(ours.map(|comment| comment.id))
     }
