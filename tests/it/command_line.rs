@@ -59,7 +59,8 @@ fn check_says_what_it_found() {
         "r-multiverse-report",
         "r-multiverse-snapshot",
         "r-multiverse-staging",
-        "r-multiverse-staging-status"
+        "r-multiverse-staging-status",
+        "r-multiverse-write-status"
       ],
       "mistakes": []
     }

@@ -107,7 +107,7 @@ fn freeze_key(index: &Index<'_>) -> String {
 fn bundles(index: &Index<'_>, moves: Vec<Move>) -> Vec<Bundle> {
     let facts = index.facts;
     let begins = begins(index);
-    let (mut bundles, rest) = match facts.via {
+    let (mut bundles, mut rest): (Vec<Bundle>, Vec<Move>) = match facts.via {
         Via::Commit => (Vec::new(), moves),
         Via::PullRequest => {
             let (carried, others) = carry(index, units(moves));
@@ -121,6 +121,7 @@ fn bundles(index: &Index<'_>, moves: Vec<Move>) -> Vec<Bundle> {
         }
     };
     bundles.sort_by_cached_key(|bundle| bundle.turn(index));
+    rest.sort_by(|one, other| one.package.cmp(&other.package));
     if begins || facts.via == Via::Commit {
         let dates_move = facts.point.phase.promote != Promote::None
             && facts.head.targets.as_ref() != Some(&facts.targets)

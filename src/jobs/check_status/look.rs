@@ -79,11 +79,13 @@ impl CheckStatus {
         })
     }
 
-    /// What the channel's repository lists at its head.
+    /// What the channel's repository lists at its head. Without it nobody can tell what is missing, and all
+    /// packages would be held until the next look; so a look that GitHub did not answer is taken again.
     async fn listed(&self) -> Result<Result<ListedPackages, Failure>, RunError> {
         let repository = repository(&self.distribution, &self.settings.channel)?;
         let view = match self.services.github()?.view(repository, &[PACKAGES], &[]).await {
             Ok(view) => view,
+            Err(failure) if failure.is_transient() => return Err(failure.into()),
             Err(failure) => return Ok(Err(failure)),
         };
         let Some(text) = view.files.get(PACKAGES).and_then(Option::as_deref) else {

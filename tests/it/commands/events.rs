@@ -131,6 +131,11 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
             json!({ "repository": "qiime2/q2-types", "refused": "it has issues switched off" }),
         ),
         (
+            "warning",
+            None,
+            json!({ "number": 13, "key": "staging/mirai", "refused": "the label `x`", "message": "not found" }),
+        ),
+        (
             "withdrawn",
             None,
             json!({ "by": "ana", "reason": "wrong\nlicence", "files": [file("q2-types-1.0-0.conda"), file("qiime2-tiny-1-0.conda")] }),

@@ -121,6 +121,12 @@ fn readers_never_see_a_broken_channel_whenever_its_publisher_is_killed() {
         let mut dice = Dice::new(7);
         for number in 2..KILLS + 2 {
             let mut child = publisher(place, number);
+            // A busy machine may be slower than the one that was measured, so some are left to their ends.
+            if number % 6 == 0 {
+                assert!(child.process.wait().unwrap().success());
+                seen.insert(version(&root));
+                continue;
+            }
             std::thread::sleep(longest.mul_f64(dice.between(0, 1000) as f64 / 1000.0));
             child.process.kill().unwrap();
             killed += usize::from(child.process.wait().unwrap().signal() == Some(9));

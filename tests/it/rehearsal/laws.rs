@@ -119,10 +119,26 @@ fn only_what_fails_moves_in_a_candidate_freeze(played: &Played, way: Way) {
             continue;
         }
         let status = played.left.status("staging", event["at"].as_str().unwrap().parse().unwrap());
-        for package in about(event) {
-            assert_eq!(status.packages[&package].evidence, Evidence::Failing, "{package} in {event}");
+        let moves = about(event);
+        let fails = |package: &&String| status.packages[*package].evidence == Evidence::Failing;
+        // What one commit released goes together.
+        let released = |package: &String| released_by(played, package, event["at"].as_str().unwrap());
+        let leading: BTreeSet<Option<String>> =
+            moves.iter().filter(fails).map(released).filter(Option::is_some).collect();
+        for package in moves.iter().filter(|package| !fails(package)) {
+            assert!(leading.contains(&released(package)), "{package} in {event}");
         }
     }
+}
+
+/// The commit of the newest release of a package that was known at a time.
+fn released_by(played: &Played, package: &str, at: &str) -> Option<String> {
+    let at: Timestamp = at.parse().unwrap();
+    let known = |event: &&Value| {
+        event["package"] == package && event["at"].as_str().unwrap().parse::<Timestamp>().unwrap() <= at
+    };
+    let releases = played.left.events("release");
+    releases.iter().rfind(known).map(|event| event["commit"].as_str().unwrap().to_owned())
 }
 
 /// The packages that an event is about.
