@@ -182,8 +182,8 @@ fn events_are_chosen_by_package_kind_and_time_and_the_newest_count() {
     insta::assert_snapshot!(state.run("events --package q2-types --after 2026-06-02 -n 4").printed(), @r"
     2026-06-02 02:00  q2-types 1.0: the fault lies among a 1 → 2, b 1 → 2
     2026-06-02 03:00  the report on q2-types was not taken by qiime2/q2-types: it has issues switched off; it is asked again once there is something new to tell, or after a week
-    2026-06-02 04:00  ana took out staged/noarch/q2-types-1.0-0.conda and staged/noarch/qiime2-tiny-1-0.conda: wrong licence
-    2026-06-02 05:00  ana put back staged/noarch/q2-types-1.0-0.conda: mended
+    2026-06-02 05:00  ana took out staged/noarch/q2-types-1.0-0.conda and staged/noarch/qiime2-tiny-1-0.conda: wrong licence
+    2026-06-02 06:00  ana put back staged/noarch/q2-types-1.0-0.conda: mended
     ");
     insta::assert_snapshot!(state.run("events --kind refused --kind expired").printed(), @r"
     2026-06-01 14:00  q2-types from run 7 of qiime2/q2-types, artifact linux-64, was refused: the artifact did not appear in 12 looks; start a new run; to do: mend the build, give it another build number, and let a new run tell of it
