@@ -98,7 +98,7 @@ pub mod names {
         format!("cran:{distribution}/{channel}/newest")
     }
 
-    /// What a channel's repository lists.
+    /// The rows of a channel's list, whole, as a forecast looks at them.
     pub fn listing(distribution: &str, channel: &str) -> String {
         format!("listing:{distribution}/{channel}")
     }
@@ -108,7 +108,7 @@ pub mod names {
         format!("builds:{distribution}/{channel}")
     }
 
-    /// What a channel's repository lists, as its status is drawn from it.
+    /// The packages of a channel's list with their pins, as its status is drawn from them.
     pub fn listed(distribution: &str, channel: &str) -> String {
         format!("listed:{distribution}/{channel}")
     }
