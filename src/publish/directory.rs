@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::disk::{Link, checked, is_folder, remove_leftover, sync, sync_tree};
 pub use super::error::PublishError;
 use super::error::disk;
-use super::manifest::Manifest;
+use super::folder_sums::FolderSums;
 
 /// A root folder with published folders in it.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Published {
     /// Where it lies.
     pub path: PathBuf,
     /// What it holds.
-    pub manifest: Manifest,
+    pub sums: FolderSums,
     /// Whether this call published it.
     pub outcome: Outcome,
 }
@@ -97,16 +97,16 @@ impl Directory {
     fn commit_in_steps(&self, prepared: Prepared, at: AtStep) -> Result<Published, PublishError> {
         let Prepared { name, path: beside } = prepared;
         let path = self.path_of(&name)?;
-        let manifest = Manifest::of_folder(&beside).map_err(disk("read", &beside))?;
-        if manifest.is_empty() {
+        let sums = FolderSums::of_folder(&beside).map_err(disk("read", &beside))?;
+        if sums.is_empty() {
             return Err(PublishError::Empty(name));
         }
-        if let Some(there) = self.manifest(&name)? {
-            if let Some(difference) = manifest.difference(&there) {
+        if let Some(there) = self.sums(&name)? {
+            if let Some(difference) = sums.difference(&there) {
                 return Err(PublishError::AlreadyPublished { name, difference });
             }
             fs::remove_dir_all(&beside).map_err(disk("remove", &beside))?;
-            return Ok(Published { path, manifest, outcome: Outcome::Adopted });
+            return Ok(Published { path, sums, outcome: Outcome::Adopted });
         }
         at(Step::Compared).map_err(disk("read", &beside))?;
         sync_tree(&beside)?;
@@ -114,11 +114,11 @@ impl Directory {
         fs::rename(&beside, &path).map_err(disk("put in its place", &path))?;
         at(Step::Renamed).map_err(disk("write", &self.root))?;
         sync(&self.root)?;
-        Ok(Published { path, manifest, outcome: Outcome::New })
+        Ok(Published { path, sums, outcome: Outcome::New })
     }
 
     /// What is published under `name` now, read from the disk; none where nothing is.
-    pub fn manifest(&self, name: &str) -> Result<Option<Manifest>, PublishError> {
+    pub fn sums(&self, name: &str) -> Result<Option<FolderSums>, PublishError> {
         let path = self.path_of(name)?;
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -127,7 +127,7 @@ impl Directory {
                 let difference = "it is a link or a file there".to_owned();
                 Err(PublishError::AlreadyPublished { name: name.to_owned(), difference })
             }
-            Ok(_) => Manifest::of_folder(&path).map(Some).map_err(disk("read", &path)),
+            Ok(_) => FolderSums::of_folder(&path).map(Some).map_err(disk("read", &path)),
         }
     }
 
@@ -197,17 +197,17 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let directory = Directory::new(root.path());
             directory.commit(filled(&directory, "2026-06-15", "old")).unwrap();
-            let old = directory.manifest("2026-06-15").unwrap();
+            let old = directory.sums("2026-06-15").unwrap();
             let prepared = filled(&directory, "2026-09-15", "new");
-            let expected = Manifest::of_folder(prepared.path()).unwrap();
+            let expected = FolderSums::of_folder(prepared.path()).unwrap();
             directory.commit_in_steps(prepared, &crash_at(step)).unwrap_err();
 
-            let seen = directory.manifest("2026-09-15").unwrap();
+            let seen = directory.sums("2026-09-15").unwrap();
             assert!(seen.is_none() || seen.as_ref() == Some(&expected), "{step:?}");
-            assert_eq!(directory.manifest("2026-06-15").unwrap(), old, "{step:?}");
+            assert_eq!(directory.sums("2026-06-15").unwrap(), old, "{step:?}");
             let again = directory.commit(filled(&directory, "2026-09-15", "new")).unwrap();
             let outcome = if step == Step::Renamed { Outcome::Adopted } else { Outcome::New };
-            assert_eq!((again.manifest, again.outcome), (expected, outcome), "{step:?}");
+            assert_eq!((again.sums, again.outcome), (expected, outcome), "{step:?}");
             assert_eq!(visible(root.path()), ["2026-06-15", "2026-09-15"], "{step:?}");
         }
     }
@@ -221,7 +221,7 @@ mod tests {
         drop(half);
         assert_eq!(visible(root.path()), Vec::<String>::new());
         let published = directory.commit(filled(&directory, "2026-09-15", "whole")).unwrap();
-        let files: Vec<&str> = published.manifest.files().map(|(path, _)| path).collect();
+        let files: Vec<&str> = published.sums.files().map(|(path, _)| path).collect();
         assert_eq!(files, ["snapshot.json", "src/contrib/PACKAGES"]);
     }
 

@@ -4,4 +4,4 @@ pub mod channel;
 pub mod directory;
 mod disk;
 mod error;
-pub mod manifest;
+pub mod folder_sums;
