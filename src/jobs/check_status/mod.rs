@@ -27,6 +27,7 @@ use crate::config::{CheckStatus as Settings, Distribution};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::guard::{self, Confirmation, GuardMemory, GuardPolicy};
 use crate::decide::status::freshness::{self, KnownUpdates};
+use crate::decide::status::since::{NotPassingSince, not_passing_since};
 use crate::decide::{ledger, status};
 use crate::domain::{
     ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
@@ -82,6 +83,7 @@ impl CheckStatus {
         let status = self.draw(&facts, now).await?;
         let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
         let recorded = store.record_seen(&self.status_source(), &bytes, now).await?;
+        self.date_failures(&status, context.nominal, now).await?;
         let settled = digest.filter(|_| is_settled(&facts, &status));
         store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
         let summary = in_numbers(&status);
@@ -162,6 +164,20 @@ impl CheckStatus {
             package.updated = freshness::updated_at(&updated, name);
         }
         store.record_seen(&source, &serde_json::to_vec(&updated)?, now).await.map(drop)
+    }
+
+    /// Remembers since when packages do not pass, by the nominal times of the looks: an attempt that is made
+    /// again says the same.
+    async fn date_failures(
+        &self,
+        status: &ChannelStatus,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let source = names::not_passing(&self.distribution.name, &self.settings.channel);
+        let known: NotPassingSince = read_or_default(self.services.store.latest_seen(&source).await?)?;
+        let since = not_passing_since(&known, status, nominal);
+        self.services.store.record_seen(&source, &serde_json::to_vec(&since)?, now).await.map(drop)
     }
 
     /// The version history, brought up to date. The first look takes over what the repository's own

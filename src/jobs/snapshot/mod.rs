@@ -8,6 +8,7 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod background;
 mod fetch;
 mod manifest;
 mod verify;
@@ -144,6 +145,7 @@ impl Snapshot {
             absent: self.absent(nominal, now).await?,
             dependency_rule: self.distribution.policy.dependencies,
             released: store.snapshot_release(distribution, targets.snapshot).await?,
+            background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
     }

@@ -111,6 +111,7 @@ impl Scene {
                     absent: BTreeMap::new(),
                     dependency_rule: Default::default(),
                     released: None,
+                    background: Default::default(),
                 },
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),

@@ -33,6 +33,7 @@ pub fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
             .collect(),
         dependency_rule: DependencyRule::Strict,
         released: None,
+        background: Default::default(),
     }
 }
 
