@@ -17,6 +17,7 @@
 //! | `guard` | is a sudden change of many packages believable? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
+//! | `publication` | when is a publication that failed tried again? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `report` | when are people called, and for what? |
 //! | `recheck_report` | what is told of a recheck, to whom? |
@@ -40,6 +41,7 @@ pub mod ledger;
 pub mod own_check;
 mod pieces;
 pub mod promote;
+pub mod publication;
 pub mod recheck;
 pub mod recheck_report;
 pub mod report;
