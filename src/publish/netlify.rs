@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 const SLOWEST_LOOK: Duration = Duration::from_secs(5);
 
+/// The states in which a deploy says what it lacks, or lacks nothing.
+const TOLD: [&str; 5] = ["prepared", "uploading", "uploaded", "processing", "ready"];
+
 /// How often a request is made again that came too soon, and how long is waited where Netlify does not say.
 const TOO_SOON: usize = 8;
 const PAUSE: Duration = Duration::from_secs(15);
@@ -125,7 +128,11 @@ impl Netlify {
         if wanted != site {
             let deploy = self.deploy(&wanted, ground).await?;
             self.send_required(tree, &ours, &deploy, &mut sent).await?;
-            self.until_ready(&deploy.id).await?;
+            self.until(&deploy.id, &["ready"]).await?;
+            if self.files().await? != wanted {
+                let message = format!("{} shows another deploy than the one that was sent", self.site);
+                return Err(Failure::transient(message));
+            }
         }
         let is_latest = tree.is_latest;
         Ok(Receipt { address: self.address(&root), identity, sent, is_latest, kept: Value::Null })
@@ -165,9 +172,9 @@ impl Netlify {
         let kept =
             ground.progress.as_ref().and_then(|kept| serde_json::from_value::<Kept>(kept.clone()).ok());
         if let Some(kept) = kept.filter(|kept| kept.named == named)
-            && let Some(deploy) = self.begun(&kept.deploy).await?
+            && self.goes_on(&kept.deploy).await?
         {
-            return Ok(deploy);
+            return self.until(&kept.deploy, &TOLD).await;
         }
         let url = self.url(&["sites", &self.site, "deploys"]);
         let body = json!({ "files": wanted, "async": true });
@@ -177,19 +184,20 @@ impl Netlify {
         let kept = serde_json::to_value(&kept)
             .map_err(|error| Failure::permanent(format!("a deploy is no JSON: {error}")))?;
         ground.journal.keep(kept).await?;
-        self.until(&deploy.id, &["uploading", "uploaded", "processing", "ready", "prepared"]).await
+        self.until(&deploy.id, &TOLD).await
     }
 
-    /// A deploy that was begun before; none where it came to nothing.
-    async fn begun(&self, id: &str) -> Result<Option<Deploy>, Failure> {
+    /// Whether a deploy that was begun before can still become what the site shows. One that was that already, and
+    /// is not any more, cannot.
+    async fn goes_on(&self, id: &str) -> Result<bool, Failure> {
         let url = self.url(&["deploys", id]);
         let what = format!("look at the deploy {id}");
         let answer = self.answer(&|| self.client.get(url.clone()), &what).await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+            return Ok(false);
         }
         let deploy: Deploy = read(answer, &what).await?;
-        Ok((deploy.state != "error").then_some(deploy))
+        Ok(!matches!(deploy.state.as_str(), "error" | "ready"))
     }
 
     /// Sends what the deploy lacks; each content once.
@@ -234,10 +242,6 @@ impl Netlify {
             ))),
             None => Ok(()),
         }
-    }
-
-    async fn until_ready(&self, id: &str) -> Result<(), Failure> {
-        self.until(id, &["ready"]).await.map(drop)
     }
 
     /// Waits until the deploy is in one of `states`.
