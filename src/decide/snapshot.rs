@@ -19,8 +19,7 @@ use crate::calendar::Targets;
 use crate::domain::{
     Absence, Absent, Assessment, Belief, ChannelStatus, Check, DeletionPolicy, DependencyGraph,
     DependencyRule, Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal,
-    SnapshotRelease,
-    StagingModel,
+    SnapshotRelease, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -100,7 +99,7 @@ pub struct Member {
 }
 
 /// Leave by which a version passed a freeze.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GivenLeave {
     /// Who gave it.
     pub by: String,
