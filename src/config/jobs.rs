@@ -109,6 +109,11 @@ pub struct Snapshot {
     /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
     #[serde(default = "default_binaries")]
     pub binaries: Vec<Binaries>,
+    /// Whether packages that are left out and that others need are published too, in the folder `failing` with an
+    /// index of its own. Only where the policy has `dependencies = "own-checks"` does anything in a snapshot need
+    /// one. Default: no.
+    #[serde(default)]
+    pub failing: bool,
     /// The targets of `tidegate.toml` that get the snapshot beside the published folder, sent by a job of the kind
     /// `publish`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -10,8 +10,10 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use super::Snapshot;
+use super::attached::{attach, is_attached};
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
+use super::provenance::Made;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
@@ -19,7 +21,8 @@ use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
 use crate::ecosystem::cran::index::Index;
 use crate::ecosystem::cran::layout::ContribFolder;
-use crate::publish::directory::Directory;
+use crate::publish::directory::{Directory, Prepared};
+use crate::publish::folder_sums::FolderSums;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
 /// What was published.
@@ -38,12 +41,13 @@ impl Snapshot {
         &self,
         plan: &SnapshotPlan,
         targets: &Targets,
-        files: &[FetchedFile],
-        date: Date,
+        (files, needed): (&[FetchedFile], &[FetchedFile]),
+        made: Made,
     ) -> Result<Published, RunError> {
         let directory = Directory::new(self.services.publish.join(&self.distribution.name));
         let mut manifest = Manifest::of(plan, &self.distribution.name, targets);
-        let (files, name) = (files.to_vec(), date.to_string());
+        let (files, needed) = (files.to_vec(), needed.to_vec());
+        let (name, signer) = (targets.snapshot.to_string(), self.services.signer.clone());
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
@@ -51,10 +55,15 @@ impl Snapshot {
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
             place(root, &files)?;
+            place(&root.join(manifest::FAILING), &needed)?;
             manifest.files = listed(root)?;
             let bytes = manifest.to_bytes()?;
             fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
-            directory.commit(prepared)?;
+            attach(root, &manifest, &bytes, &made, &signer)?;
+            match is_published(&directory, &prepared, &name)? {
+                true => fs::remove_dir_all(root).context("cannot remove what was prepared")?,
+                false => drop(directory.commit(prepared)?),
+            }
             Ok(hex(&bytes))
         });
         let manifest_sha256 = written.await.map_err(anyhow::Error::from)??;
@@ -113,6 +122,15 @@ impl Snapshot {
         self.want_at_targets(date, context, now).await?;
         Ok(())
     }
+}
+
+/// True where the same snapshot is published already, though another key signed it or another input led to it:
+/// what was published before the power failed stands.
+fn is_published(directory: &Directory, prepared: &Prepared, name: &str) -> anyhow::Result<bool> {
+    let Some(there) = directory.sums(name)? else { return Ok(false) };
+    let root = prepared.path();
+    let new = FolderSums::of_folder(root).with_context(|| format!("cannot read {}", root.display()))?;
+    Ok(there.without(is_attached) == new.without(is_attached))
 }
 
 /// Puts every file in its place, as a hard link where the file system allows, and indexes each folder.

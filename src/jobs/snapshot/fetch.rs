@@ -10,7 +10,7 @@ use super::Snapshot;
 use crate::calendar::Targets;
 use crate::config::Binaries;
 use crate::daemon::RunError;
-use crate::decide::snapshot::{Member, SnapshotPlan};
+use crate::decide::snapshot::Member;
 use crate::domain::{PackageName, RVersion};
 use crate::ecosystem::cran::layout::{BinaryPlatform, ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
@@ -48,16 +48,16 @@ struct Wanted {
 }
 
 impl Snapshot {
-    /// Fetches everything that the plan's members need, in the order of their paths.
+    /// Fetches everything that these packages need, in the order of their paths.
     pub(super) async fn fetch(
         &self,
-        plan: &SnapshotPlan,
+        members: &[Member],
         universe: &SeenUniverse,
         targets: &Targets,
     ) -> Result<Vec<FetchedFile>, RunError> {
         let client = universe_client(&self.services, universe_of(&self.distribution, &self.settings.from)?)?;
         let mut wanted = Vec::new();
-        for member in &plan.members {
+        for member in members {
             wanted.extend(self.files_of(member, universe, targets)?);
         }
         let fetched = futures_util::stream::iter(wanted)

@@ -8,9 +8,12 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod attached;
 mod background;
+mod catalogue;
 mod fetch;
 mod manifest;
+mod provenance;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +23,11 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+pub use attached::attach;
+pub use manifest::{
+    Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,
+};
+pub use provenance::Made;
 pub use verify::{Finding, Verified, verify};
 
 use super::check_status::SeenUniverse;
@@ -31,7 +38,7 @@ use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
-use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
+use crate::decide::snapshot::{Member, SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
 use crate::store::{NewEvent, NewPublication, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
 
@@ -72,6 +79,10 @@ impl Snapshot {
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
+            // The power may have failed before the last one was listed.
+            if self.pass == Pass::Full {
+                self.list_snapshots().await?;
+            }
             self.want_at_targets(date, &context, now).await?;
             return Ok(RunOutcome::Unchanged {
                 summary: format!("the snapshot of {date} is published already"),
@@ -83,6 +94,15 @@ impl Snapshot {
         let input_digest = store.put_blob(&input, now).await?;
         let plan_digest =
             store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
+        let made = Made {
+            job: context.job.clone(),
+            at: context.nominal,
+            from: self.settings.from.clone(),
+            to: self.settings.to.clone(),
+            input_sha256: input_digest.clone(),
+            plan_sha256: plan_digest.clone(),
+            builder: self.services.signer.builder().to_owned(),
+        };
         let done = RunOutcome::Done {
             summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
             input_digest: Some(input_digest),
@@ -97,9 +117,12 @@ impl Snapshot {
             return Ok(RunOutcome::Held { reason: reason.clone() });
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
-        let files = self.fetch(&plan, &seen.universe, &targets).await?;
-        let published = self.publish(&plan, &targets, &files, date).await?;
+        let files = self.fetch(&plan.members, &seen.universe, &targets).await?;
+        let needed: Vec<Member> = plan.needed.iter().map(|needed| needed.package.clone()).collect();
+        let needed = self.fetch(&needed, &seen.universe, &targets).await?;
+        let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
+        self.list_snapshots().await?;
         Ok(done)
     }
 

@@ -12,6 +12,7 @@ mod history;
 mod place;
 mod sample_state;
 mod service;
+mod signatures;
 mod snapshot;
 mod token;
 mod upkeep;

@@ -193,6 +193,7 @@ impl Scene {
             http: serve::client(),
             clock: self.clock.clone(),
             publish: folder.join("published"),
+            signer: Default::default(),
             artifacts: folder.join("artifacts"),
             engines,
         };

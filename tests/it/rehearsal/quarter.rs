@@ -31,6 +31,11 @@ fn as_published(played: &Played) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // As upstream's `jq -cs add */snapshot.json` has it: the same records, on one line.
+    let published = played.left.0.join("published/r-multiverse");
+    let read = |file: &str| std::fs::read_to_string(published.join(file)).unwrap();
+    let record: Value = serde_json::from_str(&read("2026-06-15/snapshot.json")).unwrap();
+    assert_eq!(read("snapshots.json"), record.to_string() + "\n");
 }
 
 fn members(played: &Played) -> BTreeMap<String, String> {
