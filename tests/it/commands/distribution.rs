@@ -80,7 +80,7 @@ fn recorded_files_of_several_years_are_printed_without_a_changed_byte() {
 #[test]
 fn recorded_files_are_read_and_their_real_defects_are_shown_at_their_places() {
     let ran = check_recorded(&[WRITTEN_BY_TOOLS[1], WRITTEN_BY_TOOLS[2], WRITTEN_BY_TOOLS[8]]);
-    insta::assert_snapshot!(format!("{}{}", ran.out, ran.err), @"");
+    insta::assert_snapshot!(ran.printed(), @"");
     let staged = check_recorded(&[WRITTEN_BY_TOOLS[9]]);
     assert_eq!(staged.code, 2);
     insta::assert_snapshot!("python_abi_of_another_python", staged.err);

@@ -422,5 +422,11 @@ fn an_answer_waits_until_it_is_known_and_says_why_nothing_was_looked_for() {
     let mut told: Vec<String> = [green, never, same, impossible].map(|case| with(case).unwrap()).to_vec();
     let elsewhere = asked("q2-types", Some("osx-64"));
     told.push(answered(red_since_drift(None), &elsewhere).unwrap());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    on linux-64 (latest): it is not red
+    on linux-64 (latest): it was never green, so there is nothing to compare with
+    on linux-64 (latest): nothing changed in its environment since it was green
+    on linux-64 (latest): no environment can be found for it, so there is none to compare
+    qiime2-tiny 2024.10 does not hold it
+    ");
 }

@@ -12,7 +12,7 @@ use super::distribution_data::{DistributionData, DistributionDataError};
 use super::kind::FileKind;
 use super::places::Places;
 use super::seed_environment::{SeedEnvironment, SeedEnvironmentError};
-use super::yaml::{Node, Quoting, YamlError, is_number};
+use super::yaml::{Node, Quoting, Scalar, YamlError, read_by_others};
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub enum Unwritten {
     /// A value has no form in such a file.
     #[error(transparent)]
     BuildConfig(#[from] BuildConfigError),
+    /// It cannot be read.
+    #[error("it cannot be read")]
+    Unread,
     /// People write it.
     #[error("it is written by hand: no tool has a form for it")]
     ByHand,
@@ -119,6 +122,16 @@ impl Inspection {
         };
         let keys = self.node.as_map().into_iter().flat_map(|map| map.keys());
         keys.map(String::as_str).filter(|key| !known.contains(key)).collect()
+    }
+
+    /// The file as upstream's tools write it. One that is in their form already keeps every byte, also where they
+    /// wrote a number without quotes.
+    pub fn written(&self, text: &str) -> Result<String, Unwritten> {
+        match &self.content {
+            Some(_) if self.node.dump().is_ok_and(|dumped| dumped == text) => Ok(text.to_owned()),
+            Some(content) => content.written(),
+            None => Err(Unwritten::Unread),
+        }
     }
 
     /// The comments of the file. Upstream's tools drop them when they write it.
@@ -333,12 +346,11 @@ impl Look<'_> {
             };
         }
         let Node::Scalar(scalar) = node else { return None };
-        let is_meant = scalar.quoting == Quoting::Plain && is_number(&scalar.text);
-        is_meant.then(|| {
-            let message = format!("{} stands without quotes: other programs read a number", scalar.text);
-            Remark::new(self.places.value(path), message, "read as a number")
-                .hint(format!("write '{}'", scalar.text))
-        })
+        let Scalar { text, quoting: Quoting::Plain } = scalar else { return None };
+        let others = read_by_others(text)?;
+        let message = format!("{text} stands without quotes: other programs read {others}");
+        let remark = Remark::new(self.places.value(path), message, format!("read as {others}"));
+        Some(remark.hint(format!("write '{text}'")))
     }
 
     /// An entry that is no name of a conda package.
@@ -385,8 +397,7 @@ fn places_of(node: &Node, key: &str, fits: impl Fn(&str) -> bool) -> Vec<String>
 }
 
 impl Content {
-    /// The file as upstream's tools write it; for a catalogue, which people write, an error that says so.
-    pub fn written(&self) -> Result<String, Unwritten> {
+    fn written(&self) -> Result<String, Unwritten> {
         match self {
             Self::Data(data) => Ok(data.written()?),
             Self::Environment(environment) => Ok(environment.written()?),
