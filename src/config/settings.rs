@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::secret::SecretSource;
+use super::targets::Publish;
 use super::text_duration::TextDuration;
 use crate::engine::sandbox::Sandbox;
 use crate::github::RepositoryName;
@@ -81,14 +82,6 @@ pub struct GitHubApp {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub installation: Option<u64>,
-}
-
-/// Where snapshots are published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// The folder that a web server serves. A relative path begins at the folder of this file.
-    pub directory: PathBuf,
 }
 
 /// The web server of the daemon.

@@ -12,7 +12,7 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "admitted",
     "commit",
     "conflict",
@@ -24,6 +24,7 @@ pub const KINDS: [&str; 25] = [
     "own-check",
     "passed",
     "phase",
+    "publication",
     "pull-request",
     "recheck",
     "refused",
@@ -72,6 +73,7 @@ impl<'e> Event<'e> {
             "own-check" => self.own_check(package),
             "passed" => format!("{package} {version} has passed"),
             "phase" => format!("{} begins", self.text("phase")),
+            "publication" => self.publication(),
             "pull-request" => self.pull_request(),
             "recheck" => self.recheck(package),
             "refused" => self.refused(),
@@ -151,6 +153,21 @@ impl<'e> Event<'e> {
         match self.text("action") {
             "undone" => format!("{by} let {package} come back: {reason}"),
             _ => format!("{by} had {package} taken out of its channels: {reason}"),
+        }
+    }
+
+    /// A snapshot that a target has, or does not have yet.
+    fn publication(&self) -> String {
+        let (date, target) = (self.text("date"), self.text("target"));
+        let generation = match self.number("generation") {
+            0 | 1 => String::new(),
+            later => format!(", generation {later},"),
+        };
+        let snapshot = format!("the snapshot of {date}{generation}");
+        match self.text("error") {
+            "" => format!("{snapshot} is at {target}: {}", self.text("address")),
+            error if self.body["given_up"] == true => format!("{snapshot} was refused by {target}: {error}"),
+            error => format!("{snapshot} is not at {target} yet, and is sent again: {error}"),
         }
     }
 

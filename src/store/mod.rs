@@ -21,6 +21,7 @@ mod notices;
 mod observations;
 mod occurrences;
 mod overrides;
+mod publications;
 mod pull_requests;
 mod rate_limits;
 mod rechecks;
@@ -60,6 +61,7 @@ pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{
     Claim, NewOccurrence, Occurrence, OccurrenceId, OccurrenceState, OpenOccurrence, Trigger,
 };
+pub use publications::{FailedAttempt, NewPublication, Publication, PublicationId, PublicationState};
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
 pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId, TestSubject};
