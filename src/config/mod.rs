@@ -40,8 +40,8 @@ pub use distribution::{
 pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
-    Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Snapshot, WriteStatus,
+    Binaries, CheckStatus, EngineKind, FetchBy, Intake, Integrate, IntegrationRepository, JobKind, KeptFor,
+    PollReleases, Promote, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck::Recheck;

@@ -7,6 +7,7 @@
 //! open, the pass ends there.
 
 mod advisories;
+mod keep;
 mod look;
 mod seen;
 
@@ -29,7 +30,8 @@ use crate::decide::guard::{self, Confirmation, GuardMemory, GuardPolicy};
 use crate::decide::status::freshness::{self, KnownUpdates};
 use crate::decide::{ledger, status};
 use crate::domain::{
-    ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
+    ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, ListedPackages, PackageFacts, PackageName,
+    StatusFacts,
 };
 use crate::ecosystem::cran::files::LedgerFile;
 use look::{Look, Sources};
@@ -82,9 +84,17 @@ impl CheckStatus {
         let status = self.draw(&facts, now).await?;
         let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
         let recorded = store.record_seen(&self.status_source(), &bytes, now).await?;
-        let settled = digest.filter(|_| is_settled(&facts, &status));
+        let unkept = match pins_of(&facts.listed) {
+            Some(pins) => self.keep(&pins, &seen, &targets, now).await?,
+            None => Vec::new(),
+        };
+        let settled = digest.filter(|_| is_settled(&facts, &status) && unkept.is_empty());
         store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
-        let summary = in_numbers(&status);
+        let mut summary = in_numbers(&status);
+        if !unkept.is_empty() {
+            summary +=
+                &format!("; files of pinned packages that could not be kept yet: {}", unkept.join("; "));
+        }
         Ok(if recorded.changed { RunOutcome::done(summary) } else { RunOutcome::Unchanged { summary } })
     }
 
@@ -220,6 +230,12 @@ impl CheckStatus {
 /// it is confirmed, and nothing was published so lately that time alone will change it.
 fn is_settled(facts: &StatusFacts, status: &ChannelStatus) -> bool {
     status.held.is_empty() && facts.packages.values().all(|package| !package.just_published)
+}
+
+/// The packages that the channel pins, with their commits; nothing where nobody could see its list.
+fn pins_of(listed: &Fact<ListedPackages>) -> Option<BTreeMap<PackageName, String>> {
+    let rows = listed.known()?.iter();
+    Some(rows.filter_map(|(package, pin)| Some((package.clone(), pin.clone()?))).collect())
 }
 
 fn read_or_default<T: serde::de::DeserializeOwned + Default>(
