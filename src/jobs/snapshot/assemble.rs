@@ -1,6 +1,6 @@
 //! Puts a snapshot's folder together, publishes it in one step, and writes down what was published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,15 +12,11 @@ use sha2::{Digest as _, Sha256};
 use super::Snapshot;
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
+use super::place::place;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
-use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::ecosystem::cran::index::Index;
-use crate::ecosystem::cran::layout::ContribFolder;
-use crate::failure::Failure;
-use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
@@ -114,59 +110,6 @@ impl Snapshot {
         self.announce(plan, date, context, now).await?;
         Ok(())
     }
-}
-
-/// Puts every file in its place, as a hard link where the file system allows, and indexes each folder. Gives
-/// back the sums of the files as they were read for that: a disk may have lost something since they came.
-fn place(root: &Path, files: &[FetchedFile], content: &ContentStore) -> anyhow::Result<Vec<ManifestFile>> {
-    let mut folders: BTreeSet<&ContribFolder> = BTreeSet::new();
-    for file in files {
-        let to = root.join(file.path.as_str());
-        if folders.insert(&file.folder) {
-            let folder = root.join(file.folder.as_str());
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::hard_link(&file.kept, &to)
-            .or_else(|_| fs::copy(&file.kept, &to).map(drop))
-            .with_context(|| format!("cannot place {}", to.display()))?;
-    }
-    let promised: BTreeMap<&str, &FetchedFile> =
-        files.iter().map(|file| (file.path.as_str(), file)).collect();
-    let mut placed = Vec::new();
-    for folder in folders {
-        let path = root.join(folder.as_str());
-        let damaged = |path: &str, sha256: Option<&str>| -> anyhow::Result<Option<Failure>> {
-            let Some(file) = promised.get(path).filter(|file| sha256 != Some(&file.sha256)) else {
-                return Ok(None);
-            };
-            let aside = content.set_aside(&file.sha256)?;
-            let aside = aside.display();
-            let why = format!("the kept file of {path} is damaged; it is {aside} now, and is fetched again");
-            Ok(Some(Failure::transient(why)))
-        };
-        let index = match Index::of_folder(&path, folder.kind(), &ArchiveLimits::default()) {
-            Ok(index) => index,
-            Err(error) => {
-                // What was in order when it came is damaged now.
-                for name in error.files() {
-                    if let Some(failure) = damaged(&format!("{}/{name}", folder.as_str()), None)? {
-                        return Err(failure.into());
-                    }
-                }
-                return Err(error.into());
-            }
-        };
-        for package in &index.packages {
-            let below = format!("{}/{}", folder.as_str(), package.file);
-            if let Some(failure) = damaged(&below, Some(&package.sha256))? {
-                return Err(failure.into());
-            }
-            let (sha256, size) = (package.sha256.clone(), package.size);
-            placed.push(ManifestFile { path: below, sha256, size });
-        }
-        index.write_to(&path).with_context(|| format!("cannot index {}", path.display()))?;
-    }
-    Ok(placed)
 }
 
 /// What a disk refused may work later, and nothing is published yet.

@@ -11,6 +11,7 @@ mod archives;
 mod assemble;
 mod fetch;
 mod manifest;
+mod place;
 mod verify;
 mod wanted;
 
