@@ -41,7 +41,7 @@ impl CheckStatus {
     /// Keeps what the pinned packages have in their universe, and gives back what could not be kept now, in
     /// words. Nothing of that is an end of the pass: the status stands, and the next pass tries again. An archive
     /// that is refused is told of and left at that, until the universe has another one.
-    pub(super) async fn keep(
+    pub(super) async fn keep_files(
         &self,
         pins: &BTreeMap<PackageName, String>,
         universe: &SeenUniverse,

@@ -145,7 +145,7 @@ impl Snapshot {
         let published = known.published_source.clone().filter(|_| member.let_in_by.is_none());
         take(ContribFolder::source(), published.or(source))?;
         let binaries = built.map(|seen| &seen.binaries[..]).unwrap_or_default();
-        for binary in binaries.iter().filter(|binary| is_right(binary, member)) {
+        for binary in binaries.iter().filter(|binary| is_right(binary, &member.version, &member.commit)) {
             for (_, folder) in self.taken(folders_of(binary, &targets.r)?) {
                 take(folder, Some(Promise { sha256: binary.sha256.clone(), size: None }))?;
             }
@@ -215,11 +215,10 @@ fn is_of(file: &KeptFile, member: &Member) -> bool {
     file.package == member.package && file.version == member.version && file.commit == member.commit
 }
 
-/// A binary of the member's own version and commit that came to a good end.
-fn is_right(binary: &SeenBinary, member: &Member) -> bool {
-    binary.is_good()
-        && binary.version == member.version
-        && binary.commit.as_deref().is_none_or(|commit| commit == member.commit)
+/// A binary of this very version and commit that came to a good end.
+fn is_right(binary: &SeenBinary, version: &str, commit: &str) -> bool {
+    let same = binary.commit.as_deref().is_none_or(|built| built == commit);
+    binary.is_good() && binary.version == version && same
 }
 
 #[cfg(test)]
@@ -267,22 +266,12 @@ mod tests {
 
     #[test]
     fn a_binary_whose_check_failed_is_not_taken() {
-        let member = Member {
-            package: "tidal".to_owned(),
-            version: "1.0.0".to_owned(),
-            commit: "c".repeat(40),
-            url: "https://github.com/someone/tidal".to_owned(),
-            evidence: crate::domain::Evidence::Passing,
-            caveat: None,
-            let_in_by: None,
-            overridden: None,
-            dependencies_from_elsewhere: Vec::new(),
-        };
         let good = binary("win", None, None, "4.6.1");
         let failed = SeenBinary { status: Some("failure".to_owned()), ..good.clone() };
         let passed = SeenBinary { status: Some("success".to_owned()), ..good.clone() };
         let of_another = SeenBinary { commit: Some("d".repeat(40)), ..good.clone() };
-        let right = [&good, &passed, &failed, &of_another].map(|binary| is_right(binary, &member));
+        let right =
+            [&good, &passed, &failed, &of_another].map(|binary| is_right(binary, "1.0.0", &"c".repeat(40)));
         assert_eq!(right, [true, true, false, false]);
     }
 }
