@@ -38,6 +38,7 @@ mod snapshot;
 mod state;
 mod status;
 mod steer;
+mod store;
 mod time;
 mod token;
 mod worker;
@@ -108,6 +109,7 @@ enum Command {
     Channel(channel::Channels),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
+    Store(store::Stores),
     Token(token::Tokens),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -147,6 +149,7 @@ impl Command {
             Self::Channel(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
+            Self::Store(command) => command.run(context),
             Self::Token(command) => command.run(context),
             Self::Backup(command) => command.run(context),
             Self::Restore(command) => command.run(context),

@@ -7,11 +7,14 @@
 //! Every step can be done again: files are kept by their digest, a prepared folder that was left
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
+mod archives;
 mod assemble;
 mod background;
 mod fetch;
 mod manifest;
+mod place;
 mod verify;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use jiff::civil::Date;
 
 pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
 pub use verify::{Finding, Verified, verify};
+pub(super) use wanted::folders_of;
 
 use super::check_status::SeenUniverse;
 use super::poll_releases::{SeenReleases, absences};
@@ -97,7 +101,10 @@ impl Snapshot {
             return Ok(RunOutcome::Held { reason: reason.clone() });
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
-        let files = self.fetch(&plan, &seen.universe, &targets).await?;
+        // Until the rows name what is fetched, nothing of it may be collected.
+        let _keeping = self.services.keeping().await?;
+        let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
+        let files = self.fetch(wanted).await?;
         let published = self.publish(&plan, &targets, &files, date).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
         Ok(done)
