@@ -212,5 +212,6 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         absent: BTreeMap::new(),
         dependency_rule: DependencyRule::Strict,
         released: None,
+        exceptions: Vec::new(),
     }
 }

@@ -17,7 +17,9 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish};
+use crate::domain::{
+    ChannelChange, ChannelWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -94,6 +96,8 @@ pub enum Request {
     OverrideEvidence(OverrideWish),
     /// Publish a snapshot that a guard holds.
     ReleaseSnapshot(ReleaseWish),
+    /// Send a published snapshot to a target.
+    Publish(PublishWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -209,6 +213,7 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::OverrideEvidence(wish) => {
             steering.override_evidence(&OverrideWish { by: who(&wish.by), ..wish.clone() }).await
         }
+        Request::Publish(wish) => steering.publish(&PublishWish { by: who(&wish.by), ..wish.clone() }).await,
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
         }

@@ -14,7 +14,8 @@ use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentenc
 use crate::calendar::Targets;
 use crate::domain::{
     Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, DependencyRule,
-    Evidence, EvidenceOverride, Fact, Issue, Listing, PackageName, Removal, SnapshotRelease, StagingModel,
+    Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal, SnapshotRelease,
+    StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -52,6 +53,9 @@ pub struct SnapshotFacts {
     /// An operator's word that what was held is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<SnapshotRelease>,
+    /// Leave to pass a freeze, in force or not any more, for versions that came into the channel while one lasted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<FreezeException>,
 }
 
 /// A package of the snapshot.
@@ -73,12 +77,24 @@ pub struct Member {
     /// The own check that let it in, where bad checks of the universe spoke against it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// Whose leave let this version pass a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<GivenLeave>,
     /// The operator's word that stands for its evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<EvidenceOverride>,
     /// Under `own-checks`: packages of the distribution that it depends on and that are not in the snapshot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies_from_elsewhere: Vec<PackageName>,
+}
+
+/// Leave by which a version passed a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenLeave {
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// An own check without which a package would have failed on the day.
@@ -142,7 +158,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
     for (package, listing) in listings {
         let assessment = status.packages.get(package);
-        let member = assessment.and_then(|assessment| member(listing, assessment));
+        let member = assessment.and_then(|assessment| member(facts, listing, assessment));
         match (reasons.get(package), member) {
             (Some(left_out), _) => plan.left_out.push(left_out.clone()),
             (None, Some(member)) => plan.members.push(member),
@@ -165,7 +181,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
 }
 
 /// A package of the snapshot; `None` where its universe has never built it.
-fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
+fn member(facts: &SnapshotFacts, listing: &Listing, assessment: &Assessment) -> Option<Member> {
     let commit = assessment.commit.clone()?;
     let mut caveats: Vec<String> = Vec::new();
     if listing.pin().is_some_and(|pin| pin != commit) {
@@ -182,9 +198,23 @@ fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
         evidence: assessment.settled_evidence(),
         caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
         let_in_by: let_in_by(assessment),
+        exception: exception(facts, listing, assessment),
         overridden: assessment.overridden.clone(),
         dependencies_from_elsewhere: Vec::new(),
     })
+}
+
+/// The leave by which the channel pins exactly this version; of several the first by name and reason.
+fn exception(facts: &SnapshotFacts, listing: &Listing, assessment: &Assessment) -> Option<GivenLeave> {
+    let pin = listing.pin()?;
+    let is_it = |leave: &&FreezeException| {
+        leave.package == listing.package
+            && Some(&leave.version) == assessment.version.as_ref()
+            && assessment.commit.as_deref() == Some(pin)
+    };
+    let leaves = facts.exceptions.iter().filter(is_it);
+    let leave = leaves.min_by_key(|leave| (&leave.by, &leave.reason))?;
+    Some(GivenLeave { by: leave.by.clone(), reason: leave.reason.clone() })
 }
 
 fn let_in_by(assessment: &Assessment) -> Option<LetInBy> {

@@ -13,6 +13,7 @@ mod listing;
 mod own_check;
 mod policy;
 mod promotion;
+mod publish_wish;
 mod r_version;
 mod recheck;
 mod status;
@@ -34,6 +35,7 @@ pub use promotion::{
     Action, Change, ChannelHead, FreezeException, HourlyRoom, Move, NewContents, PeoplesDoings,
     PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
 };
+pub use publish_wish::PublishWish;
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 pub use status::{Assessment, ChannelStatus, OddDependencies, UpdatedDependency};

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::snapshot::Manifest as SnapshotManifest;
@@ -22,11 +23,15 @@ use crate::decide::publication::next_try;
 use crate::decide::words::listed;
 use crate::failure::Failure;
 use crate::publish::directory::Directory;
-use crate::publish::manifest::Manifest;
+use crate::publish::folder_sums::FolderSums;
 use crate::publish::target::{Ground, Journal, MANIFEST, Other, Receipt, Tree};
 use crate::store::{
-    FailedAttempt, NewEvent, Publication, PublicationId, PublicationState, SnapshotState, Store,
+    FailedAttempt, NewEvent, NewPublication, Publication, PublicationId, PublicationState, SnapshotState,
+    Store,
 };
+
+/// The link in the published folder that shows the newest snapshot, or one that people went back to.
+const LATEST: &str = "latest";
 
 /// The job.
 pub struct Publish {
@@ -47,6 +52,9 @@ impl Publish {
     async fn send(&self, context: RunContext) -> Result<RunOutcome, RunError> {
         let store = &self.services.store;
         let name = &self.distribution.name;
+        if self.pass == Pass::Full {
+            self.follow_generations(&context).await?;
+        }
         let due = store.due_publications(name, self.services.clock.now()).await?;
         if due.is_empty() {
             return Ok(RunOutcome::Unchanged { summary: "nothing is to be sent to any target".to_owned() });
@@ -63,6 +71,30 @@ impl Publish {
             told.push(self.attempt(&publication, &context).await?);
         }
         Ok(RunOutcome::done(told.join("; ")))
+    }
+
+    fn directory(&self) -> Directory {
+        Directory::new(self.services.publish.join(&self.distribution.name))
+    }
+
+    /// Where a target has an earlier generation of a snapshot than the folder, it is to have the later one: what was
+    /// withdrawn has to leave every target.
+    async fn follow_generations(&self, context: &RunContext) -> anyhow::Result<()> {
+        let Services { store, clock, .. } = &*self.services;
+        let distribution = &self.distribution.name;
+        let mut newest: BTreeMap<(Date, String), u32> = BTreeMap::new();
+        for one in store.publications(distribution).await? {
+            let known = newest.entry((one.date, one.target)).or_default();
+            *known = one.generation.max(*known);
+        }
+        for ((date, target), known) in newest {
+            let there = self.directory().generation(&date.to_string())?;
+            let Some((number, _)) = there.filter(|(number, _)| *number > u64::from(known)) else { continue };
+            let (generation, target) = (u32::try_from(number)?, target.as_str());
+            let new = NewPublication { distribution, date, generation, target, by: &context.job };
+            store.want_publication(&new, clock.now()).await?;
+        }
+        Ok(())
     }
 
     /// One attempt at one publication, and its row; what came of it in a few words.
@@ -107,38 +139,53 @@ impl Publish {
     async fn tree(&self, publication: &Publication) -> anyhow::Result<Tree> {
         let name = &self.distribution.name;
         let snapshots = self.services.store.snapshots(name).await?;
-        let published = |state| matches!(state, SnapshotState::Published);
-        let newest = snapshots.iter().filter(|row| published(row.state)).map(|row| row.date).max();
-        let row = snapshots.into_iter().find(|row| row.date == publication.date);
+        let published = snapshots.iter().filter(|row| row.state == SnapshotState::Published);
+        let newest = published.map(|row| row.date).max();
+        let row = snapshots.iter().find(|row| row.date == publication.date);
         let row = row.with_context(|| format!("{name} has no snapshot {}", publication.date))?;
-        let written =
-            row.manifest_digest.with_context(|| format!("the snapshot {} is not published", row.date))?;
-        let directory = Directory::new(self.services.publish.join(name));
-        let folder = directory.path_of(&publication.date.to_string())?;
+        let not_published = || format!("the snapshot {} is not published", row.date);
+        ensure!(row.state == SnapshotState::Published, not_published());
+        let written = row.manifest_digest.clone().with_context(not_published)?;
+        let directory = self.directory();
+        let there = directory.generation(&publication.date.to_string())?;
+        let (number, folder) = there.with_context(not_published)?;
+        ensure!(
+            number == u64::from(publication.generation),
+            "generation {} of the snapshot {} is not the one that is published, which is {number}",
+            publication.generation,
+            row.date
+        );
+        let latest = directory.pointed(LATEST)?.map(|pointed| pointed.of);
+        let is_latest = match latest {
+            Some(of) => of == publication.date.to_string(),
+            None => newest == Some(publication.date),
+        };
+        // What was published first is written down; later generations say themselves what they hold.
+        let written = (number == 1).then_some(written);
         let read = folder.clone();
-        let files = tokio::task::spawn_blocking(move || compared(&read, &written)).await??;
+        let files = tokio::task::spawn_blocking(move || compared(&read, written.as_deref())).await??;
         Ok(Tree {
             distribution: name.clone(),
             date: publication.date,
             generation: publication.generation,
             folder,
             files,
-            is_latest: newest == Some(publication.date),
+            is_latest,
         })
     }
 }
 
 /// The files of a published tree, all of which are what its manifest says, which is the one that was published.
-fn compared(folder: &Path, manifest_sha256: &str) -> anyhow::Result<Manifest> {
+fn compared(folder: &Path, manifest_sha256: Option<&str>) -> anyhow::Result<FolderSums> {
     let damaged = |what: &str| {
         anyhow::anyhow!(
             "{} is not what was published: {what}; `tidegate snapshot verify` shows all of it",
             folder.display()
         )
     };
-    let files = Manifest::of_folder(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let files = FolderSums::of_folder(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let there: BTreeMap<&str, &str> = files.files().map(|(path, sum)| (path, sum.sha256.as_str())).collect();
-    if there.get(MANIFEST) != Some(&manifest_sha256) {
+    if manifest_sha256.is_some_and(|written| there.get(MANIFEST) != Some(&written)) {
         return Err(damaged("its manifest is another one"));
     }
     let manifest: SnapshotManifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)
@@ -198,7 +245,8 @@ fn in_full(failure: &Failure) -> String {
     }
 }
 
-/// What is told: that a target has a snapshot, or why it does not. The same failure is told once.
+/// What is told: that a target has a snapshot, or why it does not. However often it is tried, that it failed is told
+/// once, and once more where it is given up; `status` has the last error.
 fn event(
     publication: &Publication,
     job: &str,
@@ -220,7 +268,8 @@ fn event(
                 "date": date, "target": target, "generation": generation, "error": failed.error,
                 "given_up": failed.next_try_at.is_none(),
             });
-            (body, format!("{key}/{}", crate::digest::sha256_hex(failed.error.as_bytes())))
+            let what = if failed.next_try_at.is_none() { "given-up" } else { "failed" };
+            (body, format!("{key}/{what}/{}", publication.wanted_at))
         }
     };
     NewEvent { at, kind: "publication".to_owned(), job: job.to_owned(), package: None, body, dedup_key: key }

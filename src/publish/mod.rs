@@ -6,7 +6,7 @@ pub mod directory;
 mod disk;
 mod error;
 mod file_stream;
-pub mod manifest;
+pub mod folder_sums;
 pub mod netlify;
 pub mod object_storage;
 pub mod oci;

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{FileSum, Manifest};
+use super::folder_sums::{FileSum, FolderSums};
 use crate::failure::Failure;
 
 /// The file of a tree that names all others; readers believe a tree that has it.
@@ -31,7 +31,7 @@ pub struct Tree {
     /// Where it lies.
     pub folder: PathBuf,
     /// What it holds.
-    pub files: Manifest,
+    pub files: FolderSums,
     /// Whether it is what `latest` stands for.
     pub is_latest: bool,
 }

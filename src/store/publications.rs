@@ -143,10 +143,10 @@ pub struct FailedAttempt {
 
 impl Store {
     /// Writes down that a snapshot is to lie at a target. What is wanted or done already stays as it is; what
-    /// was given up is wanted again. Older generations that were not done are superseded.
-    pub async fn want_publication(&self, new: &NewPublication<'_>, at: Timestamp) -> anyhow::Result<()> {
+    /// was given up is wanted again. Older generations that were not done are superseded. False where nothing changed.
+    pub async fn want_publication(&self, new: &NewPublication<'_>, at: Timestamp) -> anyhow::Result<bool> {
         let mut write = self.write().await?;
-        sqlx::query(
+        let wanted = sqlx::query(
             "INSERT INTO publication (distribution, date, generation, target, by, wanted_at, changed_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (distribution, date, generation, target) DO UPDATE SET \
              state = 'wanted', attempts = 0, next_try_at = NULL, error = NULL, by = excluded.by, \
@@ -173,7 +173,8 @@ impl Store {
         .bind(new.generation)
         .execute(&mut *write)
         .await?;
-        Ok(write.commit().await?)
+        write.commit().await?;
+        Ok(wanted.rows_affected() > 0)
     }
 
     /// The publications of a distribution that may be tried now, the oldest snapshot first.

@@ -54,6 +54,7 @@ fn check_says_what_it_found() {
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",
         "r-multiverse-forecast",
+        "r-multiverse-publish",
         "r-multiverse-recheck",
         "r-multiverse-releases",
         "r-multiverse-report",

@@ -292,6 +292,11 @@ fn included(member: Member) -> Verdict {
     if let Some(elsewhere) = elsewhere_in_words(&member.dependencies_from_elsewhere) {
         reason += &format!(" {}", sentence(&elsewhere));
     }
+    if let Some(leave) = member.exception {
+        let words =
+            format!("an exception by {} let this version pass the freeze ({})", leave.by, leave.reason);
+        reason += &format!(" {}", sentence(&words));
+    }
     if let Some(own) = member.let_in_by {
         reason += &format!(" {}", sentence(&own.cleared));
     }

@@ -77,7 +77,7 @@ impl Recheck {
                 reason: format!("{} is not published yet", self.settings.from),
             });
         };
-        if self.pass == Pass::Full && self.settled().is(&channels.digest).await? {
+        if self.pass == Pass::Full && self.settled(context).is(&channels.digest).await? {
             return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
         }
         let seen = match self.observe(&channels).await? {
@@ -119,7 +119,7 @@ impl Recheck {
             verdict.state != CaseState::Unknown && !broken
         });
         let settled = told && seen.not_whole.values().all(|why| matches!(why, SolveError::Impossible { .. }));
-        self.settled().remember(if settled { &channels.digest } else { "" }, now).await?;
+        self.settled(context).remember(if settled { &channels.digest } else { "" }, now).await?;
         Ok(done)
     }
 
@@ -265,8 +265,11 @@ impl Recheck {
         Ok(())
     }
 
-    fn settled(&self) -> Settled<'_> {
-        Settled::of(&self.services.store, &self.distribution.name, &self.settings.to)
+    /// The memory of this job alone: another one with an engine of another platform may still have tests to run
+    /// where this one has nothing left to do.
+    fn settled(&self, context: &RunContext) -> Settled<'_> {
+        let memory = format!("{}/{}", self.settings.to, context.job);
+        Settled::of(&self.services.store, &self.distribution.name, &memory)
     }
 
     /// The folder of a channel of the distribution.

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::snapshot::{LeftOut, LetInBy, Member, SnapshotPlan};
+use crate::decide::snapshot::{GivenLeave, LeftOut, LetInBy, Member, SnapshotPlan};
 use crate::domain::{EvidenceOverride, SnapshotRelease};
 
 /// The file that holds it, at the top of the published folder.
@@ -56,6 +56,9 @@ pub struct ManifestPackage {
     /// The own check without which it would have failed on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// Whose leave let this version pass a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<GivenLeave>,
     /// The operator's word that stood for its evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<EvidenceOverride>,
@@ -125,6 +128,7 @@ fn package(member: &Member) -> ManifestPackage {
         evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
         caveat: member.caveat.clone(),
         let_in_by: member.let_in_by.clone(),
+        exception: member.exception.clone(),
         overridden: member.overridden.clone(),
         dependencies_from_elsewhere: member.dependencies_from_elsewhere.clone(),
     }

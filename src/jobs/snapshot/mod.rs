@@ -29,8 +29,9 @@ use super::{Pass, Services, channel_files, planned_only, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::exceptions;
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
-use crate::domain::{Absence, ChannelStatus, Fact, Listing, PackageName};
+use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
 use crate::store::{NewEvent, NewPublication, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
 
 /// The scope under which a snapshot's verdicts are stored.
@@ -70,7 +71,9 @@ impl Snapshot {
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
-            self.want_at_targets(date, &context, now).await?;
+            if self.pass == Pass::Full {
+                self.want_at_targets(date, &context, now).await?;
+            }
             return Ok(RunOutcome::Unchanged {
                 summary: format!("the snapshot of {date} is published already"),
             });
@@ -145,6 +148,7 @@ impl Snapshot {
             absent: self.absent(nominal, now).await?,
             dependency_rule: self.distribution.policy.dependencies,
             released: store.snapshot_release(distribution, targets.snapshot).await?,
+            exceptions: self.exceptions(nominal).await?,
         };
         Ok(Observed { facts, universe })
     }
@@ -191,6 +195,20 @@ impl Snapshot {
             }
         }
         Ok(listings)
+    }
+
+    /// Leave of any time for what the channel held at the nominal time, where that came in while a freeze lasted.
+    async fn exceptions(&self, nominal: Timestamp) -> anyhow::Result<Vec<FreezeException>> {
+        let (store, calendar) = (&self.services.store, &self.distribution.calendar);
+        let held = store.channel_at(&self.distribution.name, &self.settings.from, nominal).await?;
+        let let_in = |leave: &FreezeException| {
+            held.get(&leave.package).is_some_and(|(entry, since)| {
+                entry.version.as_ref() == Some(&leave.version)
+                    && exceptions::was_needed(calendar.point(*since).phase.promote)
+            })
+        };
+        let all = self.distribution.exceptions.iter().map(FreezeException::from);
+        Ok(all.filter(let_in).collect())
     }
 
     async fn store_verdicts(

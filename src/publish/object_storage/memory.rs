@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::publish::manifest::FileSum;
+use crate::publish::folder_sums::FileSum;
 use crate::publish::target::Other;
 
 /// What a publication knows of its objects.

@@ -19,7 +19,7 @@ use super::memory::{Memory, Object, Upload};
 use super::{Bucket, failure};
 use crate::digest::hex;
 use crate::failure::Failure;
-use crate::publish::manifest::FileSum;
+use crate::publish::folder_sums::FileSum;
 use crate::publish::target::{Ground, Sent, Tree, TreeFile, Turn, refused};
 
 /// Objects larger than this are sent in parts of this size.
@@ -61,9 +61,14 @@ impl<'p> Passage<'p> {
     ) -> Result<Self, Failure> {
         let mut memory = Memory::read(ground.progress.as_ref());
         identity.clone_into(&mut memory.identity);
+        let mut still_there = Vec::new();
         for upload in std::mem::take(&mut memory.uploads) {
-            end(bucket, &upload).await?;
+            // One that cannot be ended now holds up nothing; it is tried again.
+            if end(bucket, &upload).await.is_err() {
+                still_there.push(upload);
+            }
         }
+        memory.uploads = still_there;
         ground.journal.keep(memory.to_value()?).await?;
         let root = bucket.key(&tree.distribution, &tree.date.to_string())?;
         let listed: Vec<ObjectMeta> = bucket
@@ -221,12 +226,10 @@ impl<'p> Passage<'p> {
             self.keep(&mut state).await?;
         }
         let sent = self.send_parts(file, key, &id).await;
-        if sent.is_err() {
-            // The journal still knows it where this fails too.
-            end(self.bucket, &upload).await?;
-        }
+        // Where it cannot be ended either, the journal still knows it, and the next attempt ends it.
+        let is_ended = sent.is_ok() || end(self.bucket, &upload).await.is_ok();
         let mut state = self.state.lock().await;
-        state.memory.uploads.retain(|known| *known != upload);
+        state.memory.uploads.retain(|known| *known != upload || !is_ended);
         self.keep(&mut state).await?;
         sent
     }

@@ -225,7 +225,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::publish::manifest::Manifest;
+    use crate::publish::folder_sums::FolderSums;
 
     fn tree(folder: &Path, packages: &[(&str, &str)]) -> Tree {
         fs::create_dir_all(folder.join("src/contrib")).unwrap();
@@ -242,7 +242,7 @@ mod tests {
             date: "2026-06-15".parse().unwrap(),
             generation: 1,
             folder: folder.to_owned(),
-            files: Manifest::of_folder(folder).unwrap(),
+            files: FolderSums::of_folder(folder).unwrap(),
             is_latest: true,
         }
     }

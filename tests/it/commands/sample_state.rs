@@ -150,6 +150,7 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         absent: BTreeMap::new(),
         dependency_rule: distribution.policy.dependencies,
         released: None,
+        exceptions: Vec::new(),
     }
 }
 

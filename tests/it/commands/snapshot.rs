@@ -85,6 +85,7 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         evidence: "passing".to_owned(),
         caveat: None,
         let_in_by: None,
+        exception: None,
         overridden: None,
         dependencies_from_elsewhere: Vec::new(),
     };

@@ -27,6 +27,7 @@ mod readers;
 mod reading;
 pub mod real;
 mod recheck;
+mod recheck_engines;
 mod reports;
 mod scene;
 mod solving;

@@ -115,7 +115,10 @@ fn skopeo(arguments: &[&str]) -> Option<Value> {
 fn tags(at: SocketAddr) -> Vec<String> {
     let repository = format!("docker://{at}/{REPOSITORY}/demo");
     let Some(listed) = skopeo(&["list-tags", "--tls-verify=false", &repository]) else { return Vec::new() };
-    listed["Tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
+    let tags = listed["Tags"].as_array().unwrap().iter();
+    let mut tags: Vec<String> = tags.map(|tag| tag.as_str().unwrap().to_owned()).collect();
+    tags.sort();
+    tags
 }
 
 /// The files of an artifact as skopeo copies them, by title, with their checksums.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tidegate::failure::Failure;
-use tidegate::publish::manifest::Manifest;
+use tidegate::publish::folder_sums::FolderSums;
 use tidegate::publish::target::{Ground, Journal, Other, Receipt, Target, Tree};
 
 /// How many bytes a package has.
@@ -50,7 +50,7 @@ fn made(date: &str, (count, changed): (usize, usize), seed: &str) -> Published {
 pub fn published(folder: tempfile::TempDir, date: &str) -> Published {
     let place = folder.path().join("manifest.json");
     let _ = fs::remove_file(&place);
-    let files = Manifest::of_folder(folder.path()).unwrap();
+    let files = FolderSums::of_folder(folder.path()).unwrap();
     let files: Vec<Value> = files
         .files()
         .map(|(path, sum)| json!({ "path": path, "sha256": sum.sha256, "size": sum.size }))
@@ -66,7 +66,7 @@ pub fn published(folder: tempfile::TempDir, date: &str) -> Published {
         date: date.parse().unwrap(),
         generation: 1,
         folder: folder.path().to_owned(),
-        files: Manifest::of_folder(folder.path()).unwrap(),
+        files: FolderSums::of_folder(folder.path()).unwrap(),
         is_latest: true,
     };
     Published { tree, _folder: folder }
