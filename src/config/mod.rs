@@ -35,6 +35,7 @@ mod text_duration;
 
 pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
+pub(crate) use diagnostic::Finding;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{
     AdvisorySource, Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,

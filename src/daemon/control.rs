@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::report::StatusReport;
 use super::steering::Steering;
 use crate::domain::{
-    ChannelChange, ChannelWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
 };
 use crate::store::NewGuardConfirmation;
 
@@ -98,6 +98,8 @@ pub enum Request {
     ReleaseSnapshot(ReleaseWish),
     /// Send a published snapshot to a target.
     Publish(PublishWish),
+    /// Find the change that broke a member of a metapackage.
+    FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -216,6 +218,9 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::Publish(wish) => steering.publish(&PublishWish { by: who(&wish.by), ..wish.clone() }).await,
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
+        }
+        Request::FindCulprit(wish) => {
+            steering.find_culprit(&CulpritWish { by: who(&wish.by), ..wish.clone() }).await
         }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };

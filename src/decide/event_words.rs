@@ -12,11 +12,12 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "admitted",
     "commit",
     "conflict",
     "culprit",
+    "culprit-wish",
     "expired",
     "guard-confirmed",
     "metapackage",
@@ -63,6 +64,7 @@ impl<'e> Event<'e> {
             "commit" => format!("committed to {}: {}", self.text("repository"), self.text("title")),
             "conflict" => self.conflict(package),
             "culprit" => format!("{package} {version}: {}", self.fault()),
+            "culprit-wish" => self.culprit_wish(package),
             "expired" => {
                 format!("{package} {version} was given up: {}{}", self.text("why"), self.what_to_do())
             }
@@ -234,6 +236,19 @@ impl<'e> Event<'e> {
 
     fn fault(&self) -> String {
         self.named_fault().unwrap_or_else(|| "what is at fault cannot be told".to_owned())
+    }
+
+    /// What a person asked about a red member, or what it came to.
+    fn culprit_wish(&self, member: &str) -> String {
+        let (by, said) = (self.text("by"), self.text("said"));
+        let platform = match self.text("platform") {
+            "" => String::new(),
+            platform => format!(" on {platform}"),
+        };
+        match self.text("action") {
+            "answered" => format!("{by} asked what broke {member}{platform}: {said}"),
+            _ => format!("{by} asks what broke {member}{platform}: {said}"),
+        }
     }
 
     /// What is at fault, or among what the fault lies.

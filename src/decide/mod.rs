@@ -15,6 +15,7 @@
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
 //! | `exceptions` | does an exception still count? |
 //! | `guard` | is a sudden change of many packages believable? |
+//! | `look` | what does one look at a channel come to, with the guard and what was known before? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
 //! | `publication` | when is a publication that failed tried again? |
@@ -38,6 +39,7 @@ pub mod forecast;
 pub mod guard;
 pub mod integrate;
 pub mod ledger;
+pub mod look;
 pub mod own_check;
 mod pieces;
 pub mod promote;

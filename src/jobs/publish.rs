@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::snapshot::Manifest as SnapshotManifest;
+use super::snapshot::Manifest;
 use super::targets::Targets;
 use super::{Pass, Services};
 use crate::config::{Distribution, PublishJob as Settings};
@@ -188,7 +188,7 @@ fn compared(folder: &Path, manifest_sha256: Option<&str>) -> anyhow::Result<Fold
     if manifest_sha256.is_some_and(|written| there.get(MANIFEST) != Some(&written)) {
         return Err(damaged("its manifest is another one"));
     }
-    let manifest: SnapshotManifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)
+    let manifest: Manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)
         .with_context(|| format!("{} is no manifest", folder.join(MANIFEST).display()))?;
     for file in &manifest.files {
         if there.get(file.path.as_str()) != Some(&file.sha256.as_str()) {

@@ -8,6 +8,7 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod background;
 mod fetch;
 mod manifest;
 mod verify;
@@ -149,6 +150,7 @@ impl Snapshot {
             dependency_rule: self.distribution.policy.dependencies,
             released: store.snapshot_release(distribution, targets.snapshot).await?,
             exceptions: self.exceptions(nominal).await?,
+            background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
     }

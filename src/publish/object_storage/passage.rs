@@ -259,8 +259,14 @@ impl<'p> Passage<'p> {
         if hex(&hasher.finalize()) != file.sum.sha256 {
             return Err(changed(file.path));
         }
-        let whole = store.complete_multipart(key, id, parts).await;
-        Ok(whole.map_err(|error| failure(&what, &error))?.e_tag)
+        match store.complete_multipart(key, id, parts).await {
+            Ok(whole) => Ok(whole.e_tag),
+            // An answer that was lost, and the request made again: the next attempt looks at what is there.
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(Failure::transient(format!("cannot {what}: its upload was ended before")))
+            }
+            Err(error) => Err(failure(&what, &error)),
+        }
     }
 
     /// Removes the objects of earlier generations that the manifest no longer names.

@@ -6,6 +6,7 @@ mod channel_builder;
 mod channels;
 mod command;
 mod culprit;
+mod culprit_wishes;
 mod destructure;
 mod destructure_command;
 mod destructure_real;

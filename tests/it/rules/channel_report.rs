@@ -112,6 +112,7 @@ impl Scene {
                     dependency_rule: Default::default(),
                     released: None,
                     exceptions: Vec::new(),
+                    background: Default::default(),
                 },
                 not_at_targets: Vec::new(),
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
