@@ -26,8 +26,8 @@ use crate::publish::directory::Directory;
 use crate::publish::folder_sums::FolderSums;
 use crate::publish::target::{Ground, Journal, MANIFEST, Other, Receipt, Tree};
 use crate::store::{
-    FailedAttempt, NewEvent, NewPublication, Publication, PublicationId, PublicationState, SnapshotState,
-    Store,
+    FailedAttempt, LatestAtTarget, NewEvent, NewPublication, Publication, PublicationId, PublicationState,
+    SnapshotState, Store,
 };
 
 /// The link in the published folder that shows the newest snapshot, or one that people went back to.
@@ -56,9 +56,6 @@ impl Publish {
             self.follow_generations(&context).await?;
         }
         let due = store.due_publications(name, self.services.clock.now()).await?;
-        if due.is_empty() {
-            return Ok(RunOutcome::Unchanged { summary: "nothing is to be sent to any target".to_owned() });
-        }
         if self.pass == Pass::PlanOnly {
             let due: Vec<String> = due.iter().map(|one| format!("{} to {}", one.date, one.target)).collect();
             return Ok(super::planned_only(RunOutcome::done(format!("to be sent: {}", listed(&due)))));
@@ -69,6 +66,10 @@ impl Publish {
                 break;
             }
             told.push(self.attempt(&publication, &context).await?);
+        }
+        told.extend(self.follow_latest(&context).await?);
+        if told.is_empty() {
+            return Ok(RunOutcome::Unchanged { summary: "nothing is to be sent to any target".to_owned() });
         }
         Ok(RunOutcome::done(told.join("; ")))
     }
@@ -97,6 +98,39 @@ impl Publish {
         Ok(())
     }
 
+    /// Where people had `latest` go back to an older snapshot, or forward again, the targets that have that snapshot
+    /// follow. What came of it in a few words for each.
+    async fn follow_latest(&self, context: &RunContext) -> anyhow::Result<Vec<String>> {
+        let Services { store, clock, .. } = &*self.services;
+        let distribution = &self.distribution.name;
+        let Some(pointed) = self.directory().pointed(LATEST)? else { return Ok(Vec::new()) };
+        let known = store.latest_at_targets(distribution).await?;
+        let (date, generation) = (pointed.of.parse::<Date>()?, u32::try_from(pointed.generation)?);
+        let rows = store.publications(distribution).await?.into_iter().filter(|row| {
+            row.state == PublicationState::Done && (row.date, row.generation) == (date, generation)
+        });
+        let mut told = Vec::new();
+        for row in rows {
+            let latest = LatestAtTarget { target: row.target.clone(), date, generation };
+            if known.contains(&latest) || context.cancel.is_cancelled() {
+                continue;
+            }
+            let now = clock.now();
+            // What is there is not sent again; the target's own `latest` is all that changes.
+            match self.publish(&row).await {
+                Ok(receipt) => {
+                    let event = latest_event(distribution, &context.job, &latest, now);
+                    let event = receipt.is_latest.then_some(&event);
+                    store.latest_pointed(distribution, &latest, now, event).await?;
+                    told.push(format!("latest is {date} at {}", row.target));
+                }
+                // Nothing waits for it but this: the next pass tries again.
+                Err(failure) => told.push(format!("latest is not {date} yet at {}: {failure}", row.target)),
+            }
+        }
+        Ok(told)
+    }
+
     /// One attempt at one publication, and its row; what came of it in a few words.
     async fn attempt(&self, publication: &Publication, context: &RunContext) -> anyhow::Result<String> {
         let Services { store, clock, .. } = &*self.services;
@@ -111,6 +145,11 @@ impl Publish {
             Ok(receipt) => {
                 let told = event(publication, &context.job, Ok(&receipt), now);
                 store.publication_done(publication.id, &serde_json::to_value(&receipt)?, &told).await?;
+                if receipt.is_latest {
+                    let (target, generation) = (target.clone(), publication.generation);
+                    let latest = LatestAtTarget { target, date, generation };
+                    store.latest_pointed(&self.distribution.name, &latest, now, None).await?;
+                }
                 Ok(format!("{date} is at {target}: {}", receipt.sent))
             }
             Err(failure) => {
@@ -130,8 +169,14 @@ impl Publish {
         let tree = self.tree(publication).await.map_err(as_failure)?;
         let all = store.publications(&self.distribution.name).await.map_err(as_failure)?;
         let others: Vec<Other> = all.into_iter().filter_map(|one| other(one, publication)).collect();
-        let journal = Progress { store: store.clone(), id: publication.id };
-        let ground = Ground { others: &others, progress: publication.progress.clone(), journal: &journal };
+        let is_open = publication.receipt.is_none();
+        let journal = Progress { store: is_open.then(|| store.clone()), id: publication.id };
+        // One that is done already remembers what it did, and keeps nothing more.
+        let progress = match &publication.receipt {
+            Some(receipt) => receipt.get("kept").cloned(),
+            None => publication.progress.clone(),
+        };
+        let ground = Ground { others: &others, progress, journal: &journal };
         target.publish(&tree, &ground).await
     }
 
@@ -216,15 +261,17 @@ fn other(one: Publication, publication: &Publication) -> Option<Other> {
 }
 
 struct Progress {
-    store: Store,
+    /// Absent where nothing is kept any more.
+    store: Option<Store>,
     id: PublicationId,
 }
 
 impl Journal for Progress {
     fn keep(&self, progress: Value) -> BoxFuture<'_, Result<(), Failure>> {
-        Box::pin(
-            async move { self.store.keep_publication_progress(self.id, &progress).await.map_err(as_failure) },
-        )
+        Box::pin(async move {
+            let Some(store) = &self.store else { return Ok(()) };
+            store.keep_publication_progress(self.id, &progress).await.map_err(as_failure)
+        })
     }
 }
 
@@ -273,4 +320,17 @@ fn event(
         }
     };
     NewEvent { at, kind: "publication".to_owned(), job: job.to_owned(), package: None, body, dedup_key: key }
+}
+
+/// What is told where `latest` stands for another snapshot than before.
+fn latest_event(distribution: &str, job: &str, latest: &LatestAtTarget, at: Timestamp) -> NewEvent {
+    let LatestAtTarget { target, date, generation } = latest;
+    NewEvent {
+        at,
+        kind: "publication".to_owned(),
+        job: job.to_owned(),
+        package: None,
+        body: json!({ "date": date, "target": target, "generation": generation, "latest": true }),
+        dedup_key: format!("publication/{distribution}/latest/{target}/{date}/{generation}/{at}"),
+    }
 }

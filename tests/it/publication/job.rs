@@ -227,6 +227,38 @@ async fn a_later_generation_in_the_folder_follows_to_every_target_that_has_the_o
 }
 
 #[tokio::test]
+async fn where_people_go_back_to_an_older_snapshot_every_target_that_has_it_follows() {
+    let scene = Scene::begin().await;
+    let (old, new) = (snapshot("2026-03-15", 2, 0), snapshot("2026-06-15", 3, 1));
+    let directory = Directory::new(scene.folder.path().join("published/demo"));
+    for quarter in [&old, &new] {
+        scene.published(quarter).await;
+        directory.point("latest", &quarter.tree.date.to_string(), &|_, _| false).unwrap();
+        scene.wanted_at(quarter, &["one"]).await;
+        scene.pass().await;
+    }
+    scene.wanted_at(&new, &["other"]).await;
+    scene.pass().await;
+    let latest = |(_, site): &(Gate, Arc<Mutex<Site>>)| {
+        site.lock().unwrap().shown().get("/demo/latest/manifest.json").cloned()
+    };
+    let of = |quarter: &Published| Some(quarter.sums()["manifest.json"].clone());
+    assert_eq!((latest(&scene.one), latest(&scene.other)), (of(&new), of(&new)));
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
+
+    directory.point("latest", "2026-03-15", &|_, _| false).unwrap();
+    scene.one.0.rule(|_, method, _| if method == "POST" { Fault::Status(503) } else { Fault::None });
+    scene.pass().await;
+    assert_eq!(latest(&scene.one), of(&new), "it was not to be reached");
+    scene.one.0.open();
+    scene.pass().await;
+    assert_eq!((latest(&scene.one), latest(&scene.other)), (of(&old), of(&new)), "other never had it");
+    assert!(!scene.one.0.seen().iter().any(|seen| seen.method == "PUT"), "no file is sent for it");
+    assert_eq!(scene.told().await.last().unwrap(), "the snapshot of 2026-03-15 is the latest at one now");
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
+}
+
+#[tokio::test]
 async fn what_a_target_refuses_is_given_up_until_somebody_asks_again() {
     let scene = Scene::begin().await;
     let quarter = snapshot("2026-06-15", 3, 0);
