@@ -63,7 +63,9 @@ pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{
     Claim, NewOccurrence, Occurrence, OccurrenceId, OccurrenceState, OpenOccurrence, Trigger,
 };
-pub use publications::{FailedAttempt, NewPublication, Publication, PublicationId, PublicationState};
+pub use publications::{
+    FailedAttempt, LatestAtTarget, NewPublication, Publication, PublicationId, PublicationState,
+};
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
 pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId, TestSubject};
