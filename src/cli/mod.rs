@@ -22,6 +22,7 @@ mod man;
 mod next;
 mod once;
 mod planned;
+mod prune;
 mod reference;
 mod rehearse;
 mod remove;
@@ -105,6 +106,7 @@ enum Command {
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
     Token(token::Tokens),
+    Prune(prune::Prune),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(completions::Completions),
@@ -142,6 +144,7 @@ impl Command {
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
             Self::Token(command) => command.run(context),
+            Self::Prune(command) => command.run(context),
             Self::Backup(command) => command.run(context),
             Self::Restore(command) => command.run(context),
             Self::Completions(command) => command.run(context),

@@ -13,6 +13,7 @@ mod migrations;
 mod planner;
 mod promotion;
 mod rehearsal;
+mod retention;
 mod rules;
 mod runner;
 mod sample_jobs;

@@ -153,6 +153,7 @@ impl Scene {
                 issues,
                 failed_build: None,
                 unknown: Vec::new(),
+                unknown_through: None,
                 held_until: BTreeSet::new(),
                 outdated_by: Vec::new(),
                 from_elsewhere: Vec::new(),
