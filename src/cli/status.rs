@@ -1,5 +1,7 @@
 //! `status`: how everything stands, with or without a daemon.
 
+mod untold;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,6 +48,8 @@ struct Status {
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untold: Vec<untold::Untold>,
 }
 
 /// A package that waits to be proposed.
@@ -137,6 +141,7 @@ impl ShowStatus {
             let missing_repositories = missing_repositories(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
+            let untold = untold::untold(&store, &configuration).await?;
             Ok(Status {
                 daemon_answers,
                 report,
@@ -148,6 +153,7 @@ impl ShowStatus {
                 missing_repositories,
                 open_pull_requests,
                 queue,
+                untold,
             })
         })?;
         match context.output {
@@ -378,7 +384,7 @@ fn text(status: &Status) -> String {
         let words = format!("{package} {version}: {why}");
         text += &format!("  {distribution}, {channel}, {place}: {}{since}\n", plain(&words));
     }
-    text
+    text + &untold::text(&status.untold)
 }
 
 fn about_daemon(status: &Status) -> String {

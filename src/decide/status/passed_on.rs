@@ -54,20 +54,17 @@ impl<'a> Neighbours<'a> {
         findings: &'a BTreeMap<PackageName, OwnFindings>,
         overrides: &Overrides<'_>,
     ) -> BTreeMap<&'a str, BTreeMap<PackageName, Vec<PackageName>>> {
-        let mut passed_on: BTreeMap<&str, BTreeMap<PackageName, Vec<PackageName>>> = BTreeMap::new();
         if !self.is_strict() {
-            return passed_on;
+            return BTreeMap::new();
         }
-        for (bad, found) in findings {
-            if !self.fails(bad, found, overrides) || self.facts.staged.contains(bad) {
-                continue;
-            }
-            for (dependent, through) in self.graph.paths_to(bad) {
-                let through = through.into_iter().map(str::to_owned).collect();
-                passed_on.entry(dependent).or_default().insert(bad.clone(), through);
-            }
-        }
-        passed_on
+        let bad = findings
+            .iter()
+            .filter(|(name, found)| self.fails(name, found, overrides) && !self.facts.staged.contains(*name));
+        let owned = |(bad, through): (&str, Vec<&str>)| {
+            (bad.to_owned(), through.into_iter().map(str::to_owned).collect())
+        };
+        let reached = self.graph.paths_to(bad.map(|(name, _)| name.as_str())).into_iter();
+        reached.map(|(dependent, paths)| (dependent, paths.into_iter().map(owned).collect())).collect()
     }
 
     /// A clause for each package that depends on one of which nobody can tell anything: as long as that
