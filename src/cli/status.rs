@@ -1,5 +1,7 @@
 //! `status`: how everything stands, with or without a daemon.
 
+mod untold;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -49,6 +51,8 @@ struct Status {
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untold: Vec<untold::Untold>,
 }
 
 /// A package that waits to be proposed.
@@ -141,6 +145,7 @@ impl ShowStatus {
             let not_at_targets = not_at_targets(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
+            let untold = untold::untold(&store, &configuration).await?;
             Ok(Status {
                 daemon_answers,
                 report,
@@ -153,6 +158,7 @@ impl ShowStatus {
                 not_at_targets,
                 open_pull_requests,
                 queue,
+                untold,
             })
         })?;
         match context.output {
@@ -403,7 +409,7 @@ fn text(status: &Status) -> String {
         let words = format!("{package} {version}: {why}");
         text += &format!("  {distribution}, {channel}, {place}: {}{since}\n", plain(&words));
     }
-    text
+    text + &untold::text(&status.untold)
 }
 
 fn about_daemon(status: &Status) -> String {

@@ -29,6 +29,7 @@ mod rechecks;
 mod registry;
 mod removals;
 mod reports;
+mod retention;
 mod runs;
 mod snapshots;
 mod status;
@@ -75,6 +76,7 @@ pub use registry::{
 };
 pub use removals::{RemovalRow, Undone};
 pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
+pub use retention::Pruned;
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;

@@ -260,7 +260,7 @@ impl Recheck {
         for verdict in &plan.verdicts {
             let environment = match environments.get(&verdict.case) {
                 Some(Solved::Environment(environment)) => {
-                    Some(self.services.store.put_blob(&json(environment)?, now).await?)
+                    Some(self.services.store.put_blob_for_good(&json(environment)?, now).await?)
                 }
                 _ => None,
             };

@@ -40,6 +40,7 @@ fn fine() -> Assessment {
         issues: Vec::new(),
         failed_build: None,
         unknown: Vec::new(),
+        unknown_through: None,
         held_until: BTreeSet::new(),
         outdated_by: Vec::new(),
         from_elsewhere: Vec::new(),
