@@ -3,6 +3,7 @@
 mod contents;
 mod diff;
 mod place;
+mod publish;
 mod verify;
 
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
-use crate::store::{Snapshot, Store};
+use crate::store::{Publication, PublicationState, Snapshot, Store};
 
 /// Look at snapshots
 #[derive(Debug, Args)]
@@ -30,6 +31,7 @@ enum What {
     Show(Show),
     Diff(diff::Diff),
     Verify(verify::Verify),
+    Publish(publish::Publish),
 }
 
 /// List snapshots, oldest first
@@ -63,6 +65,9 @@ struct Shown {
     snapshot: Option<Snapshot>,
     /// Where it is published; none where it is not.
     folder: Option<PathBuf>,
+    /// At which targets it lies, or is to lie.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Publication>,
     manifest: Option<Manifest>,
 }
 
@@ -73,6 +78,7 @@ impl Snapshots {
             What::Show(show) => show.run(context),
             What::Diff(diff) => diff.run(context),
             What::Verify(verify) => verify.run(context),
+            What::Publish(publish) => publish.run(context),
         }
     }
 }
@@ -125,7 +131,7 @@ impl Show {
             Err(_) => {
                 let place = place::place(&self.which, None, context)?;
                 let manifest = Some(place::manifest(&place)?);
-                Shown { snapshot: None, folder: Some(place.folder), manifest }
+                Shown { snapshot: None, folder: Some(place.folder), targets: Vec::new(), manifest }
             }
         };
         match context.output {
@@ -145,11 +151,14 @@ impl Show {
             let message = "there are several distributions: name one with --distribution";
             return Err(CommandError::invalid(message));
         };
-        let snapshot = state::block_on(async {
+        let (snapshot, targets) = state::block_on(async {
             let store = context.read_state().await?;
-            find(&store, name, date).await
+            let snapshot = find(&store, name, date).await?;
+            let publications = store.publications(name).await?.into_iter();
+            Ok((snapshot, publications.filter(|one| one.date == date).collect()))
         })?;
-        with_manifest(snapshot, published(&configuration, name, date, context))
+        let shown = with_manifest(snapshot, published(&configuration, name, date, context))?;
+        Ok(Shown { targets, ..shown })
     }
 }
 
@@ -182,15 +191,15 @@ fn published(
 /// The snapshot with its manifest, where it is published.
 fn with_manifest(snapshot: Snapshot, folder: Option<PathBuf>) -> Result<Shown, CommandError> {
     let (Some(folder), Some(_)) = (folder, &snapshot.manifest_digest) else {
-        return Ok(Shown { snapshot: Some(snapshot), folder: None, manifest: None });
+        return Ok(Shown { snapshot: Some(snapshot), folder: None, targets: Vec::new(), manifest: None });
     };
     let place = place::Place { folder, manifest_sha256: snapshot.manifest_digest.clone() };
     let manifest = Some(place::manifest(&place)?);
-    Ok(Shown { snapshot: Some(snapshot), folder: Some(place.folder), manifest })
+    Ok(Shown { snapshot: Some(snapshot), folder: Some(place.folder), targets: Vec::new(), manifest })
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown { snapshot, folder, manifest } = shown;
+    let Shown { snapshot, folder, targets, manifest } = shown;
     let mut lines = Vec::new();
     if let Some(snapshot) = snapshot {
         lines.extend([("state", word(snapshot.state)), ("packages", snapshot.packages.to_string())]);
@@ -206,8 +215,32 @@ fn text(shown: &Shown) -> String {
         (None, None) => "snapshot".to_owned(),
     };
     let mut text = format!("{named}\n{}", rows(lines));
+    if !targets.is_empty() {
+        text += "\ntargets\n";
+    }
+    for publication in targets {
+        text += &format!("  {}\n", plain(&standing(publication)));
+    }
     if let (Some(manifest), Some(folder)) = (manifest, folder) {
         text += &contents::contents(manifest, folder);
     }
     text
+}
+
+/// How a snapshot stands at a target, as one line.
+pub(super) fn standing(publication: &Publication) -> String {
+    let Publication { target, generation, state, changed_at, attempts, .. } = publication;
+    let generation = if *generation > 1 { format!(", generation {generation}") } else { String::new() };
+    let what = match state {
+        PublicationState::Done => format!("there since {changed_at}"),
+        PublicationState::Wanted | PublicationState::InProgress => {
+            let next = publication.next_try_at.map(|at| format!(", tried again at {at}")).unwrap_or_default();
+            let tried = if *attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            format!("to be sent, tried {tried}{next}")
+        }
+        PublicationState::Failed => "refused, and given up".to_owned(),
+        PublicationState::Superseded => "superseded by a later generation".to_owned(),
+    };
+    let error = publication.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{target}{generation}  {what}{error}")
 }

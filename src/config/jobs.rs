@@ -72,6 +72,10 @@ pub struct CheckStatus {
     /// The channel that is looked at.
     #[schemars(extend("format" = "name"))]
     pub channel: String,
+    /// Which files of packages that the channel pins to a commit are kept for the next snapshot, whatever becomes of
+    /// their upstream. Default: `sources`.
+    #[serde(default)]
+    pub keep: KeptFor,
 }
 
 /// Moves revisions from a channel into a later one, as the calendar and the evidence allow.
@@ -114,6 +118,9 @@ pub struct Snapshot {
     /// one. Default: no.
     #[serde(default)]
     pub failing: bool,
+    /// How the universe is asked for its files. Default: `files`.
+    #[serde(default)]
+    pub fetch: FetchBy,
     /// The targets of `tidegate.toml` that get the snapshot beside the published folder, sent by a job of the kind
     /// `publish`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -221,6 +228,34 @@ pub enum Binaries {
     Windows,
     /// `bin/macosx`.
     Macos,
+    /// `bin/linux`, for every distribution that the universe builds for.
+    Linux,
+}
+
+/// Which files of staged packages are kept for the next snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptFor {
+    /// The sources.
+    #[default]
+    Sources,
+    /// The sources and the binaries for the targeted R, of Windows, macOS and Linux.
+    All,
+    /// None: what a universe loses before the day is not in the snapshot.
+    Nothing,
+}
+
+/// How a universe is asked for files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FetchBy {
+    /// One by one. What breaks off goes on where it stopped.
+    #[default]
+    Files,
+    /// Many at once, as the zip files of the universe's snapshot API; what these lack, one by one.
+    Zip,
+    /// Many at once, as the tarballs of the universe's snapshot API; what these lack, one by one.
+    Tar,
 }
 
 impl JobKind {

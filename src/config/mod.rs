@@ -44,8 +44,8 @@ pub use distribution::{
 pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
-    Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Publish as PublishJob, Snapshot, WriteStatus,
+    Binaries, CheckStatus, EngineKind, FetchBy, Intake, Integrate, IntegrationRepository, JobKind, KeptFor,
+    PollReleases, Promote, Publish as PublishJob, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck::Recheck;

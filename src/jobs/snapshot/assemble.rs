@@ -13,14 +13,13 @@ use super::Snapshot;
 use super::attached::{attach, is_attached};
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
+use super::place::place;
 use super::provenance::Made;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
-use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::ecosystem::cran::index::Index;
-use crate::ecosystem::cran::layout::ContribFolder;
+use crate::publish::content::ContentStore;
 use crate::publish::directory::{Directory, Prepared};
 use crate::publish::folder_sums::FolderSums;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
@@ -48,15 +47,16 @@ impl Snapshot {
         let mut manifest = Manifest::of(plan, &self.distribution.name, targets);
         let (files, needed) = (files.to_vec(), needed.to_vec());
         let (name, signer) = (targets.snapshot.to_string(), self.services.signer.clone());
+        let content = self.services.content();
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
             let prepared = directory.prepare(&name)?;
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
-            place(root, &files)?;
-            place(&root.join(manifest::FAILING), &needed)?;
-            manifest.files = listed(root)?;
+            let mut archives = place(root, &files, &content)?;
+            archives.extend(place_apart(root, &needed, &content)?);
+            manifest.files = listed(root, archives)?;
             let bytes = manifest.to_bytes()?;
             fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
             attach(root, &manifest, &bytes, &made, &signer)?;
@@ -66,7 +66,7 @@ impl Snapshot {
             }
             Ok(hex(&bytes))
         });
-        let manifest_sha256 = written.await.map_err(anyhow::Error::from)??;
+        let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(not_written)?;
         Ok(Published { suite: None, manifest_sha256, packages })
     }
 
@@ -102,7 +102,7 @@ impl Snapshot {
                     size: i64::try_from(file.size).map_err(anyhow::Error::from)?,
                     sha256: file.sha256.clone(),
                 };
-                store.add_artifact(revision, &artifact, now).await?;
+                store.add_rebuilt_artifact(revision, &artifact, now).await?;
             }
             members.push(SuiteMember { revision, constraint: String::new() });
         }
@@ -133,30 +133,32 @@ fn is_published(directory: &Directory, prepared: &Prepared, name: &str) -> anyho
     Ok(there.without(is_attached) == new.without(is_attached))
 }
 
-/// Puts every file in its place, as a hard link where the file system allows, and indexes each folder.
-fn place(root: &Path, files: &[FetchedFile]) -> anyhow::Result<()> {
-    let mut folders: BTreeSet<&ContribFolder> = BTreeSet::new();
-    for file in files {
-        let to = root.join(file.path.as_str());
-        if folders.insert(&file.folder) {
-            let folder = root.join(file.folder.as_str());
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::hard_link(&file.kept, &to)
-            .or_else(|_| fs::copy(&file.kept, &to).map(drop))
-            .with_context(|| format!("cannot place {}", to.display()))?;
+/// Places what is published apart, in a repository of its own.
+fn place_apart(
+    root: &Path,
+    needed: &[FetchedFile],
+    content: &ContentStore,
+) -> anyhow::Result<Vec<ManifestFile>> {
+    let mut placed = place(&root.join(manifest::FAILING), needed, content)?;
+    for file in &mut placed {
+        file.path = format!("{}/{}", manifest::FAILING, file.path);
     }
-    for folder in folders {
-        let path = root.join(folder.as_str());
-        let index = Index::of_folder(&path, folder.kind(), &ArchiveLimits::default())?;
-        index.write_to(&path).with_context(|| format!("cannot index {}", path.display()))?;
-    }
-    Ok(())
+    Ok(placed)
 }
 
-/// Every file below `root`, by path.
-fn listed(root: &Path) -> anyhow::Result<Vec<ManifestFile>> {
-    let mut files = Vec::new();
+/// What a disk refused may work later, and nothing is published yet.
+fn not_written(error: anyhow::Error) -> RunError {
+    let of_disk = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
+    match error.chain().any(of_disk) {
+        true => RunError::Transient(error, None),
+        false => error.into(),
+    }
+}
+
+/// Every file below `root`, by path. Those whose sums are `known` are not read again.
+fn listed(root: &Path, known: Vec<ManifestFile>) -> anyhow::Result<Vec<ManifestFile>> {
+    let mut files = known;
+    let known: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -165,13 +167,12 @@ fn listed(root: &Path) -> anyhow::Result<Vec<ManifestFile>> {
                 folders.push(path);
                 continue;
             }
+            let below = path.strip_prefix(root)?.to_string_lossy().into_owned();
+            if known.contains(&below) {
+                continue;
+            }
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let below = path.strip_prefix(root)?;
-            files.push(ManifestFile {
-                path: below.to_string_lossy().into_owned(),
-                sha256: hex(&bytes),
-                size: bytes.len() as u64,
-            });
+            files.push(ManifestFile { path: below, sha256: hex(&bytes), size: bytes.len() as u64 });
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -7,14 +7,17 @@
 //! Every step can be done again: files are kept by their digest, a prepared folder that was left
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
+mod archives;
 mod assemble;
 mod attached;
 mod background;
 mod catalogue;
 mod fetch;
 mod manifest;
+mod place;
 mod provenance;
 mod verify;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +32,7 @@ pub use manifest::{
 };
 pub use provenance::Made;
 pub use verify::{Finding, Verified, verify};
+pub(super) use wanted::folders_of;
 
 use super::check_status::SeenUniverse;
 use super::poll_releases::{SeenReleases, absences};
@@ -79,11 +83,11 @@ impl Snapshot {
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
-            // The power may have failed before the last one was listed.
             if self.pass == Pass::Full {
+                // The power may have failed before the last one was listed.
                 self.list_snapshots().await?;
+                self.want_at_targets(date, &context, now).await?;
             }
-            self.want_at_targets(date, &context, now).await?;
             return Ok(RunOutcome::Unchanged {
                 summary: format!("the snapshot of {date} is published already"),
             });
@@ -117,9 +121,15 @@ impl Snapshot {
             return Ok(RunOutcome::Held { reason: reason.clone() });
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
-        let files = self.fetch(&plan.members, &seen.universe, &targets).await?;
+        // Until the rows name what is fetched, nothing of it may be collected.
+        let _keeping = self.services.keeping().await?;
+        let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
+        let files = self.fetch(wanted).await?;
         let needed: Vec<Member> = plan.needed.iter().map(|needed| needed.package.clone()).collect();
-        let needed = self.fetch(&needed, &seen.universe, &targets).await?;
+        let needed = match needed.is_empty() {
+            true => Vec::new(),
+            false => self.fetch(self.wanted(&needed, &seen.universe, &targets).await?).await?,
+        };
         let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
         self.list_snapshots().await?;
