@@ -2,6 +2,7 @@
 
 mod diff;
 mod place;
+mod steer;
 mod verify;
 
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
 use crate::store::{Snapshot, Store};
 
-/// Look at snapshots
+/// Look at snapshots, withdraw from them, and go back to an earlier one
 #[derive(Debug, Args)]
 pub(super) struct Snapshots {
     #[command(subcommand)]
@@ -29,6 +30,8 @@ enum What {
     Show(Show),
     Diff(diff::Diff),
     Verify(verify::Verify),
+    Withdraw(steer::Withdraw),
+    Rollback(steer::Rollback),
 }
 
 /// List snapshots, oldest first
@@ -69,6 +72,8 @@ impl Snapshots {
             What::Show(show) => show.run(context),
             What::Diff(diff) => diff.run(context),
             What::Verify(verify) => verify.run(context),
+            What::Withdraw(withdraw) => withdraw.run(context),
+            What::Rollback(rollback) => rollback.run(context),
         }
     }
 }

@@ -17,7 +17,10 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish};
+use crate::domain::{
+    ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish, SnapshotChange,
+    SnapshotWish,
+};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -96,6 +99,8 @@ pub enum Request {
     ReleaseSnapshot(ReleaseWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
+    /// Change published snapshots.
+    Snapshots(SnapshotWish),
     /// Say how everything stands.
     Status,
     /// Read the job files again.
@@ -110,6 +115,8 @@ pub enum Answer {
     Done(String),
     /// What changed in channels.
     Channels(ChannelChange),
+    /// What changed in published snapshots.
+    Snapshots(SnapshotChange),
     /// How everything stands.
     Status(Box<StatusReport>),
     /// It is not done; why.
@@ -216,6 +223,13 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {
                 Ok(change) => Answer::Channels(change),
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            };
+        }
+        Request::Snapshots(wish) => {
+            let wish = SnapshotWish { by: who(&wish.by), ..wish.clone() };
+            return match steering.snapshots.carry_out(&wish).await {
+                Ok(change) => Answer::Snapshots(change),
                 Err(error) => Answer::Refused(format!("{error:#}")),
             };
         }

@@ -26,6 +26,7 @@ mod reports_tests;
 mod services;
 mod settled;
 pub mod snapshot;
+pub mod snapshot_wishes;
 pub mod sources;
 mod universes;
 pub mod write_status;

@@ -27,6 +27,7 @@ mod registry;
 mod removals;
 mod reports;
 mod runs;
+mod snapshot_withdrawals;
 mod snapshots;
 mod status;
 mod suites;
@@ -68,6 +69,7 @@ pub use registry::{
 pub use removals::{RemovalRow, Undone};
 pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
+pub use snapshot_withdrawals::{NewSnapshotWithdrawal, SnapshotWithdrawal, SnapshotWithdrawalId};
 pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;
 pub use suites::{PublishedSuite, SuiteHoldings, SuiteLeaf, SuiteMember};

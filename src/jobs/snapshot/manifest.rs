@@ -1,10 +1,11 @@
 //! The manifest of a snapshot: everything that is in it, and why the rest is not.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::snapshot::{LeftOut, LetInBy, Member, SnapshotPlan};
-use crate::domain::{EvidenceOverride, SnapshotRelease};
+use crate::domain::{EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
@@ -33,8 +34,42 @@ pub struct Manifest {
     pub packages: Vec<ManifestPackage>,
     /// What is not, by name, and why.
     pub left_out: Vec<ManifestLeftOut>,
+    /// How often it was made: one more for each withdrawal. Left out for the first time.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u64,
+    /// What was withdrawn from it since it was published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<ManifestWithdrawn>,
     /// Every file besides this one, by path.
     pub files: Vec<ManifestFile>,
+}
+
+fn first() -> u64 {
+    1
+}
+
+fn is_first(generation: &u64) -> bool {
+    *generation == first()
+}
+
+/// Something that was withdrawn from a snapshot after it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestWithdrawn {
+    /// The package; none where the whole snapshot was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageName>,
+    /// The version it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Whether its files still lie where they lay. Those that do are among `files`.
+    pub bytes: WithdrawnBytes,
+    /// The files that no index lists any more, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<ManifestFile>,
 }
 
 /// A package of a snapshot.
@@ -103,6 +138,8 @@ impl Manifest {
             released: plan.released.clone(),
             packages: plan.members.iter().map(package).collect(),
             left_out: plan.left_out.iter().map(left_out).collect(),
+            generation: first(),
+            withdrawn: Vec::new(),
             files: Vec::new(),
         }
     }

@@ -8,9 +8,13 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod difference;
 mod fetch;
 mod manifest;
+mod pages;
+mod shelf;
 mod verify;
+pub(crate) mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +23,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+pub(crate) use difference::{Difference, difference};
+pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage, ManifestWithdrawn};
+pub(crate) use shelf::{Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 
 use super::check_status::SeenUniverse;
@@ -31,7 +37,7 @@ use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, Listing, PackageName};
-use crate::store::{NewEvent, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+use crate::store::{NewEvent, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
 
 /// The scope under which a snapshot's verdicts are stored.
 pub const SCOPE: &str = "snapshot";
@@ -69,10 +75,13 @@ impl Snapshot {
             });
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
-        if known.is_some_and(|row| row.state == SnapshotState::Published) {
-            return Ok(RunOutcome::Unchanged {
-                summary: format!("the snapshot of {date} is published already"),
-            });
+        if let Some(row) = known
+            && matches!(row.state, SnapshotState::Published | SnapshotState::Withdrawn)
+        {
+            if self.pass == Pass::Full {
+                self.shelf().settle().await?;
+            }
+            return Ok(RunOutcome::Unchanged { summary: published_before(&row) });
         }
         let seen = self.observe(&targets, context.nominal, now).await?;
         let plan = snapshot(&seen.facts);
@@ -97,7 +106,12 @@ impl Snapshot {
         let files = self.fetch(&plan, &seen.universe, &targets).await?;
         let published = self.publish(&plan, &targets, &files, date).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
+        self.shelf().settle().await?;
         Ok(done)
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(self.services.clone(), self.distribution.clone())
     }
 
     async fn observe(
@@ -119,11 +133,8 @@ impl Snapshot {
         let previous = store.snapshots(distribution).await?.into_iter();
         let previous =
             previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
-        let previous = match previous.and_then(|row| row.suite) {
-            Some(suite) => {
-                let members = store.suite_members(suite).await?;
-                Some(members.into_iter().map(|member| member.name).collect::<BTreeSet<_>>())
-            }
+        let previous = match previous.and_then(|row| Some((row.date, row.suite?))) {
+            Some((date, suite)) => Some(self.still_in(date, suite).await?),
             None => None,
         };
         let dependencies: BTreeMap<PackageName, Vec<PackageName>> =
@@ -146,6 +157,19 @@ impl Snapshot {
             released: store.snapshot_release(distribution, targets.snapshot).await?,
         };
         Ok(Observed { facts, universe })
+    }
+
+    /// The packages of a published snapshot that were not withdrawn from it: nobody wonders where those are.
+    async fn still_in(&self, date: Date, suite: RevisionId) -> anyhow::Result<BTreeSet<PackageName>> {
+        let store = &self.services.store;
+        let members = store.suite_members(suite).await?;
+        let mut packages: BTreeSet<PackageName> = members.into_iter().map(|member| member.name).collect();
+        for withdrawn in store.snapshot_withdrawals(&self.distribution.name).await? {
+            if let Some(package) = withdrawn.package.filter(|_| withdrawn.date == date) {
+                packages.remove(&package);
+            }
+        }
+        Ok(packages)
     }
 
     /// The packages whose repository was not to be seen at the nominal time. What nobody knows is not gone.
@@ -231,6 +255,7 @@ impl Snapshot {
                 manifest_digest: published.map(|published| published.manifest_sha256.clone()),
                 packages: published.map_or(0, |published| published.packages),
                 published_at: published.map(|_| now),
+                generation: 1,
             })
             .await
     }
@@ -253,6 +278,17 @@ impl Snapshot {
             dedup_key: format!("snapshot/{}/{date}", self.distribution.name),
         };
         self.services.store.add_event(&event).await.map(drop)
+    }
+}
+
+/// Why nothing is published under a date a second time.
+fn published_before(row: &SnapshotRow) -> String {
+    let date = row.date;
+    match (row.state, &row.reason) {
+        (SnapshotState::Withdrawn, Some(reason)) => {
+            format!("the snapshot of {date} was published and withdrawn ({reason}); a date is published once")
+        }
+        _ => format!("the snapshot of {date} is published already; a date is published once"),
     }
 }
 

@@ -99,6 +99,8 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         packages: packages.iter().map(package).collect(),
         released: None,
         left_out: Vec::new(),
+        generation: 1,
+        withdrawn: Vec::new(),
         files: Vec::new(),
     }
 }
