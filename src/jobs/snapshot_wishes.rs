@@ -101,8 +101,15 @@ impl SnapshotWishes {
                 };
                 let (directory, package, bytes) = (shelf.directory(), package.clone(), *bytes);
                 let everywhere = *from == WithdrawFrom::Everywhere;
+                let is_whole = package.is_none();
                 let look = move || withdrawal(&directory, &dates, package.as_deref(), bytes, everywhere);
-                tokio::task::spawn_blocking(look).await?
+                let mut change = tokio::task::spawn_blocking(look).await??;
+                if is_whole {
+                    let dates: Vec<Date> = change.rewritten.iter().map(|one| one.date).collect();
+                    let to = rows.latest_without(&dates).filter(|to| rows.latest != Some(*to));
+                    change.latest = to.map(|to| LatestChange { from: rows.latest, to });
+                }
+                Ok(change)
             }
         }
     }
@@ -116,7 +123,8 @@ impl SnapshotWishes {
     ) -> anyhow::Result<()> {
         let (store, now) = (&self.services.store, self.services.clock.now());
         let SnapshotWish { distribution, by, reason, .. } = wish;
-        if let Some(LatestChange { from, to }) = change.latest {
+        if let (SnapshotWishKind::Latest(_), Some(LatestChange { from, to })) = (&wish.change, change.latest)
+        {
             let newest = shelf.rows().await?.snapshots.last().map_or(to, |row| row.date);
             let choice = LatestChoice { date: to, newest, at: now, by: by.clone(), reason: reason.clone() };
             let event = NewEvent {

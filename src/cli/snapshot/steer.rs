@@ -213,13 +213,17 @@ async fn done(
 fn text(wish: &SnapshotWish, change: &SnapshotChange) -> String {
     let mut text = String::new();
     let package = match &wish.change {
-        SnapshotWishKind::Withdraw { package: Some(package), .. } => plain(package),
-        _ => "the whole snapshot".to_owned(),
+        SnapshotWishKind::Withdraw { package, .. } => package.as_deref().map(plain),
+        SnapshotWishKind::Latest(_) => None,
     };
     for one in &change.rewritten {
         let version =
             one.version.as_deref().map(|version| format!(" {}", plain(version))).unwrap_or_default();
-        let _ = writeln!(text, "{}  generation {}  without {package}{version}", one.date, one.generation);
+        let what = match &package {
+            Some(package) => format!("without {package}{version}"),
+            None => "withdrawn as a whole".to_owned(),
+        };
+        let _ = writeln!(text, "{}  generation {}  {what}", one.date, one.generation);
         let fate = match one.bytes {
             WithdrawnBytes::Keep => "no longer listed",
             WithdrawnBytes::Drop => "gone",
@@ -232,7 +236,8 @@ fn text(wish: &SnapshotWish, change: &SnapshotChange) -> String {
         }
     }
     for date in &change.already {
-        let _ = writeln!(text, "{date}  {package} was withdrawn before");
+        let what = package.as_deref().unwrap_or("the whole snapshot");
+        let _ = writeln!(text, "{date}  {what} was withdrawn before");
     }
     if let Some(latest) = change.latest {
         let from = latest.from.map(|date| format!("{date} → ")).unwrap_or_default();

@@ -26,7 +26,7 @@ use super::pages::{FEED, Overview, PAGE, feed, overview};
 use super::withdrawn::{Standing, standing, without};
 use crate::config::Distribution;
 use crate::decide::latest::{Candidate, latest};
-use crate::domain::WithdrawnBytes;
+use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
 use crate::jobs::Services;
@@ -51,6 +51,21 @@ pub(crate) struct Rows {
     pub withdrawals: Vec<SnapshotWithdrawal>,
     /// What `latest` is to show.
     pub latest: Option<Date>,
+    choice: Option<LatestChoice>,
+}
+
+impl Rows {
+    /// What `latest` would show once these snapshots were withdrawn as a whole.
+    pub(crate) fn latest_without(&self, dates: &[Date]) -> Option<Date> {
+        let is_withdrawn =
+            |row: &Snapshot| row.state == SnapshotState::Withdrawn || dates.contains(&row.date);
+        let candidates: Vec<Candidate> = self
+            .snapshots
+            .iter()
+            .map(|row| Candidate { date: row.date, is_withdrawn: is_withdrawn(row) })
+            .collect();
+        latest(&candidates, self.choice.as_ref())
+    }
 }
 
 impl Shelf {
@@ -68,12 +83,10 @@ impl Shelf {
         let (store, name) = (&self.services.store, &self.distribution.name);
         let mut snapshots = store.snapshots(name).await?;
         snapshots.retain(|row| matches!(row.state, SnapshotState::Published | SnapshotState::Withdrawn));
-        let candidates: Vec<Candidate> = snapshots
-            .iter()
-            .map(|row| Candidate { date: row.date, is_withdrawn: row.state == SnapshotState::Withdrawn })
-            .collect();
-        let latest = latest(&candidates, store.latest_choice(name).await?.as_ref());
-        Ok(Rows { snapshots, withdrawals: store.snapshot_withdrawals(name).await?, latest })
+        let (withdrawals, choice) =
+            (store.snapshot_withdrawals(name).await?, store.latest_choice(name).await?);
+        let rows = Rows { snapshots, withdrawals, latest: None, choice };
+        Ok(Rows { latest: rows.latest_without(&[]), ..rows })
     }
 
     /// Brings the folder to what the rows say.

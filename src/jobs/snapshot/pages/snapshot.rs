@@ -16,7 +16,10 @@ struct Page<'m> {
     manifest: &'m Manifest,
     /// Why the whole snapshot was withdrawn, where it was.
     withdrawn: Option<String>,
+    /// The repositories to install from, in R.
     repositories: String,
+    /// The same with names, for a session.
+    named: String,
     cran: Option<&'m str>,
     packages: Vec<Row<'m>>,
     left_out: Vec<LeftOut<'m>>,
@@ -83,11 +86,13 @@ pub(crate) fn page(title: &str, manifest: &Manifest, before: Option<&Manifest>) 
             is_gone: withdrawn.bytes == WithdrawnBytes::Drop,
         })
     });
+    let (production, archive) = (r_string(&manifest.production), r_string(&manifest.cran));
     let page = Page {
         title,
         manifest,
         withdrawn: whole.map(|whole| sentence(&whole.reason)),
-        repositories: format!("c({}, {})", r_string(&manifest.production), r_string(&manifest.cran)),
+        repositories: format!("c({production}, {archive})"),
+        named: format!("c({} = {production}, CRAN = {archive})", r_string(&manifest.distribution)),
         cran: link(&manifest.cran),
         packages: packages.collect(),
         left_out: left_out.collect(),

@@ -13,11 +13,21 @@ fn latest_goes_back_and_forward_and_every_date_stays() {
     assert_eq!(shop.listed("latest")[2], "tidal_1.2.0.tar.gz");
     let forward = shop.run("snapshot rollback --newest --by ada --reason WHY").printed();
     assert_eq!(shop.listed("latest"), ["tidal_2.0.0.tar.gz"]);
-    insta::assert_snapshot!([first, again, further, too_far, forward].concat(), @"");
+    insta::assert_snapshot!([first, again, further, too_far, forward].concat(), @r"
+    latest  2026-07-15 → 2026-06-15
+    latest shows that already
+    latest  2026-06-15 → 2026-03-15
+    error: `latest` shows 2026-03-15, and no earlier snapshot is published; it stays as it is
+    latest  2026-03-15 → 2026-07-15
+    ");
     for date in ["2026-03-15", "2026-06-15", "2026-07-15"] {
         shop.verifies(date);
     }
-    insta::assert_snapshot!(told(&shop, "latest").join("\n"), @"");
+    insta::assert_snapshot!(told(&shop, "latest").join("\n"), @r"
+    ada let latest show the snapshot 2026-06-15: a reason
+    ada let latest show the snapshot 2026-03-15: a reason
+    ada let latest show the snapshot 2026-07-15: a reason
+    ");
     // Who has read an index before a switch finds its files after it.
     assert!(shop.at("latest/src/contrib/tidal_1.2.0.tar.gz").exists());
     assert!(!shop.at("2026-07-15/src/contrib/tidal_1.2.0.tar.gz").exists(), "but not under a date");

@@ -11,7 +11,12 @@ fn a_package_leaves_the_indexes_and_the_manifest_says_why() {
     let shop = Shop::with_two_quarters();
     let before = fs::read(shop.at(LUNAR_OF_MARCH)).unwrap();
     let told = shop.run("snapshot withdraw 2026-03-15 lunar --by ada --reason WHY").printed();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    2026-03-15  generation 2  without lunar 0.9.1
+      no longer listed  bin/windows/contrib/4.5/lunar_0.9.1.zip
+      no longer listed  src/contrib/lunar_0.9.1.tar.gz
+      needs it          tidal
+    ");
     assert_eq!(shop.listed("2026-03-15"), ["brine_2.0.tar.gz", "tidal_1.2.0.tar.gz"]);
     assert_eq!(shop.listed("2026-06-15").len(), 3, "only the snapshot that was named");
     // Kept, for whoever has read the index before.
@@ -71,7 +76,14 @@ fn dropped_bytes_are_gone_from_every_path_and_generation() {
     fs::write(&kept, &brine).unwrap();
     shop.run("snapshot rollback --newest --reason WHY").printed();
     let told = shop.run("snapshot withdraw --everywhere brine --drop-bytes --by ada --reason WHY").printed();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    2026-03-15  generation 2  without brine 2.0
+      gone              bin/windows/contrib/4.5/brine_2.0.zip
+      gone              src/contrib/brine_2.0.tar.gz
+    2026-06-15  generation 2  without brine 2.0
+      gone              bin/windows/contrib/4.5/brine_2.0.zip
+      gone              src/contrib/brine_2.0.tar.gz
+    ");
     let left: Vec<String> = shop.everything().into_keys().filter(|path| path.contains("/brine_")).collect();
     assert_eq!(left, Vec::<String>::new());
     assert!(!kept.exists(), "what was kept for later is gone as well");
@@ -140,7 +152,13 @@ fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     let shop = Shop::with_two_quarters();
     let before = shop.everything();
     let told = shop.run("snapshot withdraw 2026-03-15 lunar --drop-bytes --dry-run --reason WHY").printed();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    Nothing was changed; this would be:
+    2026-03-15  generation 2  without lunar 0.9.1
+      gone              bin/windows/contrib/4.5/lunar_0.9.1.zip
+      gone              src/contrib/lunar_0.9.1.tar.gz
+      needs it          tidal
+    ");
     let json = shop.run("snapshot withdraw --everywhere tidal --dry-run --json --reason WHY").json();
     assert_eq!(json["rewritten"][1]["version"], "1.3.0");
     assert_eq!(shop.everything(), before);
@@ -153,7 +171,10 @@ fn a_whole_snapshot_is_withdrawn_and_latest_shows_another() {
     shop.run("snapshot rollback --newest --reason WHY").printed();
     assert_eq!(shop.listed("latest")[2], "tidal_1.3.0.tar.gz");
     let told = shop.run("snapshot withdraw --whole 2026-06-15 --by ada --reason WHY").printed();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    2026-06-15  generation 2  withdrawn as a whole
+    latest  2026-06-15 → 2026-03-15
+    ");
     assert_eq!(shop.listed("2026-06-15").len(), 3, "who uses it by its date still finds it");
     assert_eq!(shop.listed("latest")[2], "tidal_1.2.0.tar.gz");
     let shown = shop.run("snapshot list").printed();
@@ -162,7 +183,9 @@ fn a_whole_snapshot_is_withdrawn_and_latest_shows_another() {
     assert!(shop.page("index.html").contains("withdrawn: A reason."));
     shop.verifies("2026-06-15");
     let refused = shop.run("snapshot rollback 2026-06-15 --reason WHY");
-    insta::assert_snapshot!(refused.err, @"");
+    insta::assert_snapshot!(refused.err, @r"
+    error: the snapshot 2026-06-15 was withdrawn; `latest` never shows one that was
+    ");
 
     let told = shop.run("snapshot withdraw --whole 2026-06-15 --drop-bytes --reason WHY").printed();
     assert!(told.contains("src/contrib/tidal_1.3.0.tar.gz"), "{told}");
@@ -194,14 +217,31 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         "snapshot withdraw --everywhere kelp --reason WHY",
         "snapshot withdraw 2025-03-15 lunar --reason WHY",
         "snapshot withdraw lunar 2026-03-15 --reason WHY",
-        "snapshot withdraw 2026-03-15 lunar --reason  ",
         "snapshot rollback 2025-03-15 --reason WHY",
     ] {
         let ran = shop.run(line);
         assert_ne!(ran.code, 0, "{line}");
         told += &format!("{line}\n{}\n", ran.err);
     }
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    snapshot withdraw 2026-03-15 kelp --reason WHY
+    error: the snapshot 2026-03-15 does not hold kelp, and never did
+
+    snapshot withdraw --everywhere kelp --reason WHY
+    error: no snapshot holds kelp
+
+    snapshot withdraw 2025-03-15 lunar --reason WHY
+    error: no snapshot 2025-03-15 is published; there are 2026-03-15, 2026-06-15
+
+    snapshot withdraw lunar 2026-03-15 --reason WHY
+    error: `lunar` is not a date
+    hint: write the snapshot's date like 2026-06-15, then the package
+
+    snapshot rollback 2025-03-15 --reason WHY
+    error: no snapshot 2025-03-15 is published; there are 2026-03-15, 2026-06-15
+    ");
+    let without = ["snapshot", "withdraw", "2026-03-15", "lunar", "--reason", " "];
+    assert_eq!(shop.place.run(without).err, "error: a reason is needed: it is kept and shown\n");
     assert_eq!(shop.everything(), before);
 }
 
