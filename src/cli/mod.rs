@@ -23,6 +23,7 @@ mod man;
 mod next;
 mod once;
 mod planned;
+mod prune;
 mod recheck;
 mod reference;
 mod rehearse;
@@ -111,6 +112,7 @@ enum Command {
     Rehearse(rehearse::Rehearse),
     Store(store::Stores),
     Token(token::Tokens),
+    Prune(prune::Prune),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(completions::Completions),
@@ -151,6 +153,7 @@ impl Command {
             Self::Rehearse(command) => command.run(context),
             Self::Store(command) => command.run(context),
             Self::Token(command) => command.run(context),
+            Self::Prune(command) => command.run(context),
             Self::Backup(command) => command.run(context),
             Self::Restore(command) => command.run(context),
             Self::Completions(command) => command.run(context),

@@ -14,7 +14,9 @@ use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
-use crate::domain::{ChannelChange, ChannelWish, CulpritWish, OverrideWish, ReleaseWish, RemovalWish};
+use crate::domain::{
+    ChannelChange, ChannelWish, CulpritWish, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+};
 use crate::store::{NewGuardConfirmation, Store};
 
 /// Reads the job files again: all of them, or the reason why not.
@@ -74,6 +76,10 @@ impl Steering {
 
     pub(super) async fn release_snapshot(&self, wish: &ReleaseWish) -> anyhow::Result<String> {
         wishes::release_snapshot(&self.store, wish, self.clock.now()).await
+    }
+
+    pub(super) async fn publish(&self, wish: &PublishWish) -> anyhow::Result<String> {
+        wishes::publish(&self.store, wish, self.clock.now()).await
     }
 
     pub(super) async fn run_now(

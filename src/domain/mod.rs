@@ -15,6 +15,7 @@ mod listing;
 mod own_check;
 mod policy;
 mod promotion;
+mod publish_wish;
 mod r_version;
 mod recheck;
 mod status;
@@ -40,6 +41,7 @@ pub use promotion::{
     PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
     ReleasedEvidence,
 };
+pub use publish_wish::PublishWish;
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 pub use status::{Assessment, ChannelStatus, OddDependencies, UpdatedDependency};

@@ -29,6 +29,7 @@ mod rechecks;
 mod registry;
 mod removals;
 mod reports;
+mod retention;
 mod runs;
 mod snapshots;
 mod status;
@@ -63,7 +64,9 @@ pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{
     Claim, NewOccurrence, Occurrence, OccurrenceId, OccurrenceState, OpenOccurrence, Trigger,
 };
-pub use publications::{FailedAttempt, NewPublication, Publication, PublicationId, PublicationState};
+pub use publications::{
+    FailedAttempt, LatestAtTarget, NewPublication, Publication, PublicationId, PublicationState,
+};
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
 pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId, TestSubject};
@@ -73,6 +76,7 @@ pub use registry::{
 };
 pub use removals::{RemovalRow, Undone};
 pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
+pub use retention::Pruned;
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshots::{Snapshot, SnapshotState};
 pub use status::DaemonStatus;

@@ -163,7 +163,7 @@ impl Integrate {
         let (store, now) = (&self.services.store, self.services.clock.now());
         let mut kept = BTreeMap::new();
         for (platform, solution) in solutions {
-            let digest = store.put_blob(&bytes(solution)?, now).await?;
+            let digest = store.put_blob_for_good(&bytes(solution)?, now).await?;
             let fingerprint = solution.environment().fingerprint();
             kept.insert(platform, KeptSolution { digest, fingerprint });
         }

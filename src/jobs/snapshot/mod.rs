@@ -76,7 +76,9 @@ impl Snapshot {
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
-            self.want_at_targets(date, &context, now).await?;
+            if self.pass == Pass::Full {
+                self.want_at_targets(date, &context, now).await?;
+            }
             return Ok(RunOutcome::Unchanged {
                 summary: format!("the snapshot of {date} is published already"),
             });
