@@ -13,6 +13,7 @@ mod place;
 mod sample_state;
 mod service;
 mod snapshot;
+mod store;
 mod token;
 mod upkeep;
 
