@@ -4,6 +4,7 @@ mod contents;
 mod diff;
 mod place;
 mod publish;
+mod steer;
 mod verify;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
 use crate::store::{Publication, PublicationState, Snapshot, Store};
 
-/// Look at snapshots
+/// Look at snapshots, withdraw from them, and go back to an earlier one
 #[derive(Debug, Args)]
 pub(super) struct Snapshots {
     #[command(subcommand)]
@@ -32,6 +33,8 @@ enum What {
     Diff(diff::Diff),
     Verify(verify::Verify),
     Publish(publish::Publish),
+    Withdraw(steer::Withdraw),
+    Rollback(steer::Rollback),
 }
 
 /// List snapshots, oldest first
@@ -79,6 +82,8 @@ impl Snapshots {
             What::Diff(diff) => diff.run(context),
             What::Verify(verify) => verify.run(context),
             What::Publish(publish) => publish.run(context),
+            What::Withdraw(withdraw) => withdraw.run(context),
+            What::Rollback(rollback) => rollback.run(context),
         }
     }
 }

@@ -12,12 +12,16 @@ mod assemble;
 mod attached;
 mod background;
 mod catalogue;
+mod difference;
 mod fetch;
 mod manifest;
+mod pages;
 mod place;
 mod provenance;
+mod shelf;
 mod verify;
 mod wanted;
+pub(crate) mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,10 +31,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use attached::attach;
+pub(crate) use difference::{Difference, difference};
 pub use manifest::{
     Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,
+    ManifestWithdrawn,
 };
-pub use provenance::Made;
+pub use provenance::{Made, MadeFrom};
+pub(crate) use shelf::{Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 pub(super) use wanted::folders_of;
 
@@ -44,7 +51,9 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
 use crate::decide::snapshot::{Member, SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
-use crate::store::{NewEvent, NewPublication, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+use crate::store::{
+    NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
+};
 
 /// The scope under which a snapshot's verdicts are stored.
 pub const SCOPE: &str = "snapshot";
@@ -82,15 +91,14 @@ impl Snapshot {
             });
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
-        if known.is_some_and(|row| row.state == SnapshotState::Published) {
+        if let Some(row) = known
+            && matches!(row.state, SnapshotState::Published | SnapshotState::Withdrawn)
+        {
             if self.pass == Pass::Full {
-                // The power may have failed before the last one was listed.
-                self.list_snapshots().await?;
+                self.shelf().settle().await?;
                 self.want_at_targets(date, &context, now).await?;
             }
-            return Ok(RunOutcome::Unchanged {
-                summary: format!("the snapshot of {date} is published already"),
-            });
+            return Ok(RunOutcome::Unchanged { summary: published_before(&row) });
         }
         let seen = self.observe(&targets, context.nominal, now).await?;
         let plan = snapshot(&seen.facts);
@@ -101,10 +109,12 @@ impl Snapshot {
         let made = Made {
             job: context.job.clone(),
             at: context.nominal,
-            from: self.settings.from.clone(),
-            to: self.settings.to.clone(),
-            input_sha256: input_digest.clone(),
-            plan_sha256: plan_digest.clone(),
+            from: MadeFrom::Decision {
+                from: self.settings.from.clone(),
+                to: self.settings.to.clone(),
+                input_sha256: input_digest.clone(),
+                plan_sha256: plan_digest.clone(),
+            },
             builder: self.services.signer.builder().to_owned(),
         };
         let done = RunOutcome::Done {
@@ -132,8 +142,12 @@ impl Snapshot {
         };
         let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
-        self.list_snapshots().await?;
+        self.shelf().settle().await?;
         Ok(done)
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(self.services.clone(), self.distribution.clone())
     }
 
     async fn observe(
@@ -155,11 +169,8 @@ impl Snapshot {
         let previous = store.snapshots(distribution).await?.into_iter();
         let previous =
             previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
-        let previous = match previous.and_then(|row| row.suite) {
-            Some(suite) => {
-                let members = store.suite_members(suite).await?;
-                Some(members.into_iter().map(|member| member.name).collect::<BTreeSet<_>>())
-            }
+        let previous = match previous.and_then(|row| Some((row.date, row.suite?))) {
+            Some((date, suite)) => Some(self.still_in(date, suite).await?),
             None => None,
         };
         let dependencies: BTreeMap<PackageName, Vec<PackageName>> =
@@ -184,6 +195,19 @@ impl Snapshot {
             background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
+    }
+
+    /// The packages of a published snapshot that were not withdrawn from it: nobody wonders where those are.
+    async fn still_in(&self, date: Date, suite: RevisionId) -> anyhow::Result<BTreeSet<PackageName>> {
+        let store = &self.services.store;
+        let members = store.suite_members(suite).await?;
+        let mut packages: BTreeSet<PackageName> = members.into_iter().map(|member| member.name).collect();
+        for withdrawn in store.snapshot_withdrawals(&self.distribution.name).await? {
+            if let Some(package) = withdrawn.package.filter(|_| withdrawn.date == date) {
+                packages.remove(&package);
+            }
+        }
+        Ok(packages)
     }
 
     /// The packages whose repository was not to be seen at the nominal time. What nobody knows is not gone.
@@ -283,6 +307,7 @@ impl Snapshot {
                 manifest_digest: published.map(|published| published.manifest_sha256.clone()),
                 packages: published.map_or(0, |published| published.packages),
                 published_at: published.map(|_| now),
+                generation: 1,
             })
             .await
     }
@@ -316,6 +341,17 @@ impl Snapshot {
             dedup_key: format!("snapshot/{}/{date}", self.distribution.name),
         };
         self.services.store.add_event(&event).await.map(drop)
+    }
+}
+
+/// Why nothing is published under a date a second time.
+fn published_before(row: &SnapshotRow) -> String {
+    let date = row.date;
+    match (row.state, &row.reason) {
+        (SnapshotState::Withdrawn, Some(reason)) => {
+            format!("the snapshot of {date} was published and withdrawn ({reason}); a date is published once")
+        }
+        _ => format!("the snapshot of {date} is published already; a date is published once"),
     }
 }
 

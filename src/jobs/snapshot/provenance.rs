@@ -16,6 +16,8 @@ const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 /// What kind of making it was; a change of what the parameters mean is another kind.
 const BUILD: &str = "urn:tidegate:snapshot:1";
+/// The same for the generation that a withdrawal makes.
+const WITHDRAWAL: &str = "urn:tidegate:withdrawal:1";
 
 /// How a snapshot was made.
 #[derive(Clone, Debug)]
@@ -24,21 +26,55 @@ pub struct Made {
     pub job: String,
     /// The time that it was made for.
     pub at: Timestamp,
-    /// The channel it was taken from.
-    pub from: String,
-    /// The channel that publishes it.
-    pub to: String,
-    /// The SHA-256 of everything that was decided from.
-    pub input_sha256: String,
-    /// The SHA-256 of what was decided.
-    pub plan_sha256: String,
+    /// Out of what.
+    pub from: MadeFrom,
     /// Who made it, as an address.
     pub builder: String,
 }
 
+/// Out of what a snapshot was made.
+#[derive(Clone, Debug)]
+pub enum MadeFrom {
+    /// A decision of its day.
+    Decision {
+        /// The channel it was taken from.
+        from: String,
+        /// The channel that publishes it.
+        to: String,
+        /// The SHA-256 of everything that was decided from.
+        input_sha256: String,
+        /// The SHA-256 of what was decided.
+        plan_sha256: String,
+    },
+    /// Its generation before, from which something was withdrawn.
+    Generation {
+        /// The SHA-256 of that generation's manifest.
+        manifest_sha256: String,
+    },
+}
+
 /// The statement over a manifest with this SHA-256. Nothing in it depends on the clock.
 pub fn statement(manifest: &Manifest, manifest_sha256: &str, made: &Made) -> anyhow::Result<String> {
-    let input = json!({ "name": "decision-input", "digest": { "sha256": made.input_sha256 } });
+    let (kind, input, plan) = match &made.from {
+        MadeFrom::Decision { input_sha256, plan_sha256, .. } => {
+            let input = json!({ "name": "decision-input", "digest": { "sha256": input_sha256 } });
+            (BUILD, input, Some(plan_sha256))
+        }
+        MadeFrom::Generation { manifest_sha256 } => {
+            let input = json!({ "name": "manifest-before", "digest": { "sha256": manifest_sha256 } });
+            (WITHDRAWAL, input, None)
+        }
+    };
+    let mut parameters = json!({ "distribution": manifest.distribution, "date": manifest.date });
+    match &made.from {
+        MadeFrom::Decision { from, to, .. } => {
+            parameters["from"] = from.as_str().into();
+            parameters["to"] = to.as_str().into();
+        }
+        MadeFrom::Generation { .. } => parameters["generation"] = manifest.generation.into(),
+    }
+    parameters["r"] = manifest.r.as_str().into();
+    parameters["cran"] = manifest.cran.as_str().into();
     let cran = json!({ "name": "cran", "uri": manifest.cran });
     let sources = every_package(manifest).map(|package| {
         json!({
@@ -48,31 +84,24 @@ pub fn statement(manifest: &Manifest, manifest_sha256: &str, made: &Made) -> any
         })
     });
     let dependencies: Vec<Value> = [input, cran].into_iter().chain(sources).collect();
+    let mut run = json!({
+        "builder": { "id": made.builder, "version": { "tidegate": env!("CARGO_PKG_VERSION") } },
+        "metadata": { "invocationId": format!("{}/{}", made.job, made.at), "startedOn": made.at },
+    });
+    if let Some(plan) = plan {
+        run["byproducts"] = json!([{ "name": "plan", "digest": { "sha256": plan } }]);
+    }
     let statement = json!({
         "_type": STATEMENT,
         "subject": [{ "name": manifest::FILE, "digest": { "sha256": manifest_sha256 } }],
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD,
-                "externalParameters": {
-                    "distribution": manifest.distribution,
-                    "date": manifest.date,
-                    "from": made.from,
-                    "to": made.to,
-                    "r": manifest.r,
-                    "cran": manifest.cran,
-                },
+                "buildType": kind,
+                "externalParameters": parameters,
                 "resolvedDependencies": dependencies,
             },
-            "runDetails": {
-                "builder": { "id": made.builder, "version": { "tidegate": env!("CARGO_PKG_VERSION") } },
-                "metadata": {
-                    "invocationId": format!("{}/{}", made.job, made.at),
-                    "startedOn": made.at,
-                },
-                "byproducts": [{ "name": "plan", "digest": { "sha256": made.plan_sha256 } }],
-            },
+            "runDetails": run,
         },
     });
     Ok(serde_json::to_string_pretty(&statement)? + "\n")

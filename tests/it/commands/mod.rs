@@ -10,10 +10,12 @@ mod forecast;
 mod guard;
 mod history;
 mod place;
+mod published;
 mod sample_state;
 mod service;
 mod signatures;
 mod snapshot;
+mod store;
 mod token;
 mod upkeep;
 

@@ -9,7 +9,8 @@ use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, archive_name};
 use tidegate::ecosystem::cran::make::{MadePackage, binary_package, source_package};
 use tidegate::jobs::snapshot::{
-    Made, Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage, attach,
+    Made, MadeFrom, Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded,
+    ManifestPackage, attach,
 };
 use tidegate::publish::signing::Signer;
 
@@ -76,10 +77,12 @@ impl Published {
         let made = Made {
             job: "a-snapshot".to_owned(),
             at: format!("{}T02:00:00Z", manifest.date).parse().unwrap(),
-            from: "staging".to_owned(),
-            to: "production".to_owned(),
-            input_sha256: hex(b"the input"),
-            plan_sha256: hex(b"the plan"),
+            from: MadeFrom::Decision {
+                from: "staging".to_owned(),
+                to: "production".to_owned(),
+                input_sha256: hex(b"the input"),
+                plan_sha256: hex(b"the plan"),
+            },
             builder: self.signer.builder().to_owned(),
         };
         attach(self.folder.path(), &manifest, &bytes, &made, &self.signer).unwrap();
@@ -131,6 +134,8 @@ pub fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         failing: None,
         outside: Vec::new(),
         left_out: Vec::new(),
+        generation: 1,
+        withdrawn: Vec::new(),
         files: Vec::new(),
     }
 }

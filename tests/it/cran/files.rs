@@ -133,6 +133,7 @@ fn the_small_files_are_written_back_byte_for_byte() {
     let listed = |withdrawn: Option<&str>| ListedSnapshot {
         record: record.clone(),
         withdrawn: withdrawn.map(str::to_owned),
+        rolled_back: None,
     };
     let all = write_snapshots(&[listed(None), listed(Some("it was built from another branch"))]);
     insta::assert_snapshot!(all, @r#"

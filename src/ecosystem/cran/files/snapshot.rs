@@ -100,6 +100,9 @@ pub struct ListedSnapshot {
     /// Why it was withdrawn, where it was: it is no longer to be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
+    /// Why an older one was made the latest again, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
 }
 
 /// The text of a `snapshots.json`, oldest first. Upstream makes it with `jq -cs`: all on one line.
