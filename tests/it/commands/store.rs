@@ -48,7 +48,6 @@ async fn publish(store: &Store, date: &str, version: &str, files: &[(&str, &str)
     let members = [SuiteMember { revision, constraint: String::new() }];
     store.publish_suite(suite, &members, at).await.unwrap();
     let row = Snapshot {
-        generation: 1,
         distribution: "r-multiverse".to_owned(),
         date: date.parse().unwrap(),
         state: SnapshotState::Published,
@@ -56,6 +55,7 @@ async fn publish(store: &Store, date: &str, version: &str, files: &[(&str, &str)
         suite: Some(suite),
         manifest_digest: Some("00".repeat(32)),
         packages: 1,
+        generation: 1,
         published_at: Some(at),
     };
     store.save_snapshot(&row).await.unwrap();
