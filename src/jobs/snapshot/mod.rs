@@ -29,7 +29,7 @@ use jiff::civil::Date;
 
 pub(crate) use difference::{Difference, difference};
 pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage, ManifestWithdrawn};
-pub(crate) use shelf::{Shelf, manifest_of};
+pub(crate) use shelf::{LATEST, Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 pub(super) use wanted::folders_of;
 
