@@ -97,11 +97,6 @@ pub struct NetlifySite {
 }
 
 impl Publish {
-    /// Publishing into `directory` and nowhere else.
-    pub fn in_folder(directory: PathBuf) -> Self {
-        Self { directory, oci: Vec::new(), object_storage: Vec::new(), netlify: Vec::new() }
-    }
-
     /// Publishing into a folder, and nowhere else.
     pub fn to_folder(directory: PathBuf) -> Self {
         Self { directory, oci: Vec::new(), object_storage: Vec::new(), netlify: Vec::new() }

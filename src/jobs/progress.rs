@@ -50,9 +50,11 @@ impl Progress {
 
     /// Some bytes arrived.
     pub(super) fn received(&self, bytes: u64) {
-        self.bar.inc(bytes);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done.bytes += bytes;
+        // Universes do not say how large binaries are.
+        self.bar.set_length(self.total.bytes.max(state.done.bytes));
+        self.bar.set_position(state.done.bytes);
         self.tell(&mut state);
     }
 

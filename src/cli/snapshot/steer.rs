@@ -176,7 +176,7 @@ fn where_published(context: &Context<'_>) -> Result<Configuration, CommandError>
     let mut configuration = context.configuration_of_state()?;
     let beside = context.state.as_ref().map(|state| state.join("published"));
     if let Some(directory) = beside.filter(|directory| directory.is_dir()) {
-        configuration.settings.publish = Some(Publish::in_folder(directory));
+        configuration.settings.publish = Some(Publish::to_folder(directory));
     }
     Ok(configuration)
 }

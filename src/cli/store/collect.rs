@@ -81,7 +81,7 @@ impl Collect {
             HumanBytes(*bytes),
             collected.leftovers,
             files(collected.held),
-            collected.too_young,
+            files(collected.too_young),
             self.older_than,
         )?;
         Ok(())

@@ -22,7 +22,7 @@ use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::digest::{hex, sha256_hex};
 use crate::domain::{PackageName, RVersion};
-use crate::ecosystem::index_memory::IndexMemory;
+use crate::ecosystem::index_memory::{IndexMemory, write_changed};
 
 pub use self::remembered::Remembered;
 
@@ -137,11 +137,7 @@ pub fn write_text(text: &str, folder: &Path) -> io::Result<()> {
         (IndexFile::Gzip, gzip(text)?),
         (IndexFile::Plain, text.as_bytes().to_vec()),
     ] {
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-        beside.write_all(&bytes)?;
-        beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        beside.as_file().sync_all()?;
-        beside.persist(folder.join(file.name())).map_err(|error| error.error)?;
+        write_changed(&folder.join(file.name()), &bytes)?;
     }
     Ok(())
 }

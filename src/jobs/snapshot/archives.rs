@@ -101,6 +101,7 @@ impl Snapshot {
         let (kept, result, wanted) = joined?;
         for bytes in &kept {
             progress.received(*bytes);
+            progress.file_done();
         }
         result.map_err(|problem| {
             let kept = kept.len();

@@ -1,6 +1,6 @@
 //! Fetches the files of a snapshot's members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -45,10 +45,13 @@ impl Snapshot {
     pub(super) async fn fetch(&self, wanted: Vec<Wanted>) -> Result<Vec<FetchedFile>, RunError> {
         let client = universe_client(&self.services, universe_of(&self.distribution, &self.settings.from)?)?;
         let content = self.services.content();
+        // Several places may want the same bytes, as both kinds of macOS do of a package without compiled code.
+        let mut seen = BTreeSet::new();
+        let distinct: Vec<&Wanted> = wanted.iter().filter(|file| seen.insert(file.bytes())).collect();
         let mut missing = Vec::new();
-        for file in &wanted {
+        for file in &distinct {
             if file.promised(&file.promise).find(&content)?.is_none() {
-                missing.push(file);
+                missing.push(*file);
             }
         }
         let bytes = missing.iter().filter_map(|file| file.promise.size).sum();
@@ -57,12 +60,10 @@ impl Snapshot {
         if self.settings.fetch != FetchBy::Files {
             self.fetch_archives(&client, &missing, &progress).await?;
         }
-        // Several places may want the same bytes, as both kinds of macOS do of a package without compiled code.
-        let distinct: BTreeMap<_, &Wanted> = wanted.iter().map(|file| (file.bytes(), file)).collect();
         let mut fetching = Vec::with_capacity(distinct.len());
-        for (bytes, file) in distinct {
+        for file in distinct {
             let fetched = self.fetch_one(&client, file, &progress);
-            fetching.push(async move { Ok::<_, RunError>((bytes, fetched.await?)) });
+            fetching.push(async move { Ok::<_, RunError>((file.bytes(), fetched.await?)) });
         }
         let fetched = futures_util::stream::iter(fetching).buffer_unordered(AT_ONCE);
         let fetched: BTreeMap<_, Fetched> = fetched.try_collect().await?;
@@ -88,6 +89,9 @@ impl Snapshot {
         progress: &Progress,
     ) -> Result<Fetched, RunError> {
         let content = self.services.content();
+        if let Some(kept) = wanted.promised(&wanted.promise).find(&content)? {
+            return Ok((kept, wanted.promise.sha256.clone()));
+        }
         let told = |bytes| progress.received(bytes);
         let fetched = wanted.promised(&wanted.promise).keep(&content, client, &told).await;
         let (kept, sha256) = match (fetched, &wanted.fallback) {

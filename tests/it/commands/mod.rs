@@ -14,6 +14,7 @@ mod published;
 mod sample_state;
 mod service;
 mod snapshot;
+mod store;
 mod token;
 mod upkeep;
 

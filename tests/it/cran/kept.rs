@@ -138,7 +138,7 @@ async fn collecting_takes_only_what_nobody_holds() {
     // Files of now are young by any clock.
     let told = said(&scene, &["collect"]);
     assert!(told.starts_with("removed: 0 files with 0 B, and 0 that never"), "{told}");
-    assert!(told.ends_with("kept: 9 files, and 1 that came less than 7d ago\n"), "{told}");
+    assert!(told.ends_with("kept: 9 files, and 1 file that came less than 7d ago\n"), "{told}");
     make_old(&scene.content().path_of(&stray));
     let told = said(&scene, &["collect", "--dry-run"]);
     assert!(told.starts_with(&format!("{stray}  9 B\nwould be removed: 1 file with 9 B")), "{told}");

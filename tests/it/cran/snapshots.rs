@@ -141,7 +141,10 @@ async fn the_snapshot_api_brings_the_same_files_in_one_request() {
             "" => assert_eq!(asked.len(), DISTINCT, "{asked:?}"),
             _ => assert_eq!(asked.len(), 1, "{asked:?}"),
         }
-        manifests.push(is_whole(&scene).files);
+        let mut files = is_whole(&scene).files;
+        // What surrounds the packages names the address of each scene's own CRAN.
+        files.retain(|file| ALL.contains(&file.path.as_str()));
+        manifests.push(files);
     }
     assert!(manifests.windows(2).all(|pair| pair[0] == pair[1]));
 }
