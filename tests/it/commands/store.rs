@@ -55,6 +55,7 @@ async fn publish(store: &Store, date: &str, version: &str, files: &[(&str, &str)
         suite: Some(suite),
         manifest_digest: Some("00".repeat(32)),
         packages: 1,
+        generation: 1,
         published_at: Some(at),
     };
     store.save_snapshot(&row).await.unwrap();
