@@ -223,5 +223,6 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         dependency_rule: DependencyRule::Strict,
         released: None,
         exceptions: Vec::new(),
+        background: Default::default(),
     }
 }

@@ -17,7 +17,9 @@ use tokio::sync::Semaphore;
 
 use super::report::StatusReport;
 use super::steering::Steering;
-use crate::domain::{ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish};
+use crate::domain::{
+    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish,
+};
 use crate::store::NewGuardConfirmation;
 
 /// The socket's name inside the state folder.
@@ -94,6 +96,8 @@ pub enum Request {
     OverrideEvidence(OverrideWish),
     /// Publish a snapshot that a guard holds.
     ReleaseSnapshot(ReleaseWish),
+    /// Find the change that broke a member of a metapackage.
+    FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Say how everything stands.
@@ -211,6 +215,9 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         }
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
+        }
+        Request::FindCulprit(wish) => {
+            steering.find_culprit(&CulpritWish { by: who(&wish.by), ..wish.clone() }).await
         }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };

@@ -18,6 +18,7 @@
 //! | `look` | what does one look at a channel come to, with the guard and what was known before? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
+//! | `publication` | when is a publication that failed tried again? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `report` | when are people called, and for what? |
 //! | `recheck_report` | what is told of a recheck, to whom? |
@@ -42,6 +43,7 @@ pub mod look;
 pub mod own_check;
 mod pieces;
 pub mod promote;
+pub mod publication;
 pub mod recheck;
 pub mod recheck_report;
 pub mod report;

@@ -3,19 +3,23 @@
 //! Under `pinned` it is what passes on the day, closed under strong dependencies. Under `follow` it
 //! is what is staged on the day, failing or not, and the manifest says so.
 
+mod background;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::background::{Background, ChecksOfBuild, Origin, OutsideDependency};
 use super::standing::Standing;
 use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
-    Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, DependencyRule,
-    Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal, SnapshotRelease,
-    StagingModel,
+    Absence, Absent, Assessment, Belief, ChannelStatus, Check, DeletionPolicy, DependencyGraph,
+    DependencyRule, Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal,
+    SnapshotRelease, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -56,6 +60,9 @@ pub struct SnapshotFacts {
     /// Leave to pass a freeze, in force or not any more, for versions that came into the channel while one lasted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<FreezeException>,
+    /// What is known beside, for the manifest.
+    #[serde(default, skip_serializing_if = "Background::is_empty")]
+    pub background: Background,
 }
 
 /// A package of the snapshot.
@@ -71,6 +78,9 @@ pub struct Member {
     pub url: String,
     /// The evidence on the day.
     pub evidence: Evidence,
+    /// The checks of this build with a version of R that counts, as its universe lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What speaks against it all the same, in words; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
@@ -89,7 +99,7 @@ pub struct Member {
 }
 
 /// Leave by which a version passed a freeze.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GivenLeave {
     /// Who gave it.
     pub by: String,
@@ -98,13 +108,14 @@ pub struct GivenLeave {
 }
 
 /// An own check without which a package would have failed on the day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetInBy {
     /// What it cleared, and how it came out: one clause.
     pub cleared: String,
     /// The full version of R that it ran in.
     pub r: String,
     /// When it ended.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub checked_at: Timestamp,
     /// The SHA-256 of the archive that was checked.
     pub sha256: String,
@@ -121,6 +132,9 @@ pub struct LeftOut {
     pub version: Option<String>,
     /// Why, in one sentence.
     pub reason: String,
+    /// Since when it was seen not to pass, or what it depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The packages at fault, where it is not this package itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<PackageName>,
@@ -133,6 +147,9 @@ pub struct SnapshotPlan {
     pub members: Vec<Member>,
     /// What is not, by name.
     pub left_out: Vec<LeftOut>,
+    /// What members need from outside of the distribution, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<OutsideDependency>,
     /// Why nothing is published for now: a guard's whole sentence.
     pub held: Option<String>,
     /// The operator's word by which it is published though a guard held it.
@@ -168,6 +185,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
     if facts.dependency_rule == DependencyRule::OwnChecks {
         name_what_comes_from_elsewhere(facts, &mut plan);
     }
+    background::tell(facts, &mut plan);
     plan.held = no_member(&plan);
     if plan.held.is_none()
         && let Some(held) = shrunk(facts, &plan)
@@ -196,6 +214,7 @@ fn member(facts: &SnapshotFacts, listing: &Listing, assessment: &Assessment) -> 
         commit,
         url: listing.url.clone(),
         evidence: assessment.settled_evidence(),
+        checks: Vec::new(),
         caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
         let_in_by: let_in_by(assessment),
         exception: exception(facts, listing, assessment),
@@ -235,7 +254,7 @@ fn left_out(
     reason: String,
     root_causes: Vec<PackageName>,
 ) -> LeftOut {
-    LeftOut { package: package.to_owned(), version, reason, root_causes }
+    LeftOut { package: package.to_owned(), version, reason, since: None, root_causes }
 }
 
 fn not_built(facts: &SnapshotFacts) -> String {

@@ -3,6 +3,7 @@
 
 mod build;
 mod channel_wish;
+mod culprit_wish;
 mod dependencies;
 mod destructured;
 mod epoch;
@@ -21,6 +22,7 @@ mod verdict;
 
 pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
+pub use culprit_wish::CulpritWish;
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;

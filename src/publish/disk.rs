@@ -39,6 +39,14 @@ pub(super) fn sync(path: &Path) -> Result<(), PublishError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(disk("bring to the disk", path))
 }
 
+/// Puts the file `from` at `to`: as a hard link where both lie on one file system, else as a copy.
+pub(super) fn link_or_copy(from: &Path, to: &Path) -> Result<(), PublishError> {
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    fs::copy(from, to).map(drop).map_err(disk("copy to", to))
+}
+
 /// Removes the folder that a crash may have left at `path`.
 pub(super) fn remove_leftover(path: &Path) -> Result<(), PublishError> {
     match fs::remove_dir_all(path) {

@@ -28,6 +28,26 @@ pub enum PublishError {
     /// A link was asked to replace something that is no link.
     #[error("`{0}` is there and is not a link; it stays as it is")]
     NotALink(String),
+    /// The link is there, but not of our making.
+    #[error("`{name}` points at {}, which is no generation of it; put the link away to publish here", target.display())]
+    Foreign {
+        /// The link's name.
+        name: String,
+        /// What it points at.
+        target: PathBuf,
+    },
+    /// A generation can only follow the one before it.
+    #[error(
+        "`{name}` is at generation {current}, so generation {number} cannot follow; restore the folder or the state from a copy"
+    )]
+    OutOfOrder {
+        /// The name.
+        name: String,
+        /// The generation that readers see.
+        current: u64,
+        /// The one that was to follow.
+        number: u64,
+    },
     /// The disk refused.
     #[error("cannot {what} {}: {source}", path.display())]
     Disk {

@@ -11,6 +11,7 @@ mod follow;
 mod forecast;
 mod guard;
 mod ledger;
+mod manifest;
 mod monorepos;
 mod own_checks;
 mod people;

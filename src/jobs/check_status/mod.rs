@@ -28,6 +28,7 @@ use crate::decide::guard::{Confirmation, GuardPolicy};
 use crate::decide::ledger;
 use crate::decide::look::{Drawn, LookFacts, draw};
 use crate::decide::status::freshness::{self, KnownUpdates};
+use crate::decide::status::since::{NotPassingSince, not_passing_since};
 use crate::domain::{
     ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
 };
@@ -82,6 +83,7 @@ impl CheckStatus {
         let facts = self.look_facts(seen, now).await?;
         let drawn = draw(&facts);
         let (bytes, is_news) = self.keep(&drawn, now).await?;
+        self.date_failures(&drawn.status, context.nominal, now).await?;
         let settled = digest.filter(|_| is_settled(&facts.seen, &drawn.status));
         store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
         let summary = in_numbers(&drawn.status);
@@ -170,6 +172,20 @@ impl CheckStatus {
             package.updated = freshness::updated_at(&updated, name);
         }
         store.record_seen(&source, &serde_json::to_vec(&updated)?, now).await.map(drop)
+    }
+
+    /// Remembers since when packages do not pass, by the nominal times of the looks: an attempt that is made
+    /// again says the same.
+    async fn date_failures(
+        &self,
+        status: &ChannelStatus,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let source = names::not_passing(&self.distribution.name, &self.settings.channel);
+        let known: NotPassingSince = read_or_default(self.services.store.latest_seen(&source).await?)?;
+        let since = not_passing_since(&known, status, nominal);
+        self.services.store.record_seen(&source, &serde_json::to_vec(&since)?, now).await.map(drop)
     }
 
     /// The version history, brought up to date. The first look takes over what the repository's own

@@ -8,6 +8,7 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod background;
 mod fetch;
 mod manifest;
 mod verify;
@@ -32,7 +33,7 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
-use crate::store::{NewEvent, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+use crate::store::{NewEvent, NewPublication, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
 
 /// The scope under which a snapshot's verdicts are stored.
 pub const SCOPE: &str = "snapshot";
@@ -71,6 +72,7 @@ impl Snapshot {
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
         if known.is_some_and(|row| row.state == SnapshotState::Published) {
+            self.want_at_targets(date, &context, now).await?;
             return Ok(RunOutcome::Unchanged {
                 summary: format!("the snapshot of {date} is published already"),
             });
@@ -146,6 +148,7 @@ impl Snapshot {
             dependency_rule: self.distribution.policy.dependencies,
             released: store.snapshot_release(distribution, targets.snapshot).await?,
             exceptions: self.exceptions(nominal).await?,
+            background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
     }
@@ -249,6 +252,17 @@ impl Snapshot {
                 published_at: published.map(|_| now),
             })
             .await
+    }
+
+    /// Writes down at which targets the snapshot is to lie. A crash before this is mended by the occurrence, which
+    /// is tried again.
+    async fn want_at_targets(&self, date: Date, context: &RunContext, now: Timestamp) -> anyhow::Result<()> {
+        for target in &self.settings.targets {
+            let distribution = &self.distribution.name;
+            let new = NewPublication { distribution, date, generation: 1, target, by: &context.job };
+            self.services.store.want_publication(&new, now).await?;
+        }
+        Ok(())
     }
 
     async fn announce(

@@ -145,6 +145,16 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
             None,
             json!({ "by": "ana", "reason": "mended", "files": [file("q2-types-1.0-0.conda")] }),
         ),
+        (
+            "culprit-wish",
+            Some("q2cli"),
+            json!({ "action": "asked", "by": "ana", "platform": null, "said": "it is red since Monday" }),
+        ),
+        (
+            "culprit-wish",
+            Some("q2cli"),
+            json!({ "action": "answered", "by": "ana", "platform": "linux-64", "said": "on linux-64 (latest): at fault is a 1 → 2" }),
+        ),
     ]
 }
 

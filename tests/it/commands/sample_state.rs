@@ -154,6 +154,7 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         dependency_rule: distribution.policy.dependencies,
         released: None,
         exceptions: Vec::new(),
+        background: Default::default(),
     }
 }
 

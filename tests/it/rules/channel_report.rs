@@ -113,6 +113,7 @@ impl Scene {
                     dependency_rule: Default::default(),
                     released: None,
                     exceptions: Vec::new(),
+                    background: Default::default(),
                 },
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),

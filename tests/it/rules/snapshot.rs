@@ -35,6 +35,7 @@ pub fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
         dependency_rule: DependencyRule::Strict,
         released: None,
         exceptions: facts.exceptions.clone(),
+        background: Default::default(),
     }
 }
 

@@ -18,15 +18,15 @@ pub struct FileSum {
 
 /// The files below a folder: their paths, relative with forward slashes, and their sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manifest(BTreeMap<String, FileSum>);
+pub struct FolderSums(BTreeMap<String, FileSum>);
 
-impl Manifest {
+impl FolderSums {
     /// Reads every file below `folder`. Links, devices and names that are not UTF-8 are errors: what
     /// is published has to mean the same wherever it is copied to.
     pub fn of_folder(folder: &Path) -> io::Result<Self> {
-        let mut manifest = Self::default();
-        manifest.walk(folder, "")?;
-        Ok(manifest)
+        let mut sums = Self::default();
+        sums.walk(folder, "")?;
+        Ok(sums)
     }
 
     /// The files in order of their paths.
