@@ -39,6 +39,7 @@ mod snapshot;
 mod state;
 mod status;
 mod steer;
+mod store;
 mod time;
 mod token;
 mod worker;
@@ -109,6 +110,7 @@ enum Command {
     Channel(channel::Channels),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
+    Store(store::Stores),
     Token(token::Tokens),
     Prune(prune::Prune),
     Backup(backup::Backup),
@@ -149,6 +151,7 @@ impl Command {
             Self::Channel(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
+            Self::Store(command) => command.run(context),
             Self::Token(command) => command.run(context),
             Self::Prune(command) => command.run(context),
             Self::Backup(command) => command.run(context),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::guard::{self, ShownOverride};
 use super::shown::plain;
+use super::snapshot::standing;
 use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
@@ -18,7 +19,7 @@ use crate::domain::{
 use crate::jobs;
 use crate::jobs::poll_releases::SeenReleases;
 use crate::jobs::sources::names;
-use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
+use crate::store::{OccurrenceState, Publication, PublicationState, PullRequest, SnapshotState, Store};
 
 /// Show the daemon, the jobs, what is held, and open pull requests
 #[derive(Debug, Args)]
@@ -45,6 +46,8 @@ struct Status {
     removals: Vec<Removed>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_repositories: Vec<MissingRepository>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_at_targets: Vec<Publication>,
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
@@ -139,6 +142,7 @@ impl ShowStatus {
             let own_checks = own_checks(&store, &configuration).await?;
             let removals = removals(&store, &configuration).await?;
             let missing_repositories = missing_repositories(&store, &configuration).await?;
+            let not_at_targets = not_at_targets(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
             let untold = untold::untold(&store, &configuration).await?;
@@ -151,6 +155,7 @@ impl ShowStatus {
                 own_checks,
                 removals,
                 missing_repositories,
+                not_at_targets,
                 open_pull_requests,
                 queue,
                 untold,
@@ -173,7 +178,7 @@ async fn ask(configuration: &Configuration) -> Result<Option<StatusReport>, Comm
         Ok(Answer::Status(report)) => Ok(Some(*report)),
         Ok(Answer::Refused(why)) => Err(CommandError::failed(format!("the daemon cannot tell: {why}"))),
         // A daemon that was killed leaves its socket behind, which nobody answers.
-        Ok(Answer::Done(_) | Answer::Channels(_)) | Err(_) => Ok(None),
+        Ok(Answer::Done(_) | Answer::Channels(_) | Answer::Snapshots(_)) | Err(_) => Ok(None),
     }
 }
 
@@ -267,6 +272,19 @@ async fn removals(store: &Store, configuration: &Configuration) -> anyhow::Resul
         }));
     }
     Ok(removed)
+}
+
+/// The snapshots that are to lie at a target and do not yet.
+async fn not_at_targets(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Publication>> {
+    let mut found = Vec::new();
+    for distribution in configuration.distributions.keys() {
+        let publications = store.publications(distribution).await?.into_iter();
+        found.extend(
+            publications
+                .filter(|one| !matches!(one.state, PublicationState::Done | PublicationState::Superseded)),
+        );
+    }
+    Ok(found)
 }
 
 /// The packages whose repositories are not to be seen, confirmed or not.
@@ -366,6 +384,13 @@ fn text(status: &Status) -> String {
     for Removed { distribution, package, removal } in &status.removals {
         let (by, reason) = (plain(&removal.by), plain(&removal.reason));
         text += &format!("  {distribution}, {}: at {} by {by}: {reason}\n", plain(package), removal.at);
+    }
+    if !status.not_at_targets.is_empty() {
+        text += "\nsnapshots that are not at a target\n";
+    }
+    for publication in &status.not_at_targets {
+        let line = format!("{}, {}: {}", publication.distribution, publication.date, standing(publication));
+        text += &format!("  {}\n", plain(&line));
     }
     if !status.open_pull_requests.is_empty() {
         text += "\nopen pull requests\n";

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use super::report::StatusReport;
 use super::steering::Steering;
 use crate::domain::{
-    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish,
+    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
 };
 use crate::store::NewGuardConfirmation;
 
@@ -96,10 +97,14 @@ pub enum Request {
     OverrideEvidence(OverrideWish),
     /// Publish a snapshot that a guard holds.
     ReleaseSnapshot(ReleaseWish),
+    /// Send a published snapshot to a target.
+    Publish(PublishWish),
     /// Find the change that broke a member of a metapackage.
     FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
+    /// Change published snapshots.
+    Snapshots(SnapshotWish),
     /// Say how everything stands.
     Status,
     /// Read the job files again.
@@ -114,6 +119,8 @@ pub enum Answer {
     Done(String),
     /// What changed in channels.
     Channels(ChannelChange),
+    /// What changed in published snapshots.
+    Snapshots(SnapshotChange),
     /// How everything stands.
     Status(Box<StatusReport>),
     /// It is not done; why.
@@ -213,6 +220,7 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::OverrideEvidence(wish) => {
             steering.override_evidence(&OverrideWish { by: who(&wish.by), ..wish.clone() }).await
         }
+        Request::Publish(wish) => steering.publish(&PublishWish { by: who(&wish.by), ..wish.clone() }).await,
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
         }
@@ -223,6 +231,13 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {
                 Ok(change) => Answer::Channels(change),
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            };
+        }
+        Request::Snapshots(wish) => {
+            let wish = SnapshotWish { by: who(&wish.by), ..wish.clone() };
+            return match steering.snapshots.carry_out(&wish).await {
+                Ok(change) => Answer::Snapshots(change),
                 Err(error) => Answer::Refused(format!("{error:#}")),
             };
         }

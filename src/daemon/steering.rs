@@ -14,7 +14,10 @@ use super::job::{Job, JobDefinition, Jobs};
 use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
-use crate::domain::{ChannelChange, ChannelWish, CulpritWish, OverrideWish, ReleaseWish, RemovalWish};
+use crate::domain::{
+    ChannelChange, ChannelWish, CulpritWish, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
+};
 use crate::store::{NewGuardConfirmation, Store};
 
 /// Reads the job files again: all of them, or the reason why not.
@@ -26,6 +29,12 @@ pub trait ChannelSteering: Send + Sync {
     fn carry_out<'a>(&'a self, wish: &'a ChannelWish) -> BoxFuture<'a, anyhow::Result<ChannelChange>>;
 }
 
+/// Whoever changes published snapshots for people.
+pub trait SnapshotSteering: Send + Sync {
+    /// Carries out a wish, and says what it came to.
+    fn carry_out<'a>(&'a self, wish: &'a SnapshotWish) -> BoxFuture<'a, anyhow::Result<SnapshotChange>>;
+}
+
 /// The daemon's parts that people steer.
 pub(super) struct Steering {
     pub(super) store: Store,
@@ -35,6 +44,7 @@ pub(super) struct Steering {
     pub(super) wake: Arc<Notify>,
     pub(super) reload: Reload,
     pub(super) channels: Arc<dyn ChannelSteering>,
+    pub(super) snapshots: Arc<dyn SnapshotSteering>,
 }
 
 impl Steering {
@@ -74,6 +84,10 @@ impl Steering {
 
     pub(super) async fn release_snapshot(&self, wish: &ReleaseWish) -> anyhow::Result<String> {
         wishes::release_snapshot(&self.store, wish, self.clock.now()).await
+    }
+
+    pub(super) async fn publish(&self, wish: &PublishWish) -> anyhow::Result<String> {
+        wishes::publish(&self.store, wish, self.clock.now()).await
     }
 
     pub(super) async fn run_now(

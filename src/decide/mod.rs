@@ -10,6 +10,7 @@
 //! | `culprit` | which change of its environment turned a package red? |
 //! | `forecast` | what would the next dependency freeze change if it began today? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
+//! | `latest` | which snapshot does `latest` show? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
@@ -21,6 +22,7 @@
 //! | `publication` | when is a publication that failed tried again? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `report` | when are people called, and for what? |
+//! | `retention` | which kept files stay? |
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
@@ -38,6 +40,7 @@ pub mod exceptions;
 pub mod forecast;
 pub mod guard;
 pub mod integrate;
+pub mod latest;
 pub mod ledger;
 pub mod look;
 pub mod own_check;
@@ -47,6 +50,7 @@ pub mod publication;
 pub mod recheck;
 pub mod recheck_report;
 pub mod report;
+pub mod retention;
 pub mod snapshot;
 pub mod stage;
 mod standing;

@@ -8,6 +8,7 @@ use crate::clock::SharedClock;
 use crate::config::{Configuration, EngineKind, JobKind, Settings};
 use crate::failure::Failure;
 use crate::github::{Access, App, GitHub, GitHubSettings, Pace, PrivateKey};
+use crate::publish::content::{ContentStore, FOLDER, Keeping};
 use crate::store::Store;
 use crate::tls;
 
@@ -44,6 +45,22 @@ impl Services {
         clock: SharedClock,
     ) -> Result<Self, Failure> {
         let settings = &configuration.settings;
+        let given = settings.github.token.is_some() || settings.github.app.is_some();
+        let apart = Self::apart(configuration, store.clone(), clock.clone())?;
+        let github = match given || needs_github(configuration) {
+            true => {
+                let settings = github_settings(settings)?;
+                Some(GitHub::new(settings, store, clock, Pace::Real).await?)
+            }
+            false => None,
+        };
+        let engines = apart.engines.with_github(github.clone());
+        Ok(Self { github, engines, ..apart })
+    }
+
+    /// The services without GitHub, for work that is done on this machine alone: it needs no token.
+    pub fn apart(configuration: &Configuration, store: Store, clock: SharedClock) -> Result<Self, Failure> {
+        let settings = &configuration.settings;
         tls::prepare();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
@@ -51,27 +68,31 @@ impl Services {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| Failure::permanent(format!("cannot set up HTTP: {error}")))?;
-        let given = settings.github.token.is_some() || settings.github.app.is_some();
-        let github = match given || needs_github(configuration) {
-            true => {
-                let settings = github_settings(settings)?;
-                Some(GitHub::new(settings, store.clone(), clock.clone(), Pace::Real).await?)
-            }
-            false => None,
-        };
         // A distribution that publishes needs `[publish]`; without one nothing is ever written there.
         let publish = settings.publish.as_ref().map(|publish| publish.directory.clone());
-        let engines = Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone())
-            .with_github(github.clone());
+        let engines = Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone());
         Ok(Self {
             store,
-            github,
+            github: None,
             http,
             clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
-            artifacts: settings.state.join("artifacts"),
+            artifacts: settings.state.join(FOLDER),
             engines,
         })
+    }
+
+    /// The files that were fetched and made, by their content.
+    pub fn content(&self) -> ContentStore {
+        ContentStore::new(&self.artifacts)
+    }
+
+    /// Begins to keep files: none is collected until the answer is dropped, which should not be before the rows
+    /// that name them are written.
+    pub async fn keeping(&self) -> anyhow::Result<Keeping> {
+        let content = self.content();
+        let keeping = tokio::task::spawn_blocking(move || content.begin_keeping()).await?;
+        Ok(keeping.map_err(Failure::from)?)
     }
 
     /// GitHub. A missing token is a [`Failure::Configuration`].

@@ -1,6 +1,6 @@
 //! Puts a snapshot's folder together, publishes it in one step, and writes down what was published.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 use super::Snapshot;
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
+use super::pages::{PAGE, page};
+use super::place::place;
+use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
-use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::ecosystem::cran::index::Index;
-use crate::ecosystem::cran::layout::ContribFolder;
 use crate::publish::directory::Directory;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
@@ -42,22 +42,24 @@ impl Snapshot {
         date: Date,
     ) -> Result<Published, RunError> {
         let directory = Directory::new(self.services.publish.join(&self.distribution.name));
-        let mut manifest = Manifest::of(plan, &self.distribution.name, targets);
-        let (files, name) = (files.to_vec(), date.to_string());
+        let manifest = Manifest::of(plan, &self.distribution.name, targets);
+        let (files, name, content) = (files.to_vec(), date.to_string(), self.services.content());
+        let title = self.distribution.title.clone();
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
+            let lock = directory.lock()?;
+            let before = manifest_before(&directory, date)?;
             let prepared = directory.prepare(&name)?;
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
-            place(root, &files)?;
-            manifest.files = listed(root)?;
-            let bytes = manifest.to_bytes()?;
-            fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+            let archives = place(root, &files, &content)?;
+            let digest = dress(root, manifest, &archives, (&title, before.as_ref()))?;
             directory.commit(prepared)?;
-            Ok(hex(&bytes))
+            drop(lock);
+            Ok(digest)
         });
-        let manifest_sha256 = written.await.map_err(anyhow::Error::from)??;
+        let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(not_written)?;
         Ok(Published { suite: None, manifest_sha256, packages })
     }
 
@@ -93,7 +95,7 @@ impl Snapshot {
                     size: i64::try_from(file.size).map_err(anyhow::Error::from)?,
                     sha256: file.sha256.clone(),
                 };
-                store.add_artifact(revision, &artifact, now).await?;
+                store.add_rebuilt_artifact(revision, &artifact, now).await?;
             }
             members.push(SuiteMember { revision, constraint: String::new() });
         }
@@ -115,29 +117,35 @@ impl Snapshot {
     }
 }
 
-/// Puts every file in its place, as a hard link where the file system allows, and indexes each folder.
-fn place(root: &Path, files: &[FetchedFile]) -> anyhow::Result<()> {
-    let mut folders: BTreeSet<&ContribFolder> = BTreeSet::new();
-    for file in files {
-        let to = root.join(file.path.as_str());
-        if folders.insert(&file.folder) {
-            let folder = root.join(file.folder.as_str());
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::hard_link(&file.kept, &to)
-            .or_else(|_| fs::copy(&file.kept, &to).map(drop))
-            .with_context(|| format!("cannot place {}", to.display()))?;
+/// What a disk refused may work later, and nothing is published yet.
+fn not_written(error: anyhow::Error) -> RunError {
+    let of_disk = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
+    match error.chain().any(of_disk) {
+        true => RunError::Transient(error, None),
+        false => error.into(),
     }
-    for folder in folders {
-        let path = root.join(folder.as_str());
-        let index = Index::of_folder(&path, folder.kind(), &ArchiveLimits::default())?;
-        index.write_to(&path).with_context(|| format!("cannot index {}", path.display()))?;
-    }
-    Ok(())
+}
+
+/// Gives a tree whose packages and indexes are in place the rest: its page, and last its manifest, which lists
+/// everything else. The sums of files that are `known` are not computed again. Gives back the manifest's SHA-256.
+pub(super) fn dress(
+    root: &Path,
+    manifest: Manifest,
+    known: &[ManifestFile],
+    (title, before): (&str, Option<&Manifest>),
+) -> anyhow::Result<String> {
+    let path = root.join(PAGE);
+    fs::write(&path, page(title, &manifest, before)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let manifest = Manifest { files: listed(root, known)?, ..manifest };
+    let bytes = manifest.to_bytes()?;
+    fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+    Ok(hex(&bytes))
 }
 
 /// Every file below `root`, by path.
-fn listed(root: &Path) -> anyhow::Result<Vec<ManifestFile>> {
+fn listed(root: &Path, known: &[ManifestFile]) -> anyhow::Result<Vec<ManifestFile>> {
+    let known: BTreeMap<&str, &ManifestFile> = known.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -147,13 +155,13 @@ fn listed(root: &Path) -> anyhow::Result<Vec<ManifestFile>> {
                 folders.push(path);
                 continue;
             }
+            let below = path.strip_prefix(root)?.to_string_lossy().into_owned();
+            if let Some(file) = known.get(below.as_str()) {
+                files.push((*file).clone());
+                continue;
+            }
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let below = path.strip_prefix(root)?;
-            files.push(ManifestFile {
-                path: below.to_string_lossy().into_owned(),
-                sha256: hex(&bytes),
-                size: bytes.len() as u64,
-            });
+            files.push(ManifestFile { path: below, sha256: hex(&bytes), size: bytes.len() as u64 });
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
