@@ -11,6 +11,7 @@ use super::{CommandError, Context, state};
 use crate::config::{Colour, Configuration, Settings, TextDuration};
 use crate::daemon::{self, DaemonSettings, Job, Provided, Retention};
 use crate::jobs::channel_wishes::ChannelWishes;
+use crate::jobs::snapshot_wishes::SnapshotWishes;
 use crate::jobs::{self, Pass, Services};
 use crate::web::WebServer;
 
@@ -38,15 +39,20 @@ impl RunDaemon {
             let web = WebServer::start(&configuration, store.clone(), context.clock.clone()).await?;
             let channels = Arc::new(ChannelWishes::new(services.clone(), &configuration));
             channels.finish().await?;
+            let snapshots = Arc::new(SnapshotWishes::new(services.clone(), &configuration));
+            snapshots.finish().await;
             let mut tell: Vec<Tell> = vec![Box::new({
-                let channels = channels.clone();
-                move |configuration| channels.reload(configuration)
+                let (channels, snapshots) = (channels.clone(), snapshots.clone());
+                move |configuration| {
+                    channels.reload(configuration);
+                    snapshots.reload(configuration);
+                }
             })];
             if let Some(web) = &web {
                 tell.push(Box::new(web.reloader()));
             }
             let reload = Box::new(reload(context.config.clone(), configuration.settings, services, tell));
-            let provided = Provided { jobs, reload, channels };
+            let provided = Provided { jobs, reload, channels, snapshots };
             let ended = daemon::run(settings, store, context.clock.clone(), provided).await;
             // It goes last: a notice that comes while jobs end is kept for the next start.
             if let Some(web) = web {

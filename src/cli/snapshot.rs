@@ -3,6 +3,7 @@
 mod diff;
 mod place;
 mod publish;
+mod steer;
 mod verify;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
 use crate::store::{Publication, PublicationState, Snapshot, Store};
 
-/// Look at snapshots
+/// Look at snapshots, withdraw from them, and go back to an earlier one
 #[derive(Debug, Args)]
 pub(super) struct Snapshots {
     #[command(subcommand)]
@@ -31,6 +32,8 @@ enum What {
     Diff(diff::Diff),
     Verify(verify::Verify),
     Publish(publish::Publish),
+    Withdraw(steer::Withdraw),
+    Rollback(steer::Rollback),
 }
 
 /// List snapshots, oldest first
@@ -75,6 +78,8 @@ impl Snapshots {
             What::Diff(diff) => diff.run(context),
             What::Verify(verify) => verify.run(context),
             What::Publish(publish) => publish.run(context),
+            What::Withdraw(withdraw) => withdraw.run(context),
+            What::Rollback(rollback) => rollback.run(context),
         }
     }
 }

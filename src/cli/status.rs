@@ -178,7 +178,7 @@ async fn ask(configuration: &Configuration) -> Result<Option<StatusReport>, Comm
         Ok(Answer::Status(report)) => Ok(Some(*report)),
         Ok(Answer::Refused(why)) => Err(CommandError::failed(format!("the daemon cannot tell: {why}"))),
         // A daemon that was killed leaves its socket behind, which nobody answers.
-        Ok(Answer::Done(_) | Answer::Channels(_)) | Err(_) => Ok(None),
+        Ok(Answer::Done(_) | Answer::Channels(_) | Answer::Snapshots(_)) | Err(_) => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::text_duration::TextDuration;
 use crate::domain::{
     CheckedR, Confirmation, DeletionPolicy, DependencyRule, EvidencePolicy, MergeMethod, ReleasesFrom,
-    StagingModel, Via,
+    StagingModel, Via, WithdrawnBytes,
 };
 
 /// Which rules decide, how careful they are, and how changes are made.
@@ -53,6 +53,10 @@ pub struct Policy {
     /// What a package needs of the packages of the distribution that it depends on. Default: `strict`.
     #[serde(default)]
     pub dependencies: DependencyRule,
+    /// What becomes of the files of a package that is withdrawn from a published snapshot, where the command does not
+    /// say. Default: `keep`.
+    #[serde(default)]
+    pub withdrawn_bytes: WithdrawnBytes,
     /// How pull requests look.
     #[serde(default)]
     pub pull_request: PullRequestPolicy,
@@ -169,6 +173,7 @@ impl Default for Policy {
             max_age: default_max_age(),
             checks: default_checks(),
             dependencies: DependencyRule::default(),
+            withdrawn_bytes: WithdrawnBytes::default(),
             pull_request: PullRequestPolicy::default(),
             upstream: UpstreamPolicy::default(),
         }

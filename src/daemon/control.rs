@@ -19,6 +19,7 @@ use super::report::StatusReport;
 use super::steering::Steering;
 use crate::domain::{
     ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
 };
 use crate::store::NewGuardConfirmation;
 
@@ -102,6 +103,8 @@ pub enum Request {
     FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
+    /// Change published snapshots.
+    Snapshots(SnapshotWish),
     /// Say how everything stands.
     Status,
     /// Read the job files again.
@@ -116,6 +119,8 @@ pub enum Answer {
     Done(String),
     /// What changed in channels.
     Channels(ChannelChange),
+    /// What changed in published snapshots.
+    Snapshots(SnapshotChange),
     /// How everything stands.
     Status(Box<StatusReport>),
     /// It is not done; why.
@@ -226,6 +231,13 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };
             return match steering.channels.carry_out(&wish).await {
                 Ok(change) => Answer::Channels(change),
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            };
+        }
+        Request::Snapshots(wish) => {
+            let wish = SnapshotWish { by: who(&wish.by), ..wish.clone() };
+            return match steering.snapshots.carry_out(&wish).await {
+                Ok(change) => Answer::Snapshots(change),
                 Err(error) => Answer::Refused(format!("{error:#}")),
             };
         }

@@ -24,4 +24,4 @@ pub use planner::{Planner, plan_job};
 pub use report::{JobReport, Outcome, StatusReport, report};
 pub use runner::{RunLimits, Runner, new_boot_id};
 pub use service::{DaemonSettings, Provided, run, serve};
-pub use steering::{ChannelSteering, Reload};
+pub use steering::{ChannelSteering, Reload, SnapshotSteering};

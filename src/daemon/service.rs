@@ -17,7 +17,7 @@ use super::housekeeping::{Retention, keep_house_daily};
 use super::job::{Job, Jobs};
 use super::planner::Planner;
 use super::runner::{RunLimits, Runner, new_boot_id};
-use super::steering::{ChannelSteering, Reload, Steering};
+use super::steering::{ChannelSteering, Reload, SnapshotSteering, Steering};
 use crate::clock::SharedClock;
 use crate::store::{BootId, Store};
 
@@ -47,6 +47,8 @@ pub struct Provided {
     pub reload: Reload,
     /// Changes channels for people.
     pub channels: Arc<dyn ChannelSteering>,
+    /// Changes published snapshots for people.
+    pub snapshots: Arc<dyn SnapshotSteering>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT. SIGHUP reads the job files again.
@@ -84,7 +86,7 @@ pub async fn serve(
     settings: DaemonSettings,
     store: Store,
     clock: SharedClock,
-    Provided { jobs, reload, channels }: Provided,
+    Provided { jobs, reload, channels, snapshots }: Provided,
     (stop, hangup): (CancellationToken, Arc<Notify>),
 ) -> anyhow::Result<()> {
     let jobs = Jobs::new(jobs)?;
@@ -103,6 +105,7 @@ pub async fn serve(
         wake: wake.clone(),
         reload,
         channels,
+        snapshots,
     });
 
     let listener = listen(&settings.state)?;

@@ -16,6 +16,7 @@ use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
 use crate::domain::{
     ChannelChange, ChannelWish, CulpritWish, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
 };
 use crate::store::{NewGuardConfirmation, Store};
 
@@ -28,6 +29,12 @@ pub trait ChannelSteering: Send + Sync {
     fn carry_out<'a>(&'a self, wish: &'a ChannelWish) -> BoxFuture<'a, anyhow::Result<ChannelChange>>;
 }
 
+/// Whoever changes published snapshots for people.
+pub trait SnapshotSteering: Send + Sync {
+    /// Carries out a wish, and says what it came to.
+    fn carry_out<'a>(&'a self, wish: &'a SnapshotWish) -> BoxFuture<'a, anyhow::Result<SnapshotChange>>;
+}
+
 /// The daemon's parts that people steer.
 pub(super) struct Steering {
     pub(super) store: Store,
@@ -37,6 +44,7 @@ pub(super) struct Steering {
     pub(super) wake: Arc<Notify>,
     pub(super) reload: Reload,
     pub(super) channels: Arc<dyn ChannelSteering>,
+    pub(super) snapshots: Arc<dyn SnapshotSteering>,
 }
 
 impl Steering {

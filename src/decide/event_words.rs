@@ -12,7 +12,7 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 28] = [
     "admitted",
     "commit",
     "conflict",
@@ -20,6 +20,7 @@ pub const KINDS: [&str; 26] = [
     "culprit-wish",
     "expired",
     "guard-confirmed",
+    "latest",
     "metapackage",
     "own-check",
     "passed",
@@ -33,6 +34,7 @@ pub const KINDS: [&str; 26] = [
     "removal",
     "report",
     "snapshot",
+    "snapshot-withdrawn",
     "staged",
     "told-passed",
     "told-staged",
@@ -69,6 +71,12 @@ impl<'e> Event<'e> {
                 format!("{package} {version} was given up: {}{}", self.text("why"), self.what_to_do())
             }
             "guard-confirmed" => self.guard_confirmed(),
+            "latest" => format!(
+                "{} let latest show the snapshot {}: {}",
+                self.text("by"),
+                self.text("to"),
+                self.text("reason")
+            ),
             "metapackage" => format!("{package} {version} holds {} members", self.number("members")),
             "own-check" => self.own_check(package),
             "passed" => format!("{package} {version} has passed"),
@@ -93,6 +101,7 @@ impl<'e> Event<'e> {
                 self.number("packages"),
                 self.number("left_out")
             ),
+            "snapshot-withdrawn" => self.withdrawn_from_snapshots(),
             "staged" => format!("{package} {version} is staged at {}", short(self.text("commit"))),
             "told-passed" => self.told_by_another("passed"),
             "told-staged" => self.told_by_another("was staged"),
@@ -305,6 +314,21 @@ impl<'e> Event<'e> {
         let (by, channel, reason) = (self.text("by"), self.text("channel"), self.text("reason"));
         let what = if told.is_empty() { String::new() } else { format!(" ({})", listed(&told)) };
         format!("{by} confirmed what the guard of {channel} held{what}: {reason}")
+    }
+
+    fn withdrawn_from_snapshots(&self) -> String {
+        let dates: Vec<&str> = texts(&self.body["dates"]).collect();
+        let fate = if self.text("bytes") == "drop" { ", and its files are gone" } else { "" };
+        let what = match self.package {
+            Some(package) => format!("{package} from"),
+            None => "as a whole".to_owned(),
+        };
+        format!(
+            "{} withdrew {what} the snapshot of {}{fate}: {}",
+            self.text("by"),
+            listed(&dates),
+            self.text("reason")
+        )
     }
 
     fn taken_out_or_put_back(&self) -> String {

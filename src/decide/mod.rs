@@ -10,6 +10,7 @@
 //! | `culprit` | which change of its environment turned a package red? |
 //! | `forecast` | what would the next dependency freeze change if it began today? |
 //! | `integrate` | which builds does a metapackage take next, and is it time? |
+//! | `latest` | which snapshot does `latest` show? |
 //! | `ledger` | did a package's version go down, or come again from another commit? |
 //! | `status` | what speaks against each package of a channel? |
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
@@ -39,6 +40,7 @@ pub mod exceptions;
 pub mod forecast;
 pub mod guard;
 pub mod integrate;
+pub mod latest;
 pub mod ledger;
 pub mod look;
 pub mod own_check;

@@ -18,6 +18,7 @@ mod promotion;
 mod publish_wish;
 mod r_version;
 mod recheck;
+mod snapshot_wish;
 mod status;
 mod upstream;
 mod verdict;
@@ -44,6 +45,10 @@ pub use promotion::{
 pub use publish_wish::PublishWish;
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
+pub use snapshot_wish::{
+    LatestChange, LatestChoice, LatestWish, RewrittenSnapshot, SnapshotChange, SnapshotWish,
+    SnapshotWishKind, WithdrawFrom, WithdrawnBytes,
+};
 pub use status::{Assessment, ChannelStatus, OddDependencies, UpdatedDependency};
 pub use upstream::{
     Absence, Absent, Belief, Confirmation, DeletionPolicy, Missing, Moved, OtherRelease, PassedOver,

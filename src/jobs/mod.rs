@@ -27,6 +27,7 @@ mod reports_tests;
 mod services;
 mod settled;
 pub mod snapshot;
+pub mod snapshot_wishes;
 pub mod sources;
 pub mod targets;
 mod universes;

@@ -45,6 +45,22 @@ impl Services {
         clock: SharedClock,
     ) -> Result<Self, Failure> {
         let settings = &configuration.settings;
+        let given = settings.github.token.is_some() || settings.github.app.is_some();
+        let apart = Self::apart(configuration, store.clone(), clock.clone())?;
+        let github = match given || needs_github(configuration) {
+            true => {
+                let settings = github_settings(settings)?;
+                Some(GitHub::new(settings, store, clock, Pace::Real).await?)
+            }
+            false => None,
+        };
+        let engines = apart.engines.with_github(github.clone());
+        Ok(Self { github, engines, ..apart })
+    }
+
+    /// The services without GitHub, for work that is done on this machine alone: it needs no token.
+    pub fn apart(configuration: &Configuration, store: Store, clock: SharedClock) -> Result<Self, Failure> {
+        let settings = &configuration.settings;
         tls::prepare();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
@@ -52,21 +68,12 @@ impl Services {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| Failure::permanent(format!("cannot set up HTTP: {error}")))?;
-        let given = settings.github.token.is_some() || settings.github.app.is_some();
-        let github = match given || needs_github(configuration) {
-            true => {
-                let settings = github_settings(settings)?;
-                Some(GitHub::new(settings, store.clone(), clock.clone(), Pace::Real).await?)
-            }
-            false => None,
-        };
         // A distribution that publishes needs `[publish]`; without one nothing is ever written there.
         let publish = settings.publish.as_ref().map(|publish| publish.directory.clone());
-        let engines = Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone())
-            .with_github(github.clone());
+        let engines = Engines::new(settings.engine.clone(), settings.state.clone(), clock.clone());
         Ok(Self {
             store,
-            github,
+            github: None,
             http,
             clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),

@@ -1,7 +1,7 @@
 //! Published sets. A row cannot change once it is published, except for the word that it was
 //! withdrawn.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::FromRow;
@@ -39,12 +39,14 @@ pub struct Snapshot {
     /// The suite revision that lists its members.
     #[serde(skip)]
     pub suite: Option<RevisionId>,
-    /// The SHA-256 of its manifest, once that is written.
+    /// The SHA-256 of its manifest, once that is written: of the generation that readers see.
     pub manifest_digest: Option<String>,
-    /// How many packages it holds.
+    /// How many packages that generation holds.
     pub packages: i64,
     /// When it was published.
     pub published_at: Option<Timestamp>,
+    /// The generation that readers see: one more for each withdrawal. Not saved with a snapshot.
+    pub generation: u64,
 }
 
 #[derive(FromRow)]
@@ -58,6 +60,26 @@ struct Row {
     packages: i64,
     #[sqlx(try_from = "MaybeMicros")]
     published_at: Option<Timestamp>,
+    generation: i64,
+}
+
+/// The snapshots of one distribution as readers see them: what withdrawals made of them counts.
+macro_rules! as_seen {
+    ($more:literal) => {
+        concat!(
+            "SELECT snapshot.distribution, snapshot.date, state, snapshot.reason, suite_revision_id, \
+                 coalesce(rewritten.manifest_digest, snapshot.manifest_digest) AS manifest_digest, \
+                 coalesce(rewritten.packages, snapshot.packages) AS packages, published_at, \
+                 coalesce(rewritten.generation, 1) AS generation \
+             FROM snapshot LEFT JOIN snapshot_withdrawal AS rewritten \
+                 ON rewritten.distribution = snapshot.distribution AND rewritten.date = snapshot.date \
+                 AND rewritten.generation = (SELECT max(generation) FROM snapshot_withdrawal AS seen \
+                     WHERE seen.distribution = snapshot.distribution AND seen.date = snapshot.date \
+                     AND seen.manifest_digest IS NOT NULL) \
+             WHERE snapshot.distribution = ? ",
+            $more
+        )
+    };
 }
 
 impl TryFrom<Row> for Snapshot {
@@ -77,6 +99,7 @@ impl TryFrom<Row> for Snapshot {
             manifest_digest: row.manifest_digest,
             packages: row.packages,
             published_at: row.published_at,
+            generation: row.generation.try_into().unwrap_or(1),
         })
     }
 }
@@ -109,30 +132,9 @@ impl Store {
         Ok(write.commit().await?)
     }
 
-    /// Marks a published snapshot as withdrawn. Its files and its row stay.
-    pub async fn withdraw_snapshot(
-        &self,
-        distribution: &str,
-        date: Date,
-        reason: &str,
-    ) -> anyhow::Result<()> {
-        let mut write = self.write().await?;
-        let changed = sqlx::query(
-            "UPDATE snapshot SET state = 'withdrawn', reason = ? \
-             WHERE distribution = ? AND date = ? AND state = 'published'",
-        )
-        .bind(reason)
-        .bind(distribution)
-        .bind(date.to_string())
-        .execute(&mut *write)
-        .await?;
-        ensure!(changed.rows_affected() == 1, "{distribution} has no published snapshot {date}");
-        Ok(write.commit().await?)
-    }
-
     /// The snapshot of one date.
     pub async fn snapshot(&self, distribution: &str, date: Date) -> anyhow::Result<Option<Snapshot>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM snapshot WHERE distribution = ? AND date = ?")
+        let row: Option<Row> = sqlx::query_as(as_seen!("AND snapshot.date = ?"))
             .bind(distribution)
             .bind(date.to_string())
             .fetch_optional(&self.pool)
@@ -143,7 +145,7 @@ impl Store {
 
     /// The snapshots of a distribution, oldest first.
     pub async fn snapshots(&self, distribution: &str) -> anyhow::Result<Vec<Snapshot>> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM snapshot WHERE distribution = ? ORDER BY date")
+        let rows: Vec<Row> = sqlx::query_as(as_seen!("ORDER BY snapshot.date"))
             .bind(distribution)
             .fetch_all(&self.pool)
             .await

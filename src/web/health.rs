@@ -18,7 +18,7 @@ const BEATS: u32 = 3;
 pub(super) async fn answer(State(shared): State<Arc<Shared>>) -> Response {
     let planned = match ask(&shared.state, &Request::Status).await {
         Ok(Answer::Status(report)) => report.last_planned_at,
-        Ok(Answer::Done(_) | Answer::Channels(_) | Answer::Refused(_)) => None,
+        Ok(Answer::Done(_) | Answer::Channels(_) | Answer::Snapshots(_) | Answer::Refused(_)) => None,
         Err(error) => return unwell(format!("the daemon does not answer: {error:#}")),
     };
     let Some(planned) = planned else { return unwell("nothing was planned yet".to_owned()) };

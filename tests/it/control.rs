@@ -11,12 +11,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tidegate::clock::SystemClock;
 use tidegate::daemon::{
-    Answer, CONTROL_SOCKET, ChannelSteering, DaemonSettings, Job, Provided, Request, StatusReport, ask, run,
-    serve,
+    Answer, CONTROL_SOCKET, ChannelSteering, DaemonSettings, Job, Provided, Request, SnapshotSteering,
+    StatusReport, ask, run, serve,
 };
 use tidegate::domain::{
-    ChannelChange, ChannelFile, ChannelWish, ChannelWishKind, CulpritWish, HeldChange, IssueKind,
-    OverriddenAs, OverrideWish, ReleaseWish,
+    ChannelChange, ChannelFile, ChannelWish, ChannelWishKind, CulpritWish, HeldChange, IssueKind, LatestWish,
+    OverriddenAs, OverrideWish, ReleaseWish, RewrittenSnapshot, SnapshotChange, SnapshotWish,
+    SnapshotWishKind, WithdrawnBytes,
 };
 use tidegate::store::{Durability, OccurrenceState, Store};
 use tokio::sync::Notify;
@@ -61,7 +62,7 @@ async fn daemon() -> Daemon {
         settings,
         store.clone(),
         Arc::new(SystemClock),
-        Provided { jobs: vec![job], reload, channels: Arc::new(Echo) },
+        Provided { jobs: vec![job], reload, channels: Arc::new(Echo), snapshots: Arc::new(Echo) },
         (stop.clone(), hangup.clone()),
     ));
     let daemon = Daemon { folder, store, work, stop, hangup, files_are_good, task };
@@ -81,6 +82,24 @@ impl ChannelSteering for Echo {
             sha256: String::new(),
         };
         Box::pin(async move { Ok(ChannelChange { withdrawn: vec![file], ..ChannelChange::default() }) })
+    }
+}
+
+impl SnapshotSteering for Echo {
+    fn carry_out<'a>(&'a self, wish: &'a SnapshotWish) -> BoxFuture<'a, anyhow::Result<SnapshotChange>> {
+        let date = "2026-06-15".parse().unwrap();
+        let package = Some(format!("{} {} {}", wish.distribution, wish.by, wish.reason));
+        let rewritten = RewrittenSnapshot {
+            date,
+            generation: 2,
+            version: package,
+            bytes: WithdrawnBytes::Keep,
+            files: Vec::new(),
+            dependents: Vec::new(),
+        };
+        Box::pin(
+            async move { Ok(SnapshotChange { rewritten: vec![rewritten], ..SnapshotChange::default() }) },
+        )
     }
 }
 
@@ -197,6 +216,17 @@ async fn wishes_about_channels_reach_whoever_changes_them_with_the_name_of_the_u
 }
 
 #[tokio::test]
+async fn wishes_about_snapshots_reach_whoever_changes_them_with_the_name_of_the_user() {
+    let daemon = daemon().await;
+    let change = SnapshotWishKind::Latest(LatestWish::Before);
+    let (distribution, by, reason) = ("demo".to_owned(), "ada".to_owned(), "a bad day".to_owned());
+    let answer = daemon.ask(Request::Snapshots(SnapshotWish { distribution, change, by, reason })).await;
+    let Answer::Snapshots(change) = answer else { panic!("{answer:?}") };
+    let told = change.rewritten[0].version.as_deref().unwrap();
+    assert!(told.starts_with("demo ada (user ") && told.ends_with("a bad day"), "{told}");
+}
+
+#[tokio::test]
 async fn what_operators_say_of_evidence_is_kept_with_the_name_of_the_user() {
     let daemon = daemon().await;
     let changes = [HeldChange::Appeared(IssueKind::License)].into();
@@ -280,7 +310,7 @@ async fn signals_reload_and_stop_a_daemon() {
         retention: Default::default(),
     };
     let reload = Box::new(|| Err("no such folder".to_owned()));
-    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo) };
+    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo), snapshots: Arc::new(Echo) };
     let task = tokio::spawn(run(settings, store.clone(), Arc::new(SystemClock), provided));
     // An answer on the socket means that the signals are listened to: before, they would end the test.
     while ask(folder.path(), &Request::Status).await.is_err() {

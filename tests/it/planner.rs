@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tidegate::calendar::{CatchUp, Overlap, Schedule};
 use tidegate::clock::Clock as _;
+use tidegate::config::{Configuration, shipped_texts};
 use tidegate::daemon::{Job, JobDefinition, new_boot_id};
+use tidegate::jobs::definitions;
 use tidegate::store::{Occurrence, OccurrenceState};
 
 use crate::sample_jobs::{Script, Yard, at, definition};
@@ -65,6 +67,19 @@ async fn catching_up_with_all_runs_each_time_in_order_inside_the_window() {
     2026-06-01T12:00:00Z Done
     2026-06-01T13:00:00Z Done
     "#);
+}
+
+#[tokio::test]
+async fn a_milestone_that_was_missed_runs_once_under_its_own_date() {
+    let shipped = Configuration::from_texts(shipped_texts()).unwrap();
+    let job = definitions(&shipped).into_iter().find(|job| job.name == "r-multiverse-snapshot").unwrap();
+    let work = Script::quick();
+    let yard = Yard::new("2026-06-14T10:30:00Z", vec![(job, work.clone())]).await;
+    // Nothing ran on the day, and for two weeks after it.
+    assert_eq!(yard.live_at("2026-06-29T09:00:00Z").await, 1);
+    assert_eq!(yard.live_at("2026-06-29T09:05:00Z").await, 0);
+    assert_eq!(yard.live_at("2026-09-15T03:00:00Z").await, 1);
+    assert_eq!(work.calls(), [at("2026-06-15T02:00:00Z"), at("2026-09-15T02:00:00Z")]);
 }
 
 #[tokio::test]

@@ -11,5 +11,5 @@ mod inventions;
 mod laws;
 mod quarter;
 mod refusals;
-mod stage;
+pub mod stage;
 mod telling;

@@ -10,6 +10,7 @@ pub mod facts;
 mod follow;
 mod forecast;
 mod guard;
+mod latest;
 mod ledger;
 mod manifest;
 mod monorepos;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tidegate::domain::LedgerRow;
+use tidegate::domain::{LedgerRow, WithdrawnBytes};
 use tidegate::store::{
-    Artifact, BootId, ChannelEntry, Durability, Ecosystem, Intention, NewEvent, Origin, PackageKind,
-    PullRequest, PullRequestState, Replacement, ReplacementKind, RunId, Snapshot, SnapshotState, Store,
-    Subject, SuiteMember, VerdictRow,
+    Artifact, BootId, ChannelEntry, Durability, Ecosystem, Intention, NewEvent, NewSnapshotWithdrawal,
+    Origin, PackageKind, PullRequest, PullRequestState, Replacement, ReplacementKind, RunId, Snapshot,
+    SnapshotState, Store, Subject, SuiteMember, VerdictRow,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -248,6 +248,7 @@ async fn a_published_snapshot_can_only_be_withdrawn() {
         manifest_digest: None,
         packages: 0,
         published_at: None,
+        generation: 1,
     };
     store.save_snapshot(&snapshot).await.unwrap();
     snapshot.state = SnapshotState::Published;
@@ -258,10 +259,30 @@ async fn a_published_snapshot_can_only_be_withdrawn() {
     let altered = Snapshot { packages: 11, ..snapshot.clone() };
     let error = format!("{:#}", store.save_snapshot(&altered).await.unwrap_err());
     assert!(error.contains("a published snapshot cannot change"), "{error}");
-    store.withdraw_snapshot("r", snapshot.date, "a wrong licence").await.unwrap();
+    let whole = NewSnapshotWithdrawal { date: snapshot.date, package: None, bytes: WithdrawnBytes::Keep };
+    let event = NewEvent {
+        at: hour(6),
+        kind: "snapshot-withdrawn".into(),
+        job: "withdraw".into(),
+        package: None,
+        body: json!({}),
+        dedup_key: "withdrawn".into(),
+    };
+    let told = ("ada", "a wrong licence");
+    store.withdraw_from_snapshots("r", std::slice::from_ref(&whole), told, &event).await.unwrap();
+    store.withdraw_from_snapshots("r", &[whole], told, &event).await.unwrap_err();
+    let row = store.snapshot_withdrawals("r").await.unwrap().remove(0);
+    assert_eq!((row.generation, row.manifest_digest, row.by.as_str()), (2, None, "ada"));
     let kept = store.snapshot("r", snapshot.date).await.unwrap().unwrap();
     assert_eq!((kept.state, kept.packages), (SnapshotState::Withdrawn, 12));
     store.save_snapshot(&snapshot).await.unwrap_err();
+
+    assert_eq!((kept.generation, kept.manifest_digest.as_deref()), (1, Some("d")), "readers see the first");
+    store.snapshot_was_rewritten(row.id, ("e", 11)).await.unwrap();
+    store.snapshot_was_rewritten(row.id, ("f", 10)).await.unwrap();
+    let seen = store.snapshot("r", snapshot.date).await.unwrap().unwrap();
+    assert_eq!((seen.generation, seen.manifest_digest.as_deref(), seen.packages), (2, Some("e"), 11));
+    assert_eq!(store.snapshots("r").await.unwrap(), [seen]);
 }
 
 #[tokio::test]

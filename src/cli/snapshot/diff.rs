@@ -1,16 +1,13 @@
 //! `snapshot diff`: what came in, what went out and what changed from one snapshot to another, and why.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::Args;
-use jiff::civil::Date;
-use serde::Serialize;
 
 use super::place::{manifest, place};
 use crate::cli::shown::plain;
 use crate::cli::{CommandError, Context, Output};
-use crate::jobs::snapshot::{Manifest, ManifestPackage};
+use crate::jobs::snapshot::{Difference, difference};
 
 /// Compare two snapshots: what was added, removed and changed, and why
 #[derive(Debug, Args)]
@@ -29,52 +26,6 @@ pub(super) struct Diff {
     distribution: Option<String>,
 }
 
-/// What is different between two snapshots.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Difference {
-    from: Date,
-    to: Date,
-    /// The targeted R of each, where they differ.
-    r: Option<(String, String)>,
-    /// The frozen date of CRAN of each, where they differ.
-    cran_date: Option<(Date, Date)>,
-    added: Vec<Added>,
-    removed: Vec<Removed>,
-    changed: Vec<Changed>,
-    /// How many packages are the same in both.
-    unchanged: usize,
-}
-
-/// A package that only the later one has.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Added {
-    package: String,
-    version: String,
-    commit: String,
-    /// Why the earlier one left it out; none where it was no candidate then.
-    left_out_before: Option<String>,
-}
-
-/// A package that only the earlier one has.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Removed {
-    package: String,
-    version: String,
-    /// Why the later one leaves it out; none where it is no candidate any more.
-    reason: Option<String>,
-    root_causes: Vec<String>,
-}
-
-/// A package that both have at different commits.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Changed {
-    package: String,
-    from_version: String,
-    to_version: String,
-    from_commit: String,
-    to_commit: String,
-}
-
 impl Diff {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let distribution = self.distribution.as_deref();
@@ -85,51 +36,6 @@ impl Diff {
             Output::Json => context.print_json(&difference),
             Output::Text => Ok(context.out.write_all(text(&difference).as_bytes())?),
         }
-    }
-}
-
-fn difference(from: &Manifest, to: &Manifest) -> Difference {
-    let by_name = |manifest: &'_ Manifest| -> BTreeMap<String, ManifestPackage> {
-        manifest.packages.iter().map(|package| (package.name.clone(), package.clone())).collect()
-    };
-    let (before, after) = (by_name(from), by_name(to));
-    let left_out = |manifest: &Manifest, package: &str| {
-        manifest.left_out.iter().find(|left| left.name == package).cloned()
-    };
-    let added = after.values().filter(|package| !before.contains_key(&package.name)).map(|package| Added {
-        package: package.name.clone(),
-        version: package.version.clone(),
-        commit: package.commit.clone(),
-        left_out_before: left_out(from, &package.name).map(|left| left.reason),
-    });
-    let removed = before.values().filter(|package| !after.contains_key(&package.name)).map(|package| {
-        let left = left_out(to, &package.name);
-        Removed {
-            package: package.name.clone(),
-            version: package.version.clone(),
-            root_causes: left.as_ref().map(|left| left.root_causes.clone()).unwrap_or_default(),
-            reason: left.map(|left| left.reason),
-        }
-    });
-    let both = before.values().filter_map(|old| Some((old, after.get(&old.name)?)));
-    let (same, different): (Vec<_>, Vec<_>) =
-        both.partition(|(old, new)| (&old.version, &old.commit) == (&new.version, &new.commit));
-    let changed = different.into_iter().map(|(old, new)| Changed {
-        package: old.name.clone(),
-        from_version: old.version.clone(),
-        to_version: new.version.clone(),
-        from_commit: old.commit.clone(),
-        to_commit: new.commit.clone(),
-    });
-    Difference {
-        from: from.date,
-        to: to.date,
-        r: (from.r != to.r).then(|| (from.r.clone(), to.r.clone())),
-        cran_date: (from.cran_date != to.cran_date).then_some((from.cran_date, to.cran_date)),
-        added: added.collect(),
-        removed: removed.collect(),
-        changed: changed.collect(),
-        unchanged: same.len(),
     }
 }
 

@@ -17,7 +17,7 @@ use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use super::archive::{ArchiveLimits, inspect_bytes};
-use super::dcf::{self, DcfLimits, DcfRecord};
+use super::dcf::{self, DcfError, DcfLimits, DcfRecord};
 use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::digest::{hex, sha256_hex};
@@ -116,31 +116,57 @@ impl Index {
 
     /// The bytes of `PACKAGES.gz`: the same text gives the same bytes.
     pub fn gzip(&self) -> io::Result<Vec<u8>> {
-        let mut gzip = reproducible_gzip();
-        gzip.write_all(self.text().as_bytes())?;
-        gzip.finish()
+        gzip(&self.text())
     }
 
     /// The bytes of `PACKAGES.rds`: in R it is the very matrix that `read.dcf` makes of `PACKAGES`.
     pub fn rds(&self) -> io::Result<Vec<u8>> {
-        // Read back, since the text wraps long values, and a reader sees them with these line breaks.
-        let records = dcf::read(self.text().as_bytes(), DcfLimits::INDEX).map_err(io::Error::other)?;
-        let mut gzip = reproducible_gzip();
-        gzip.write_all(&serialised(&records)?)?;
-        gzip.finish()
+        rds(&self.text())
     }
 
     /// Writes the three files into `folder`, each in one step, so that a reader never sees half of one.
     pub fn write_to(&self, folder: &Path) -> io::Result<()> {
-        for (file, bytes) in [
-            (IndexFile::Rds, self.rds()?),
-            (IndexFile::Gzip, self.gzip()?),
-            (IndexFile::Plain, self.text().into_bytes()),
-        ] {
-            write_changed(&folder.join(file.name()), &bytes)?;
-        }
-        Ok(())
+        write_text(&self.text(), folder)
     }
+}
+
+/// Writes the three files of an index whose `PACKAGES` has this text.
+pub fn write_text(text: &str, folder: &Path) -> io::Result<()> {
+    for (file, bytes) in [
+        (IndexFile::Rds, rds(text)?),
+        (IndexFile::Gzip, gzip(text)?),
+        (IndexFile::Plain, text.as_bytes().to_vec()),
+    ] {
+        write_changed(&folder.join(file.name()), &bytes)?;
+    }
+    Ok(())
+}
+
+/// The text of `PACKAGES` without the rows about `package`; all others keep their bytes.
+pub fn without(text: &str, package: &str) -> Result<String, DcfError> {
+    let mut kept = Vec::new();
+    for row in text.split("\n\n").filter(|row| !row.trim().is_empty()) {
+        let read = dcf::read(row.as_bytes(), DcfLimits::INDEX)?;
+        if read.iter().all(|row| row.get("Package") != Some(package)) {
+            kept.push(row.trim_end_matches('\n'));
+        }
+    }
+    let end = if kept.is_empty() { "" } else { "\n" };
+    Ok(kept.join("\n\n") + end)
+}
+
+fn gzip(text: &str) -> io::Result<Vec<u8>> {
+    let mut gzip = reproducible_gzip();
+    gzip.write_all(text.as_bytes())?;
+    gzip.finish()
+}
+
+fn rds(text: &str) -> io::Result<Vec<u8>> {
+    // Read back, since the text wraps long values, and a reader sees them with these line breaks.
+    let records = dcf::read(text.as_bytes(), DcfLimits::INDEX).map_err(io::Error::other)?;
+    let mut gzip = reproducible_gzip();
+    gzip.write_all(&serialised(&records)?)?;
+    gzip.finish()
 }
 
 /// What `PACKAGES.rds` holds for an index of these rows, as they are read: not compressed.

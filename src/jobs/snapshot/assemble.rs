@@ -1,6 +1,6 @@
 //! Puts a snapshot's folder together, publishes it in one step, and writes down what was published.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 use super::Snapshot;
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
+use super::pages::{PAGE, page};
 use super::place::place;
+use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
@@ -40,20 +42,22 @@ impl Snapshot {
         date: Date,
     ) -> Result<Published, RunError> {
         let directory = Directory::new(self.services.publish.join(&self.distribution.name));
-        let mut manifest = Manifest::of(plan, &self.distribution.name, targets);
+        let manifest = Manifest::of(plan, &self.distribution.name, targets);
         let (files, name, content) = (files.to_vec(), date.to_string(), self.services.content());
+        let title = self.distribution.title.clone();
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
+            let lock = directory.lock()?;
+            let before = manifest_before(&directory, date)?;
             let prepared = directory.prepare(&name)?;
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
             let archives = place(root, &files, &content)?;
-            manifest.files = listed(root, archives)?;
-            let bytes = manifest.to_bytes()?;
-            fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+            let digest = dress(root, manifest, &archives, (&title, before.as_ref()))?;
             directory.commit(prepared)?;
-            Ok(hex(&bytes))
+            drop(lock);
+            Ok(digest)
         });
         let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(not_written)?;
         Ok(Published { suite: None, manifest_sha256, packages })
@@ -122,10 +126,27 @@ fn not_written(error: anyhow::Error) -> RunError {
     }
 }
 
-/// Every file below `root`, by path. Those whose sums are `known` are not read again.
-fn listed(root: &Path, known: Vec<ManifestFile>) -> anyhow::Result<Vec<ManifestFile>> {
-    let mut files = known;
-    let known: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
+/// Gives a tree whose packages and indexes are in place the rest: its page, and last its manifest, which lists
+/// everything else. The sums of files that are `known` are not computed again. Gives back the manifest's SHA-256.
+pub(super) fn dress(
+    root: &Path,
+    manifest: Manifest,
+    known: &[ManifestFile],
+    (title, before): (&str, Option<&Manifest>),
+) -> anyhow::Result<String> {
+    let path = root.join(PAGE);
+    fs::write(&path, page(title, &manifest, before)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let manifest = Manifest { files: listed(root, known)?, ..manifest };
+    let bytes = manifest.to_bytes()?;
+    fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+    Ok(hex(&bytes))
+}
+
+/// Every file below `root`, by path.
+fn listed(root: &Path, known: &[ManifestFile]) -> anyhow::Result<Vec<ManifestFile>> {
+    let known: BTreeMap<&str, &ManifestFile> = known.iter().map(|file| (file.path.as_str(), file)).collect();
+    let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -135,7 +156,8 @@ fn listed(root: &Path, known: Vec<ManifestFile>) -> anyhow::Result<Vec<ManifestF
                 continue;
             }
             let below = path.strip_prefix(root)?.to_string_lossy().into_owned();
-            if known.contains(&below) {
+            if let Some(file) = known.get(below.as_str()) {
+                files.push((*file).clone());
                 continue;
             }
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::snapshot::{GivenLeave, LeftOut, LetInBy, Member, OutsideDependency, SnapshotPlan};
-use crate::domain::{Check, EvidenceOverride, SnapshotRelease};
+use crate::domain::{Check, EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
@@ -44,8 +44,43 @@ pub struct Manifest {
     pub outside: Vec<OutsideDependency>,
     /// What is not in it, by name, and why.
     pub left_out: Vec<ManifestLeftOut>,
+    /// How often it was made: one more for each withdrawal. Left out for the first time.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u64,
+    /// What was withdrawn from it since it was published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<ManifestWithdrawn>,
     /// Every file besides this one and what is signed over it, by path.
     pub files: Vec<ManifestFile>,
+}
+
+fn first() -> u64 {
+    1
+}
+
+fn is_first(generation: &u64) -> bool {
+    *generation == first()
+}
+
+/// Something that was withdrawn from a snapshot after it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestWithdrawn {
+    /// The package; none where the whole snapshot was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageName>,
+    /// The version it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Whether its files still lie where they lay. Those that do are among `files`.
+    pub bytes: WithdrawnBytes,
+    /// The files that no index lists any more, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<ManifestFile>,
 }
 
 /// A package of a snapshot.
@@ -125,6 +160,8 @@ impl Manifest {
             packages: plan.members.iter().map(package).collect(),
             outside: plan.outside.clone(),
             left_out: plan.left_out.iter().map(left_out).collect(),
+            generation: first(),
+            withdrawn: Vec::new(),
             files: Vec::new(),
         }
     }

@@ -10,11 +10,15 @@
 mod archives;
 mod assemble;
 mod background;
+mod difference;
 mod fetch;
 mod manifest;
+mod pages;
 mod place;
+mod shelf;
 mod verify;
 mod wanted;
+pub(crate) mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +27,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+pub(crate) use difference::{Difference, difference};
+pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage, ManifestWithdrawn};
+pub(crate) use shelf::{Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 pub(super) use wanted::folders_of;
 
@@ -37,7 +43,9 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
-use crate::store::{NewEvent, NewPublication, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+use crate::store::{
+    NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
+};
 
 /// The scope under which a snapshot's verdicts are stored.
 pub const SCOPE: &str = "snapshot";
@@ -75,13 +83,14 @@ impl Snapshot {
             });
         }
         let known = store.snapshot(&self.distribution.name, date).await?;
-        if known.is_some_and(|row| row.state == SnapshotState::Published) {
+        if let Some(row) = known
+            && matches!(row.state, SnapshotState::Published | SnapshotState::Withdrawn)
+        {
             if self.pass == Pass::Full {
+                self.shelf().settle().await?;
                 self.want_at_targets(date, &context, now).await?;
             }
-            return Ok(RunOutcome::Unchanged {
-                summary: format!("the snapshot of {date} is published already"),
-            });
+            return Ok(RunOutcome::Unchanged { summary: published_before(&row) });
         }
         let seen = self.observe(&targets, context.nominal, now).await?;
         let plan = snapshot(&seen.facts);
@@ -109,7 +118,12 @@ impl Snapshot {
         let files = self.fetch(wanted).await?;
         let published = self.publish(&plan, &targets, &files, date).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
+        self.shelf().settle().await?;
         Ok(done)
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(self.services.clone(), self.distribution.clone())
     }
 
     async fn observe(
@@ -131,11 +145,8 @@ impl Snapshot {
         let previous = store.snapshots(distribution).await?.into_iter();
         let previous =
             previous.filter(|row| row.state == SnapshotState::Published).max_by_key(|row| row.date);
-        let previous = match previous.and_then(|row| row.suite) {
-            Some(suite) => {
-                let members = store.suite_members(suite).await?;
-                Some(members.into_iter().map(|member| member.name).collect::<BTreeSet<_>>())
-            }
+        let previous = match previous.and_then(|row| Some((row.date, row.suite?))) {
+            Some((date, suite)) => Some(self.still_in(date, suite).await?),
             None => None,
         };
         let dependencies: BTreeMap<PackageName, Vec<PackageName>> =
@@ -160,6 +171,19 @@ impl Snapshot {
             background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
+    }
+
+    /// The packages of a published snapshot that were not withdrawn from it: nobody wonders where those are.
+    async fn still_in(&self, date: Date, suite: RevisionId) -> anyhow::Result<BTreeSet<PackageName>> {
+        let store = &self.services.store;
+        let members = store.suite_members(suite).await?;
+        let mut packages: BTreeSet<PackageName> = members.into_iter().map(|member| member.name).collect();
+        for withdrawn in store.snapshot_withdrawals(&self.distribution.name).await? {
+            if let Some(package) = withdrawn.package.filter(|_| withdrawn.date == date) {
+                packages.remove(&package);
+            }
+        }
+        Ok(packages)
     }
 
     /// The packages whose repository was not to be seen at the nominal time. What nobody knows is not gone.
@@ -259,6 +283,7 @@ impl Snapshot {
                 manifest_digest: published.map(|published| published.manifest_sha256.clone()),
                 packages: published.map_or(0, |published| published.packages),
                 published_at: published.map(|_| now),
+                generation: 1,
             })
             .await
     }
@@ -292,6 +317,17 @@ impl Snapshot {
             dedup_key: format!("snapshot/{}/{date}", self.distribution.name),
         };
         self.services.store.add_event(&event).await.map(drop)
+    }
+}
+
+/// Why nothing is published under a date a second time.
+fn published_before(row: &SnapshotRow) -> String {
+    let date = row.date;
+    match (row.state, &row.reason) {
+        (SnapshotState::Withdrawn, Some(reason)) => {
+            format!("the snapshot of {date} was published and withdrawn ({reason}); a date is published once")
+        }
+        _ => format!("the snapshot of {date} is published already; a date is published once"),
     }
 }
 

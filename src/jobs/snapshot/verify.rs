@@ -244,7 +244,10 @@ impl Findings {
                 self.add(&plain, Problem::Index, detail);
             }
         }
+        let withdrawn = manifest.withdrawn.iter().flat_map(|withdrawn| &withdrawn.archives);
+        let withdrawn: BTreeSet<&str> = withdrawn.map(|file| file.path.as_str()).collect();
         let archives = manifest.files.iter().map(|file| &file.path);
+        let archives = archives.filter(|path| !withdrawn.contains(path.as_str()));
         let beside =
             archives.filter(|path| path.rsplit_once('/').is_some_and(|(folder, _)| folder == contrib.folder));
         for archive in beside.filter(|path| path.ends_with(kind.suffix())) {

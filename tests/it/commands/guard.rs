@@ -133,6 +133,7 @@ fn a_held_snapshot_is_released_with_a_reason() {
             manifest_digest: None,
             packages: 0,
             published_at: None,
+            generation: 1,
         };
         store.save_snapshot(&row).await.unwrap();
     });

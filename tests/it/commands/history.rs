@@ -193,6 +193,7 @@ fn status_shows_what_needs_a_person() {
             manifest_digest: None,
             packages: 0,
             published_at: None,
+            generation: 1,
         };
         store.save_snapshot(&held).await.unwrap();
         store.save_pull_request(&pull_request(12, PullRequestState::Open)).await.unwrap();

@@ -10,6 +10,7 @@ mod forecast;
 mod guard;
 mod history;
 mod place;
+mod published;
 mod sample_state;
 mod service;
 mod snapshot;

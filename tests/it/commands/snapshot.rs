@@ -102,6 +102,8 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         released: None,
         outside: Vec::new(),
         left_out: Vec::new(),
+        generation: 1,
+        withdrawn: Vec::new(),
         files: Vec::new(),
     }
 }

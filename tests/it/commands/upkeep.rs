@@ -70,6 +70,7 @@ fn published(state: &SampleState) {
         manifest_digest: Some(digest),
         packages: 1,
         published_at: Some("2026-06-15T02:03:00Z".parse().unwrap()),
+        generation: 1,
     };
     state.change(async |store| store.save_snapshot(&row).await.unwrap());
 }

@@ -43,6 +43,7 @@ impl Scene {
             manifest_digest: Some(quarter.sums()["manifest.json"].clone()),
             packages: 1,
             published_at: Some("2026-06-15T02:00:00Z".parse().unwrap()),
+            generation: 1,
         };
         let store = scene.store().await;
         store.save_snapshot(&row).await.unwrap();

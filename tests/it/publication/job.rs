@@ -95,6 +95,7 @@ impl Scene {
             manifest_digest: Some(quarter.sums()["manifest.json"].clone()),
             packages: 3,
             published_at: Some(self.clock.now()),
+            generation: 1,
         };
         self.store.save_snapshot(&row).await.unwrap();
     }

@@ -1,13 +1,20 @@
 //! The bundled quarter of R-multiverse: what a rehearsal makes of what really happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tidegate::clock::ManualClock;
+use tidegate::config::Publish;
+use tidegate::daemon::{RunContext, RunOutcome};
 use tidegate::domain::{EvidencePolicy, StagingModel, Via};
+use tidegate::jobs::{Pass, Services, runnable};
 use tidegate::rehearse::world::World;
+use tidegate::store::{Durability, RunId, Store};
+use tokio_util::sync::CancellationToken;
 
-use super::stage::{Played, Way};
+use super::stage::{DISTRIBUTION, Played, Way, configuration};
 
 /// Just after the quarter's snapshot.
 const AFTER_THE_SNAPSHOT: &str = "2026-06-15T03:00:00Z";
@@ -31,6 +38,55 @@ fn as_published(played: &Played) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let shelf = played.left.0.join("published").join(DISTRIBUTION);
+    let read = |path: &str| std::fs::read_to_string(shelf.join(path)).unwrap();
+    assert_eq!(read("latest/manifest.json"), read("2026-06-15/manifest.json"));
+    let page = read("2026-06-15/index.html");
+    for package in played.outcome.summary.snapshots[0].packages.iter() {
+        assert!(
+            page.contains(&format!(">{}</a></th><td>{}", package.name, package.version)),
+            "{}",
+            package.name
+        );
+    }
+    assert!(read("index.html").contains("2026-06-15/index.html") && read("feed.xml").contains("2026-06-15"));
+}
+
+/// A snapshot job that is run for its day once more.
+fn taken_again(played: &Played) -> RunOutcome {
+    let mut configuration = configuration("*");
+    configuration.settings.state = played.left.0.clone();
+    configuration.settings.publish = Some(Publish::to_folder(played.left.0.join("published")));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let nominal = time(&Value::from("2026-06-15T02:00:00Z"));
+        let clock = ManualClock::new(time(&Value::from("2026-06-20T00:00:00Z")));
+        let state = &configuration.settings.state;
+        let store = Store::open_state(state, Durability::ProcessCrash, nominal).await.unwrap();
+        let services = Arc::new(Services::apart(&configuration, store.clone(), clock.clone()).unwrap());
+        let jobs = runnable(&configuration, &services, Pass::Full);
+        let job = jobs.into_iter().find(|job| job.definition.kind == "snapshot").unwrap();
+        let context = RunContext {
+            run_id: RunId(1),
+            job: job.definition.name,
+            nominal,
+            clock,
+            store: store.clone(),
+            cancel: CancellationToken::new(),
+        };
+        let outcome = job.work.run(context).await.unwrap();
+        store.close().await;
+        outcome
+    })
+}
+
+#[test]
+fn a_date_is_published_once_and_a_second_time_is_refused_with_the_reason() {
+    let played = quarter("*/12", Way::SHIPPED);
+    let before = played.left.published();
+    let summary = "the snapshot of 2026-06-15 is published already; a date is published once".to_owned();
+    assert_eq!(taken_again(&played), RunOutcome::Unchanged { summary });
+    assert!(played.left.published() == before, "what is published has changed");
 }
 
 fn members(played: &Played) -> BTreeMap<String, String> {

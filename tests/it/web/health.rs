@@ -41,7 +41,7 @@ async fn a_daemon_that_plans_is_well_until_it_is_gone() {
     let stop = CancellationToken::new();
     let signals = (stop.clone(), Arc::new(Notify::new()));
     let reload = Box::new(|| Ok(Vec::new()));
-    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo) };
+    let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo), snapshots: Arc::new(Echo) };
     let daemon = tokio::spawn(serve(settings, store, Arc::new(SystemClock), provided, signals));
 
     tidegate::tls::prepare();

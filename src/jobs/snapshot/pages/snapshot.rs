@@ -1,0 +1,132 @@
+//! The page of one snapshot: how to install from it, what is in it, what changed, and what was left out and why.
+
+use askama::Template;
+use jiff::civil::Date;
+
+use super::{link, r_string, sentence};
+use crate::decide::words::counted;
+use crate::domain::WithdrawnBytes;
+use crate::jobs::snapshot::difference::{Difference, difference};
+use crate::jobs::snapshot::manifest::Manifest;
+
+#[derive(Template)]
+#[template(path = "snapshot.html")]
+struct Page<'m> {
+    title: &'m str,
+    manifest: &'m Manifest,
+    /// Why the whole snapshot was withdrawn, where it was.
+    withdrawn: Option<String>,
+    /// The repositories to install from, in R.
+    repositories: String,
+    /// The same with names, for a session.
+    named: String,
+    cran: Option<&'m str>,
+    packages: Vec<Row<'m>>,
+    left_out: Vec<LeftOut<'m>>,
+    taken_back: Vec<TakenBack<'m>>,
+    news: Option<News>,
+}
+
+struct Row<'m> {
+    name: &'m str,
+    version: &'m str,
+    link: Option<&'m str>,
+    commit: &'m str,
+    note: String,
+}
+
+struct LeftOut<'m> {
+    name: &'m str,
+    version: &'m str,
+    reason: String,
+}
+
+struct TakenBack<'m> {
+    name: &'m str,
+    version: &'m str,
+    on: Date,
+    reason: String,
+    is_gone: bool,
+}
+
+/// What changed since the snapshot before.
+struct News {
+    since: Date,
+    summary: String,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    what: &'static str,
+    package: String,
+    detail: String,
+}
+
+/// The page of a snapshot whose distribution has that title, after the snapshot `before`.
+pub(crate) fn page(title: &str, manifest: &Manifest, before: Option<&Manifest>) -> anyhow::Result<String> {
+    let whole = manifest.withdrawn.iter().find(|withdrawn| withdrawn.package.is_none());
+    let packages = manifest.packages.iter().map(|package| Row {
+        name: &package.name,
+        version: &package.version,
+        link: link(&package.url),
+        commit: package.commit.get(..10).unwrap_or(&package.commit),
+        note: package.caveat.as_deref().map(sentence).unwrap_or_default(),
+    });
+    let left_out = manifest.left_out.iter().map(|left| LeftOut {
+        name: &left.name,
+        version: left.version.as_deref().unwrap_or_default(),
+        reason: sentence(&left.reason),
+    });
+    let taken_back = manifest.withdrawn.iter().filter_map(|withdrawn| {
+        Some(TakenBack {
+            name: withdrawn.package.as_deref()?,
+            version: withdrawn.version.as_deref().unwrap_or_default(),
+            on: withdrawn.at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+            reason: sentence(&withdrawn.reason),
+            is_gone: withdrawn.bytes == WithdrawnBytes::Drop,
+        })
+    });
+    let (production, archive) = (r_string(&manifest.production), r_string(&manifest.cran));
+    let page = Page {
+        title,
+        manifest,
+        withdrawn: whole.map(|whole| sentence(&whole.reason)),
+        repositories: format!("c({production}, {archive})"),
+        named: format!("c({} = {production}, CRAN = {archive})", r_string(&manifest.distribution)),
+        cran: link(&manifest.cran),
+        packages: packages.collect(),
+        left_out: left_out.collect(),
+        taken_back: taken_back.collect(),
+        news: before.map(|before| news(&difference(before, manifest))),
+    };
+    Ok(page.render()? + "\n")
+}
+
+fn news(difference: &Difference) -> News {
+    let Difference { from, added, removed, changed, unchanged, .. } = difference;
+    let summary = format!(
+        "{} added, {} removed, {} changed, {unchanged} as before",
+        counted(added.len(), "package"),
+        removed.len(),
+        changed.len()
+    );
+    let added = added.iter().map(|one| Line {
+        what: "added",
+        package: one.package.clone(),
+        detail: one.version.clone(),
+    });
+    let removed = removed.iter().map(|one| Line {
+        what: "removed",
+        package: one.package.clone(),
+        detail: sentence(one.reason.as_deref().unwrap_or("it is not listed any more")),
+    });
+    let changed = changed.iter().map(|one| Line {
+        what: "changed",
+        package: one.package.clone(),
+        detail: match one.from_version == one.to_version {
+            true => format!("{}, built from another commit", one.to_version),
+            false => format!("{} → {}", one.from_version, one.to_version),
+        },
+    });
+    News { since: *from, summary, lines: added.chain(removed).chain(changed).collect() }
+}

@@ -1,0 +1,301 @@
+//! The published folder of one distribution, brought to what the rows say: what was withdrawn is taken out of its
+//! snapshots, `latest` shows the right one, and the pages above them tell of all.
+//!
+//! The rows come first, and each step finds out by itself whether it was done before: whoever is interrupted anywhere
+//! calls [`Shelf::settle`] again.
+//!
+//! | the power fails | what the next call finds, and does |
+//! |---|---|
+//! | before a generation is shown | readers see the old one; it is made again from that |
+//! | before its row says so | readers see the new one; its manifest is read, and the row gets its digest |
+//! | before files are gone everywhere | the row is not settled: older generations and kept files are removed again |
+//! | before `latest` or a page follows | they differ from what the rows say, and are made again |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::civil::Date;
+
+use super::assemble::dress;
+use super::manifest::{self, Manifest};
+use super::pages::{FEED, Overview, PAGE, feed, overview};
+use super::withdrawn::{Standing, standing, without};
+use crate::config::Distribution;
+use crate::decide::latest::{Candidate, latest};
+use crate::domain::{LatestChoice, WithdrawnBytes};
+use crate::ecosystem::cran::index;
+use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
+use crate::jobs::Services;
+use crate::publish::content::ContentStore;
+use crate::publish::directory::Directory;
+use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
+
+/// The link that shows the newest snapshot, or the one that people went back to.
+pub(crate) const LATEST: &str = "latest";
+
+/// The published folder of a distribution.
+pub(crate) struct Shelf {
+    services: Arc<Services>,
+    distribution: Arc<Distribution>,
+}
+
+/// What the rows say of a distribution's snapshots.
+pub(crate) struct Rows {
+    /// The snapshots that were published, the oldest first; those that were withdrawn among them.
+    pub snapshots: Vec<Snapshot>,
+    /// What was withdrawn from them, in order.
+    pub withdrawals: Vec<SnapshotWithdrawal>,
+    /// What `latest` is to show.
+    pub latest: Option<Date>,
+    choice: Option<LatestChoice>,
+}
+
+impl Rows {
+    /// What `latest` would show once these snapshots were withdrawn as a whole.
+    pub(crate) fn latest_without(&self, dates: &[Date]) -> Option<Date> {
+        let is_withdrawn =
+            |row: &Snapshot| row.state == SnapshotState::Withdrawn || dates.contains(&row.date);
+        let candidates: Vec<Candidate> = self
+            .snapshots
+            .iter()
+            .map(|row| Candidate { date: row.date, is_withdrawn: is_withdrawn(row) })
+            .collect();
+        latest(&candidates, self.choice.as_ref())
+    }
+}
+
+impl Shelf {
+    pub(crate) fn new(services: Arc<Services>, distribution: Arc<Distribution>) -> Self {
+        Self { services, distribution }
+    }
+
+    /// Where the distribution's snapshots lie.
+    pub(crate) fn directory(&self) -> Directory {
+        Directory::new(self.services.publish.join(&self.distribution.name))
+    }
+
+    /// What the rows say now.
+    pub(crate) async fn rows(&self) -> anyhow::Result<Rows> {
+        let (store, name) = (&self.services.store, &self.distribution.name);
+        let mut snapshots = store.snapshots(name).await?;
+        snapshots.retain(|row| matches!(row.state, SnapshotState::Published | SnapshotState::Withdrawn));
+        let (withdrawals, choice) =
+            (store.snapshot_withdrawals(name).await?, store.latest_choice(name).await?);
+        let rows = Rows { snapshots, withdrawals, latest: None, choice };
+        Ok(Rows { latest: rows.latest_without(&[]), ..rows })
+    }
+
+    /// Brings the folder to what the rows say.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        let rows = self.rows().await?;
+        if rows.snapshots.is_empty() {
+            return Ok(());
+        }
+        for row in rows.withdrawals.iter().filter(|row| row.manifest_digest.is_none()) {
+            let (row, title) = (row.clone(), self.distribution.title.clone());
+            let id = row.id;
+            let (digest, packages) = self.blocking(move |directory| rewrite(directory, &row, &title)).await?;
+            self.services.store.snapshot_was_rewritten(id, (&digest, packages)).await?;
+        }
+        let open: Vec<SnapshotWithdrawal> =
+            rows.withdrawals.iter().filter(|row| row.settled_at.is_none()).cloned().collect();
+        let ids: Vec<_> = open.iter().map(|row| row.id).collect();
+        let (title, content) = (self.distribution.title.clone(), self.services.content());
+        let gone = |row: &SnapshotWithdrawal| (row.bytes == WithdrawnBytes::Drop).then_some(row.date);
+        let gone: BTreeSet<Date> = open.iter().filter_map(gone).collect();
+        self.blocking(move |directory| {
+            let shown = Shown::of(directory, &rows)?;
+            for date in &gone {
+                directory.forget_older(&date.to_string())?;
+            }
+            shown.point_latest(directory)?;
+            if !gone.is_empty() {
+                if directory.generation(LATEST).is_ok_and(|found| found.is_some()) {
+                    directory.forget_older(LATEST)?;
+                }
+                shown.forget_kept(&content, &gone)?;
+            }
+            shown.write_pages(directory.root(), &title)
+        })
+        .await?;
+        if !ids.is_empty() {
+            self.services.store.settle_snapshot_withdrawals(&ids, self.services.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` where waiting for the disk is allowed, while nobody else publishes there.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Directory) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let directory = self.directory();
+        let locked = move || {
+            let lock = directory.lock()?;
+            let done = work(&directory);
+            drop(lock);
+            done
+        };
+        tokio::task::spawn_blocking(locked).await?
+    }
+}
+
+/// The manifest of the generation of a snapshot that readers see, with its folder.
+pub(crate) fn manifest_of(directory: &Directory, date: Date) -> anyhow::Result<(Manifest, Vec<u8>, PathBuf)> {
+    let (_, folder) =
+        directory.generation(&date.to_string())?.with_context(|| format!("the folder of {date} is gone"))?;
+    let file = folder.join(manifest::FILE);
+    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let manifest =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no manifest", file.display()))?;
+    Ok((manifest, bytes, folder))
+}
+
+/// The manifest of the newest snapshot before `date` that lies in the folder: the one whose users read what changed.
+pub(crate) fn manifest_before(directory: &Directory, date: Date) -> anyhow::Result<Option<Manifest>> {
+    let entries = match fs::read_dir(directory.root()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.with_context(|| format!("cannot list {}", directory.root().display()))?,
+    };
+    let mut dates = BTreeSet::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        dates.extend(name.to_str().and_then(|name| name.parse::<Date>().ok()).filter(|other| *other < date));
+    }
+    dates.last().map(|before| manifest_of(directory, *before).map(|(manifest, _, _)| manifest)).transpose()
+}
+
+/// Shows the generation of a snapshot that is without what `row` withdraws. Gives back the SHA-256 of its manifest, and
+/// how many packages it has.
+fn rewrite(directory: &Directory, row: &SnapshotWithdrawal, title: &str) -> anyhow::Result<(String, i64)> {
+    let name = row.date.to_string();
+    let (manifest, bytes, folder) = manifest_of(directory, row.date)?;
+    if manifest.generation >= row.generation {
+        // A state that was restored from a backup may not know what lies there.
+        anyhow::ensure!(
+            standing(&manifest, row.package.as_deref(), row.bytes) == Standing::Withdrawn,
+            "the snapshot {name} is at generation {}, which is with what shall be withdrawn; the state is older than \
+             the folder: restore a newer backup of it",
+            manifest.generation
+        );
+        return Ok((crate::digest::sha256_hex(&bytes), manifest.packages.len().try_into()?));
+    }
+    let after = without(&manifest, row);
+    let packages = after.manifest.packages.len().try_into()?;
+    let prepared = directory.prepare(&name)?;
+    for file in &after.stays {
+        prepared.take(&folder.join(&file.path), &file.path)?;
+    }
+    for below in &after.reindexed {
+        let path = folder.join(below).join(IndexFile::Plain.name());
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = index::without(&text, row.package.as_deref().unwrap_or_default())
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        let into = prepared.path().join(below);
+        fs::create_dir_all(&into).with_context(|| format!("cannot make {}", into.display()))?;
+        index::write_text(&text, &into).with_context(|| format!("cannot index {}", into.display()))?;
+    }
+    let before = manifest_before(directory, row.date)?;
+    let digest = dress(prepared.path(), after.manifest, &after.stays, (title, before.as_ref()))?;
+    directory.rewrite(prepared, row.generation)?;
+    Ok((digest, packages))
+}
+
+/// The snapshots as their folders have them.
+struct Shown {
+    /// The manifests, the oldest first.
+    manifests: Vec<Manifest>,
+    latest: Option<Date>,
+    /// For each date the paths that nobody finds any more.
+    gone: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Shown {
+    fn of(directory: &Directory, rows: &Rows) -> anyhow::Result<Self> {
+        let mut manifests = Vec::new();
+        for row in &rows.snapshots {
+            let date = row.date;
+            match directory.generation(&date.to_string())? {
+                Some(_) => manifests.push(manifest_of(directory, date)?.0),
+                None => tracing::warn!("the folder of the snapshot {date} is gone; restore it from a copy"),
+            }
+        }
+        let mut gone: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for manifest in &manifests {
+            let dropped =
+                manifest.withdrawn.iter().filter(|withdrawn| withdrawn.bytes == WithdrawnBytes::Drop);
+            let paths = dropped.flat_map(|withdrawn| withdrawn.archives.iter().map(|file| file.path.clone()));
+            gone.entry(manifest.date.to_string()).or_default().extend(paths);
+        }
+        Ok(Self { manifests, latest: rows.latest, gone })
+    }
+
+    fn point_latest(&self, directory: &Directory) -> anyhow::Result<()> {
+        let Some(date) = self.latest else { return Ok(()) };
+        let carries = |of: &str, path: &str| {
+            is_archive(path) && !self.gone.get(of).is_some_and(|gone| gone.contains(path))
+        };
+        directory.point(LATEST, &date.to_string(), &carries)?;
+        Ok(())
+    }
+
+    /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists.
+    fn forget_kept(&self, content: &ContentStore, dates: &BTreeSet<Date>) -> anyhow::Result<()> {
+        let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
+        let listed: BTreeSet<&str> = files.map(|file| file.sha256.as_str()).collect();
+        let from = self.manifests.iter().filter(|manifest| dates.contains(&manifest.date));
+        let dropped = from.flat_map(|manifest| &manifest.withdrawn);
+        let dropped = dropped.filter(|withdrawn| withdrawn.bytes == WithdrawnBytes::Drop);
+        for file in dropped.flat_map(|withdrawn| &withdrawn.archives) {
+            if listed.contains(file.sha256.as_str()) {
+                continue;
+            }
+            let path = content.path_of(&file.sha256);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write_pages(&self, root: &Path, title: &str) -> anyhow::Result<()> {
+        let shown = Overview { title, manifests: &self.manifests, latest: self.latest };
+        put(&root.join(PAGE), overview(&shown)?.as_bytes())?;
+        if let Some(bytes) = feed(&shown)? {
+            put(&root.join(FEED), &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// True for a package by its path: a name, an underscore and a version, with the end of an archive.
+fn is_archive(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let kinds = [ArchiveKind::Source, ArchiveKind::MacBinary, ArchiveKind::WindowsBinary];
+    name.contains('_') && kinds.iter().any(|kind| name.ends_with(kind.suffix()))
+}
+
+/// Gives the file at `path` these bytes, in one step. One that has them stays.
+fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Always the same hidden name, so that a crash leaves one such file at most.
+    let beside = path.with_file_name(format!(".writing-{name}"));
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        fs::File::open(path.parent().unwrap_or(path))?.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
