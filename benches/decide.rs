@@ -178,6 +178,8 @@ fn promotion_facts(packages: usize, status: &ChannelStatus, promote: Promote) ->
         head: ChannelHead { commit: "0".repeat(40), listings: held.collect(), targets: Some(targets) },
         releases: (0..packages).map(release).collect(),
         status: Fact::Known(status.clone()),
+        released: Fact::Known(BTreeMap::new()),
+        universe: None,
         held_versions: (0..packages).map(|number| (name(number), "1.0".to_owned())).collect(),
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
@@ -212,5 +214,7 @@ fn snapshot_facts(facts: &StatusFacts, promotion: &PromotionFacts, status: Chann
         absent: BTreeMap::new(),
         dependency_rule: DependencyRule::Strict,
         released: None,
+        exceptions: Vec::new(),
+        background: Default::default(),
     }
 }

@@ -54,12 +54,17 @@ impl CommandError {
 
     /// Mistakes in configuration files, each of them drawn.
     pub fn mistakes(mistakes: &[Diagnostic], colour: Colour) -> Self {
+        Self::mistakes_in("the configuration has", mistakes, colour)
+    }
+
+    /// Mistakes in what `what` names, such as `the files have`, each of them drawn.
+    pub(super) fn mistakes_in(what: &str, mistakes: &[Diagnostic], colour: Colour) -> Self {
         let details: String = mistakes.iter().map(|mistake| mistake.render(WIDTH, colour) + "\n\n").collect();
         let count = match mistakes.len() {
             1 => "1 mistake".to_owned(),
             count => format!("{count} mistakes"),
         };
-        Self { details, ..Self::invalid(format!("the configuration has {count}")) }
+        Self { details, ..Self::invalid(format!("{what} {count}")) }
     }
 
     /// The same without drawn diagnostics.

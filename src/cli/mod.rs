@@ -9,6 +9,7 @@ mod chosen;
 mod completions;
 mod decide;
 mod destructure;
+mod distribution;
 mod error;
 mod events;
 mod exception;
@@ -22,6 +23,7 @@ mod man;
 mod next;
 mod once;
 mod planned;
+mod recheck;
 mod reference;
 mod rehearse;
 mod remove;
@@ -98,8 +100,10 @@ enum Command {
     Guard(guard::Guards),
     Exception(exception::Exceptions),
     Remove(remove::Remove),
+    Recheck(recheck::Rechecks),
     Decide(decide::Decide),
     Destructure(destructure::Destructure),
+    Distribution(distribution::Distributions),
     Snapshot(snapshot::Snapshots),
     Channel(channel::Channels),
     Index(index::Index),
@@ -135,8 +139,10 @@ impl Command {
             Self::Guard(command) => command.run(context),
             Self::Exception(command) => command.run(context),
             Self::Remove(command) => command.run(context),
+            Self::Recheck(command) => command.run(context),
             Self::Decide(command) => command.run(context),
             Self::Destructure(command) => command.run(context),
+            Self::Distribution(command) => command.run(context),
             Self::Snapshot(command) => command.run(context),
             Self::Channel(command) => command.run(context),
             Self::Index(command) => command.run(context),

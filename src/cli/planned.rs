@@ -2,13 +2,14 @@
 
 use super::CommandError;
 use super::shown::{plain, word};
+use crate::decide::channel_files::FilesPlan;
 use crate::decide::conda_words;
 use crate::decide::integrate::Candidate;
 use crate::decide::own_check::OwnCheckPlan;
 use crate::decide::recheck::RecheckPlan;
 use crate::decide::snapshot::SnapshotPlan;
-use crate::decide::words::{counted, own_check_in_words};
-use crate::domain::{Action, Move, Plan};
+use crate::decide::words::{counted, issues_in_words, own_check_in_words};
+use crate::domain::{Action, Assessment, ChannelStatus, Evidence, Move, Plan};
 
 /// A plan as it was stored.
 pub(super) enum Planned {
@@ -17,6 +18,10 @@ pub(super) enum Planned {
     Recheck(Box<RecheckPlan>),
     Candidate(Candidate),
     OwnChecks(OwnCheckPlan),
+    Status(ChannelStatus),
+    Files(FilesPlan),
+    /// Of a kind that has no words of its own here: a forecast or a report, whose words are an issue's.
+    Other(serde_json::Value),
 }
 
 impl Planned {
@@ -33,16 +38,23 @@ impl Planned {
             Self::Candidate(serde_json::from_value(value).map_err(unreadable)?)
         } else if has("members") {
             Self::Snapshot(serde_json::from_value(value).map_err(unreadable)?)
-        } else {
+        } else if has("r_series") {
+            Self::Status(serde_json::from_value(value).map_err(unreadable)?)
+        } else if has("headline") {
+            Self::Files(serde_json::from_value(value).map_err(unreadable)?)
+        } else if has("actions") {
             Self::Promotion(serde_json::from_value(value).map_err(unreadable)?)
+        } else {
+            Self::Other(value)
         })
     }
 
     /// Why a guard holds it.
     pub(super) fn held(&self) -> Option<&str> {
         match self {
-            Self::Promotion(_) | Self::Recheck(_) | Self::Candidate(_) | Self::OwnChecks(_) => None,
             Self::Snapshot(plan) => plan.held.as_deref(),
+            Self::Status(status) => status.held.first().map(String::as_str),
+            _ => None,
         }
     }
 
@@ -54,6 +66,9 @@ impl Planned {
             Self::Recheck(plan) => rechecked(plan),
             Self::Candidate(candidate) => chosen(candidate),
             Self::OwnChecks(plan) => own_checks(plan),
+            Self::Status(status) => status_drawn(status),
+            Self::Files(plan) => files(plan),
+            Self::Other(value) => format!("{value:#}\n"),
         }
     }
 }
@@ -144,6 +159,25 @@ fn own_checks(plan: &OwnCheckPlan) -> String {
     let rows = plan.own_checks.iter().zip(&said);
     let rows = rows.map(|((package, check), said)| (&**package, check.version.clone(), said.as_str()));
     format!("would check {}\n\nown checks\n{}", counted(plan.tests.len(), "package"), table(rows.collect()))
+}
+
+fn status_drawn(status: &ChannelStatus) -> String {
+    let said = |assessment: &Assessment| match assessment.evidence {
+        Evidence::Unknown => assessment.unknown.join("; "),
+        _ => issues_in_words(assessment),
+    };
+    let rows: Vec<_> = status.packages.iter().map(|(package, known)| (package, known, said(known))).collect();
+    let rows = rows.iter().map(|(package, known, said)| (&***package, word(known.evidence), said.as_str()));
+    let held: String = status.held.iter().map(|held| format!("held: {}\n", plain(held))).collect();
+    format!("{held}status\n{}", table(rows.collect()))
+}
+
+fn files(plan: &FilesPlan) -> String {
+    let change = |(file, text): (&String, &Option<String>)| {
+        format!("  {} {}\n", if text.is_some() { "write " } else { "delete" }, plain(file))
+    };
+    let files: String = plan.files.iter().map(change).collect();
+    format!("would commit\n  {}\n\nfiles\n{files}", plain(&plan.headline))
 }
 
 /// Rows of package, a word, and a sentence.

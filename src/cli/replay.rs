@@ -5,9 +5,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{CommandError, Context, Output, show, state};
+use crate::decide::channel_files;
 use crate::decide::channel_report::report;
 use crate::decide::forecast::forecast;
 use crate::decide::integrate::candidate;
+use crate::decide::look::draw;
 use crate::decide::own_check::own_checks;
 use crate::decide::promote::promote;
 use crate::decide::recheck::recheck;
@@ -23,7 +25,7 @@ Examples:
   tidegate replay 42"
 )]
 pub(super) struct Replay {
-    /// The number of a run that decided something: of a promotion, a snapshot, a forecast, a report, an integration or a recheck
+    /// The number of a run that decided something: of a promotion, a snapshot, a status and the files that follow from it, a forecast, a report, an integration or a recheck
     run: i64,
 }
 
@@ -74,6 +76,10 @@ fn decide_again(input: &[u8]) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(&snapshot(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("confirm_red") {
         Ok(serde_json::to_vec(&recheck(&serde_json::from_slice(input).context(unreadable)?))?)
+    } else if has("looked_at") {
+        Ok(serde_json::to_vec(&draw(&serde_json::from_slice(input).context(unreadable)?).status)?)
+    } else if has("written") {
+        Ok(serde_json::to_vec(&channel_files::decide(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("memory") {
         Ok(serde_json::to_vec(&report(&serde_json::from_slice(input).context(unreadable)?))?)
     } else if has("settle") {

@@ -13,10 +13,11 @@ use super::distribution::{Distribution, DistributionFile, Ecosystem, Exception, 
 use super::document::{Document, Role, SourceFile};
 use super::files;
 use super::job::{Job, JobFile};
-use super::jobs::{Kind, kind_names, kind_of};
+use super::jobs::{JobKind, Kind, kind_names, kind_of};
 use super::nearest::{listed, nearest};
 use super::schema::schema;
 use super::settings::Settings;
+use super::targets::Publish;
 
 /// Everything that operators wrote, sound as a whole.
 #[derive(Clone, Debug)]
@@ -66,6 +67,21 @@ impl Configuration {
             }
         }
         Self::assemble(&sources, mistakes)
+    }
+
+    /// The same, with nothing that would be sent to targets beyond the published folder: what is only played
+    /// must not reach them.
+    pub fn without_targets(mut self) -> Self {
+        if let Some(publish) = self.settings.publish.take() {
+            self.settings.publish = Some(Publish::to_folder(publish.directory));
+        }
+        self.jobs.retain(|_, job| !matches!(job.kind, JobKind::Publish(_)));
+        for job in self.jobs.values_mut() {
+            if let JobKind::Snapshot(snapshot) = &mut job.kind {
+                snapshot.targets.clear();
+            }
+        }
+        self
     }
 
     fn assemble(files: &[SourceFile], mut mistakes: Vec<Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
@@ -243,6 +259,7 @@ fn rooted(mut settings: Settings, folder: &Path) -> Settings {
     }
     let github = &mut settings.github;
     let secrets = github.token.iter_mut().chain(github.app.iter_mut().map(|app| &mut app.private_key));
+    let secrets = secrets.chain(settings.publish.iter_mut().flat_map(|publish| publish.secrets_mut()));
     for file in secrets.filter_map(|secret| secret.file.as_mut()) {
         *file = joined(folder, file);
     }

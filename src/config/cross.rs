@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cross_conda;
 use super::distribution::{CalendarFile, Ecosystem};
 use super::document::{Document, Role};
 use super::jobs::{Need, kind_names, kind_of};
 use super::nearest::{listed, nearest};
 use super::template;
+use super::{cross_conda, cross_targets};
 use crate::calendar::{CalendarFault, CalendarItem, RTargets};
 
 /// What the other files need to know of a distribution.
@@ -44,9 +44,14 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
             settings.is_some_and(|settings| settings.parsed && !settings.has(&format!("engine.{name}")))
         })
         .collect();
+    let targets = cross_targets::known(settings);
+    let sending = cross_targets::sending(documents);
     for document in documents.iter_mut().filter(|document| document.parsed) {
         match document.role.clone() {
-            Role::Settings => access(document),
+            Role::Settings => {
+                access(document);
+                cross_targets::targets(document);
+            }
             Role::Distribution(_) => {
                 match Ecosystem::of(document) {
                     Ecosystem::RUniverse => {
@@ -69,6 +74,7 @@ pub(super) fn check(documents: &mut [Document<'_>]) {
                 job(document, &known);
                 done_twice(document, &mut done);
                 engine(document, &missing);
+                cross_targets::job(document, targets.as_deref(), &sending);
             }
         }
     }
@@ -350,8 +356,12 @@ fn handed_over(document: &mut Document<'_>) {
 }
 
 /// What may be done for a channel by one job only: the key that names the channel, and what the job does.
-const ALONE: [(&str, &str); 3] =
-    [("recheck.channel", "rechecks"), ("forecast.to", "forecasts"), ("report.channel", "reports on")];
+const ALONE: [(&str, &str); 4] = [
+    ("recheck.channel", "rechecks"),
+    ("forecast.to", "forecasts"),
+    ("report.channel", "reports on"),
+    ("publish.channel", "publishes"),
+];
 
 /// What one job says of a channel's own checks, or of its future, another one would take back.
 fn done_twice(document: &mut Document<'_>, done: &mut BTreeMap<(&str, String, String), String>) {

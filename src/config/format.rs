@@ -56,6 +56,9 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), Complaint> {
         "workflow-file" => workflow_file(text),
         "branch" => branch(text),
         "uri" => address(text),
+        "origin" => origin(text),
+        "oci-repository" => oci_repository(text),
+        "bucket" => bucket(text),
         "dated-uri" => dated_address(text),
         "advisories" if text.starts_with('/') => absolute_path(text),
         "advisories" => address(text),
@@ -242,6 +245,47 @@ fn address(text: &str) -> Result<(), Complaint> {
     if text.ends_with('/') { Err(wrong("must not end with `/`", "leave the last `/` out")) } else { Ok(()) }
 }
 
+/// Checks an address that is nothing but a host and a port.
+fn origin(text: &str) -> Result<(), Complaint> {
+    address(text)?;
+    let path = url::Url::parse(text).is_ok_and(|url| url.path() == "/" && url.query().is_none());
+    if path {
+        return Ok(());
+    }
+    let hint = "what comes after the host belongs to `repository`";
+    Err(Complaint::new("is not the address of a registry", "more than a host", hint))
+}
+
+/// Checks the name of a repository in an OCI registry. A distribution's name is still added to it.
+fn oci_repository(text: &str) -> Result<(), Complaint> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let part = |part: &str| {
+        let allowed = |byte: u8| letter(byte) || matches!(byte, b'-' | b'_' | b'.');
+        let (first, last) = (part.as_bytes().first(), part.as_bytes().last());
+        part.bytes().all(allowed)
+            && !part.contains("..")
+            && [first, last].into_iter().all(|byte| byte.is_some_and(|byte| letter(*byte)))
+    };
+    if text.len() <= 128 && text.split('/').all(part) {
+        return Ok(());
+    }
+    let hint = r#"write it in lower case, like "r-multiverse/snapshots""#;
+    Err(Complaint::new("is not a repository of a registry", "not allowed", hint))
+}
+
+/// Checks the name of a bucket by the rules that every service has.
+fn bucket(text: &str) -> Result<(), Complaint> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let allowed = |byte: u8| letter(byte) || matches!(byte, b'-' | b'.');
+    let ends = [text.as_bytes().first(), text.as_bytes().last()];
+    let sound = (3..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.contains("..");
+    if sound && ends.into_iter().all(|byte| byte.is_some_and(|byte| letter(*byte))) {
+        return Ok(());
+    }
+    let hint = "a bucket's name has 3 to 63 lower-case letters, digits, `-` and `.`";
+    Err(Complaint::new("is not the name of a bucket", "not a name", hint))
+}
+
 fn dated_address(text: &str) -> Result<(), Complaint> {
     address(&text.replace("{date}", "2026-07-15"))?;
     if text.contains("{date}") {
@@ -391,7 +435,7 @@ mod tests {
     /// Each format, with texts that have it and texts that do not.
     #[test]
     fn formats_accept_what_they_say_and_nothing_else() {
-        let formats: [(&str, &[&str], &[&str]); 21] = [
+        let formats: [(&str, &[&str], &[&str]); 24] = [
             ("duration", &["0s", "90s", "1h 30m", "7d", "2 weeks"], &["", "20", "-1h", "1y", "4000d"]),
             ("positive-duration", &["1s"], &["0s", "0d"]),
             ("date", &["2026-07-15"], &["2026-7-15", "2026-02-30", "2026-07-15T00:00", "15.07.2026"]),
@@ -422,6 +466,13 @@ mod tests {
                 &["https://a.example/db/main.zip", "/srv/advisories"],
                 &["", "/", "advisories", "../advisories", "http://a.example/db.zip", "file:///srv"],
             ),
+            (
+                "origin",
+                &["https://a.example", "http://127.0.0.1:5000"],
+                &["https://a.example/x", "a.example"],
+            ),
+            ("oci-repository", &["a", "a-b/c.d"], &["", "A", "/a", "a/", "a//b", "a..b", "-a", "../a"]),
+            ("bucket", &["snapshots", "a.b-c"], &["", "ab", "A-B-C", "a..b", "-ab", "a/b"]),
             ("credential", &["github-token"], &["", "../x", "a/b", ".hidden"]),
             ("epoch", &["2024.10", "2023.7"], &["", "2024", "2024.13", "2024.07", "24.1", "2024.1.1"]),
             ("conda-name", &["q2-types", "_libgcc_mutex", "r-base"], &["", "Q2", "a b", "../a", "-x", ".x"]),

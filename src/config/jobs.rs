@@ -35,6 +35,8 @@ pub enum JobKind {
     WriteStatus(WriteStatus),
     /// Publishes a snapshot.
     Snapshot(Snapshot),
+    /// Sends published snapshots to targets beyond the folder.
+    Publish(Publish),
     /// Tells what the next dependency freeze would change.
     Forecast(Forecast),
     /// Tells moderators and maintainers how a channel stands.
@@ -107,6 +109,20 @@ pub struct Snapshot {
     /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
     #[serde(default = "default_binaries")]
     pub binaries: Vec<Binaries>,
+    /// The targets of `tidegate.toml` that get the snapshot beside the published folder, sent by a job of the kind
+    /// `publish`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+}
+
+/// Sends published snapshots to the targets that are to have them, and tries again what failed. What is to be sent
+/// is said by `targets` of the job that takes the snapshot, and by people with `tidegate snapshot publish`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The channel whose snapshots are sent.
+    #[schemars(extend("format" = "name"))]
+    pub channel: String,
 }
 
 /// Takes the newest builds of the members that every platform has, and, where they can be installed
@@ -211,6 +227,7 @@ impl JobKind {
             Self::Promote(_) => Promote::KIND,
             Self::WriteStatus(_) => WriteStatus::KIND,
             Self::Snapshot(_) => Snapshot::KIND,
+            Self::Publish(_) => Publish::KIND,
             Self::Forecast(_) => Forecast::KIND,
             Self::Report(_) => Report::KIND,
             Self::Integrate(_) => Integrate::KIND,
@@ -251,12 +268,13 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 11] = [
+pub(crate) static KINDS: [Kind; 12] = [
     entry::<PollReleases>(),
     entry::<CheckStatus>(),
     entry::<Promote>(),
     entry::<WriteStatus>(),
     entry::<Snapshot>(),
+    entry::<Publish>(),
     entry::<Forecast>(),
     entry::<Report>(),
     entry::<Integrate>(),
@@ -342,6 +360,15 @@ impl KindSettings for Snapshot {
 
     fn into_kind(self) -> JobKind {
         JobKind::Snapshot(self)
+    }
+}
+
+impl KindSettings for Publish {
+    const KIND: &'static str = "publish";
+    const CHANNELS: &'static [(&'static str, Need)] = &[("channel", Need::Publish)];
+
+    fn into_kind(self) -> JobKind {
+        JobKind::Publish(self)
     }
 }
 

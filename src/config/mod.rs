@@ -9,6 +9,7 @@ mod conda;
 mod configuration;
 mod cross;
 mod cross_conda;
+mod cross_targets;
 mod diagnostic;
 mod distribution;
 mod document;
@@ -28,11 +29,13 @@ mod schema;
 mod secret;
 mod settings;
 mod shipped;
+mod targets;
 mod template;
 mod text_duration;
 
 pub use conda::{CondaChannel, CondaDistribution, CondaPackage, Reports};
 pub use configuration::Configuration;
+pub(crate) use diagnostic::Finding;
 pub use diagnostic::{Colour, Diagnostic};
 pub use distribution::{
     AdvisorySource, Channel, ChannelHome, Distribution, Ecosystem, Exception, PublishTarget, Universe,
@@ -41,7 +44,7 @@ pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
     Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Snapshot, WriteStatus,
+    Promote, Publish as PublishJob, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
 pub use recheck::Recheck;
@@ -51,10 +54,11 @@ pub use reports_r::{Maintainers, ReportsR};
 pub use schema::{schema, schema_names};
 pub use secret::SecretSource;
 pub use settings::{
-    Daemon, Engines, GitHub, GitHubActions, IntakeAccess, LocalEngine, Publish, Retention, ServedFolder,
-    Settings, SlurmCluster, Web,
+    Daemon, Engines, GitHub, GitHubActions, IntakeAccess, LocalEngine, Retention, ServedFolder, Settings,
+    SlurmCluster, Web,
 };
 pub use shipped::{shipped, shipped_texts};
+pub use targets::{NetlifySite, ObjectStorage, OciRegistry, Publish};
 pub use template::{CommandFields, CommandWord};
 pub use text_duration::TextDuration;
 

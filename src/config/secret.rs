@@ -74,6 +74,21 @@ impl SecretSource {
         }
     }
 
+    /// Reads a secret of a target, which is one word. Fails as `Configuration` where there is none; `key` is the key of
+    /// `tidegate.toml` that says where it is read from.
+    pub fn read_word(&self, key: &str) -> Result<SecretString, Failure> {
+        let missing = |reason: String| Failure::Configuration {
+            message: format!("there is no secret in {self}: {reason}"),
+            hint: Some(format!("`{key}` in tidegate.toml says where it is read from")),
+        };
+        let text = self.read().map_err(missing)?;
+        let word = text.expose_secret().trim();
+        if word.is_empty() || word.contains(char::is_whitespace) {
+            return Err(missing("it is empty or has more than one word".into()));
+        }
+        Ok(SecretString::from(word))
+    }
+
     /// The whole text, or why there is none.
     fn read(&self) -> Result<SecretString, String> {
         let text = match (&self.credential, &self.file, &self.env) {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::secret::SecretSource;
+use super::targets::Publish;
 use super::text_duration::TextDuration;
 use crate::engine::sandbox::Sandbox;
 use crate::github::RepositoryName;
@@ -81,14 +82,6 @@ pub struct GitHubApp {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub installation: Option<u64>,
-}
-
-/// Where snapshots are published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// The folder that a web server serves. A relative path begins at the folder of this file.
-    pub directory: PathBuf,
 }
 
 /// The web server of the daemon.
@@ -168,6 +161,16 @@ pub struct SlurmCluster {
     /// The account that is charged. Default: the user's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// The most tests that are submitted as one job array; 1 makes each a job of its own. At most the cluster's own
+    /// `MaxArraySize` less 1. Default: 1000.
+    #[serde(default = "default_array_size")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub array_size: u32,
+    /// The most tests of one array that run at the same time, as `%` in `sbatch --array` says. Default: as many as there
+    /// is room for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub array_running: Option<u32>,
     /// Further arguments of `sbatch`. Default: none.
     #[serde(default)]
     pub arguments: Vec<String>,
@@ -287,6 +290,10 @@ fn default_workers() -> u32 {
 
 fn default_platform() -> String {
     "linux-64".into()
+}
+
+fn default_array_size() -> u32 {
+    1000
 }
 
 fn default_workflow() -> String {

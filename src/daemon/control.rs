@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use super::report::StatusReport;
 use super::steering::Steering;
 use crate::domain::{
-    ChannelChange, ChannelWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish, SnapshotChange,
-    SnapshotWish,
+    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
 };
 use crate::store::NewGuardConfirmation;
 
@@ -97,6 +97,8 @@ pub enum Request {
     OverrideEvidence(OverrideWish),
     /// Publish a snapshot that a guard holds.
     ReleaseSnapshot(ReleaseWish),
+    /// Find the change that broke a member of a metapackage.
+    FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
     Channels(ChannelWish),
     /// Change published snapshots.
@@ -218,6 +220,9 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         }
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
+        }
+        Request::FindCulprit(wish) => {
+            steering.find_culprit(&CulpritWish { by: who(&wish.by), ..wish.clone() }).await
         }
         Request::Channels(wish) => {
             let wish = ChannelWish { by: who(&wish.by), ..wish.clone() };

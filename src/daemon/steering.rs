@@ -15,7 +15,8 @@ use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
 use crate::domain::{
-    ChannelChange, ChannelWish, OverrideWish, ReleaseWish, RemovalWish, SnapshotChange, SnapshotWish,
+    ChannelChange, ChannelWish, CulpritWish, OverrideWish, ReleaseWish, RemovalWish, SnapshotChange,
+    SnapshotWish,
 };
 use crate::store::{NewGuardConfirmation, Store};
 
@@ -74,6 +75,11 @@ impl Steering {
 
     pub(super) async fn override_evidence(&self, wish: &OverrideWish) -> anyhow::Result<String> {
         wishes::override_evidence(&self.store, wish, self.clock.now()).await
+    }
+
+    pub(super) async fn find_culprit(&self, wish: &CulpritWish) -> anyhow::Result<String> {
+        self.check(&wish.job, &wish.reason)?;
+        wishes::find_culprit(&self.store, wish, self.clock.now()).await
     }
 
     pub(super) async fn release_snapshot(&self, wish: &ReleaseWish) -> anyhow::Result<String> {

@@ -4,7 +4,7 @@
 use anyhow::ensure;
 use jiff::Timestamp;
 
-use crate::domain::{OverrideWish, ReleaseWish, Removal, RemovalChange, RemovalWish};
+use crate::domain::{CulpritWish, OverrideWish, ReleaseWish, Removal, RemovalChange, RemovalWish};
 use crate::store::{NewGuardConfirmation, Store, Undone};
 
 /// A person's wish about one job.
@@ -85,6 +85,23 @@ pub async fn override_evidence(store: &Store, wish: &OverrideWish, now: Timestam
         "{package} {version} of {distribution}/{channel} counts as {says} from the next look on, until {until} or \
          the next version"
     ))
+}
+
+/// The next pass of a recheck looks for the change that broke a member. Fails without a reason; asking twice for
+/// the same changes nothing.
+pub async fn find_culprit(store: &Store, wish: &CulpritWish, now: Timestamp) -> anyhow::Result<String> {
+    ensure!(!wish.reason.trim().is_empty(), "a reason is needed: it is kept and shown");
+    let CulpritWish { job, member, platform, most_tests, .. } = wish;
+    let place = platform.as_ref().map(|platform| format!(" on {platform}")).unwrap_or_default();
+    Ok(match store.ask_for_culprit(wish, now).await? {
+        None => format!(
+            "the next pass of {job} looks for the change that broke {member}{place} (tests at most: {most_tests})"
+        ),
+        Some(kept) => format!(
+            "{} asked for that already, at {}: the next pass of {job} looks for it",
+            kept.wish.by, kept.at
+        ),
+    })
 }
 
 /// A held snapshot is meant as it is. Fails without a reason, or where nothing is held.

@@ -1,14 +1,27 @@
 //! What the files of a channel say anew: `status.json`, `versions.json` and `nonstandard_licenses.json`, which follow from
-//! its status, and `config.json`, which ends some days after a snapshot. Here are the rule for the end and the words of
-//! the commit; the bytes are those of `ecosystem/cran/files`.
+//! its status, and `config.json`, which ends some days after a snapshot. Here are what each is to say, the rule for the
+//! end and the words of the commit; the bytes are those of `ecosystem/cran/files`, which is as pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::Targets;
-use crate::domain::PackageName;
+use crate::digest::sha256_hex;
+use crate::domain::{ChannelStatus, Evidence, Fact, Issue, Ledger, PackageName};
+use crate::ecosystem::cran::files::{
+    ByName, ConfigFile, LedgerFile, NonstandardLicense, StatusEntry, StatusFile, write_nonstandard_licenses,
+};
+
+const STATUS: &str = "status.json";
+const VERSIONS: &str = "versions.json";
+const LICENSES: &str = "nonstandard_licenses.json";
+const CONFIG: &str = "config.json";
+
+/// The files that are looked at.
+pub const FILES: [&str; 4] = [STATUS, VERSIONS, LICENSES, CONFIG];
 
 /// So many names stand in a line of a message; the rest is counted.
 const NAMES: usize = 5;
@@ -18,6 +31,135 @@ const NAMES: usize = 5;
 pub fn config_is_over(targets: &Targets, frozen: Date, today: Date, days: u16) -> bool {
     let last = targets.snapshot.checked_add(i64::from(days).days()).unwrap_or(Date::MAX);
     frozen <= targets.dependency_freeze && today >= last
+}
+
+/// What other jobs came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The channel's status.
+    pub status: ChannelStatus,
+    /// Its version history.
+    pub ledger: Ledger,
+}
+
+/// Everything that the files of a channel follow from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelFilesFacts {
+    /// The channel.
+    pub channel: String,
+    /// What other jobs came to, or why nobody can tell.
+    pub judged: Fact<Judged>,
+    /// What the cycle targets.
+    pub targets: Targets,
+    /// The day.
+    pub today: Date,
+    /// So many days after a snapshot `config.json` goes.
+    pub config_json_days: u16,
+    /// The files as they are, by name; nothing for one that is not there.
+    pub texts: BTreeMap<String, Option<String>>,
+    /// SHA-256 of each file as tidegate wrote it, or found it right, last.
+    pub written: BTreeMap<String, String>,
+}
+
+/// What is to change, and in whose words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesPlan {
+    /// The files that change, by name: their new text, or nothing for one that goes.
+    pub files: BTreeMap<String, Option<String>>,
+    /// SHA-256 of each file that follows from the status, as it is to be.
+    pub digests: BTreeMap<String, String>,
+    /// The first line of the commit's message.
+    pub headline: String,
+    /// The rest of it.
+    pub body: String,
+}
+
+impl FilesPlan {
+    /// The SHA-256 of the changed files, by name: nothing for one that goes.
+    pub fn changed(&self) -> BTreeMap<String, Option<String>> {
+        let digest = |text: &Option<String>| text.as_ref().map(|text| sha256_hex(text.as_bytes()));
+        self.files.iter().map(|(file, text)| (file.clone(), digest(text))).collect()
+    }
+}
+
+impl ChannelFilesFacts {
+    fn text(&self, file: &str) -> Option<&str> {
+        self.texts.get(file).and_then(Option::as_deref)
+    }
+
+    /// Somebody else has changed it, or taken it away, since.
+    fn is_foreign(&self, file: &str) -> bool {
+        let now = self.text(file).map(|text| sha256_hex(text.as_bytes()));
+        self.written.get(file).is_some_and(|ours| now.as_ref() != Some(ours))
+    }
+}
+
+/// Which files do not say yet what they are to say. Where nobody can tell, only `config.json` may go.
+pub fn decide(facts: &ChannelFilesFacts) -> FilesPlan {
+    let mut news = FileNews { channel: facts.channel.clone(), ..FileNews::default() };
+    let mut wanted: Vec<(&str, String)> = Vec::new();
+    if let Fact::Known(Judged { status, ledger }) = &facts.judged {
+        let before = facts.text(STATUS).and_then(|text| StatusFile::read(STATUS, text.as_bytes()).ok());
+        let after = status_file(status, before.as_ref());
+        wanted = vec![
+            (STATUS, after.write()),
+            (VERSIONS, LedgerFile::of(ledger, status.packages.keys()).write()),
+            (LICENSES, write_nonstandard_licenses(&licenses(&after))),
+        ];
+        news.before = before.as_ref().map(successes);
+        news.after = successes(&after);
+    }
+    let digest = |(file, text): &(&str, String)| ((*file).to_owned(), sha256_hex(text.as_bytes()));
+    let digests = wanted.iter().map(digest).collect();
+    let changed = wanted.into_iter().filter(|(file, text)| facts.text(file) != Some(text));
+    let mut files: BTreeMap<String, Option<String>> =
+        changed.map(|(file, text)| (file.to_owned(), Some(text))).collect();
+    news.foreign = files.keys().filter(|file| facts.is_foreign(file)).cloned().collect();
+    // One that says anything else is a person's, and stays.
+    let frozen = facts.text(CONFIG).and_then(|text| ConfigFile::read(CONFIG, text.as_bytes()).ok());
+    if let Some(config) = frozen
+        && config_is_over(&facts.targets, config.cran_version, facts.today, facts.config_json_days)
+    {
+        files.insert(CONFIG.to_owned(), None);
+        news.config_after = Some(facts.targets.snapshot);
+    }
+    if files.is_empty() {
+        return FilesPlan { digests, ..FilesPlan::default() };
+    }
+    news.files = files.keys().cloned().collect();
+    let (headline, body) = words(&news);
+    FilesPlan { files, digests, headline, body }
+}
+
+/// The status as upstream writes it, which knows two states only. A package that nobody can judge now keeps the row it
+/// has; one that nobody ever could has none.
+fn status_file(status: &ChannelStatus, before: Option<&StatusFile>) -> StatusFile {
+    let whole = StatusFile::of(status);
+    let row = |(package, entry): (&PackageName, &StatusEntry)| {
+        let judged = status.packages.get(package).map(|assessment| assessment.evidence);
+        let entry = match judged {
+            Some(Evidence::Pending | Evidence::Unknown) => before?.0.get(package)?,
+            Some(Evidence::Passing | Evidence::Failing) | None => entry,
+        };
+        Some((package.clone(), entry.clone()))
+    };
+    StatusFile(whole.0.iter().filter_map(row).collect::<ByName<_>>())
+}
+
+fn licenses(status: &StatusFile) -> Vec<NonstandardLicense> {
+    let row = |(package, entry): (&PackageName, &StatusEntry)| {
+        entry.issues.iter().find_map(|issue| match issue {
+            Issue::License(license) => {
+                Some(NonstandardLicense { package: package.clone(), license: license.clone() })
+            }
+            _ => None,
+        })
+    };
+    status.0.iter().filter_map(row).collect()
+}
+
+fn successes(status: &StatusFile) -> BTreeMap<PackageName, bool> {
+    status.0.iter().map(|(package, entry)| (package.clone(), entry.success)).collect()
 }
 
 /// The files of a channel that change with one commit, and what they say of its packages.

@@ -12,11 +12,12 @@ use super::words::{counted, listed};
 use crate::domain::{HeldChange, TestVerdict};
 
 /// Every kind of event, in the order of the alphabet.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 28] = [
     "admitted",
     "commit",
     "conflict",
     "culprit",
+    "culprit-wish",
     "expired",
     "guard-confirmed",
     "latest",
@@ -24,6 +25,7 @@ pub const KINDS: [&str; 26] = [
     "own-check",
     "passed",
     "phase",
+    "publication",
     "pull-request",
     "recheck",
     "refused",
@@ -64,6 +66,7 @@ impl<'e> Event<'e> {
             "commit" => format!("committed to {}: {}", self.text("repository"), self.text("title")),
             "conflict" => self.conflict(package),
             "culprit" => format!("{package} {version}: {}", self.fault()),
+            "culprit-wish" => self.culprit_wish(package),
             "expired" => {
                 format!("{package} {version} was given up: {}{}", self.text("why"), self.what_to_do())
             }
@@ -78,6 +81,7 @@ impl<'e> Event<'e> {
             "own-check" => self.own_check(package),
             "passed" => format!("{package} {version} has passed"),
             "phase" => format!("{} begins", self.text("phase")),
+            "publication" => self.publication(),
             "pull-request" => self.pull_request(),
             "recheck" => self.recheck(package),
             "refused" => self.refused(),
@@ -161,6 +165,21 @@ impl<'e> Event<'e> {
         }
     }
 
+    /// A snapshot that a target has, or does not have yet.
+    fn publication(&self) -> String {
+        let (date, target) = (self.text("date"), self.text("target"));
+        let generation = match self.number("generation") {
+            0 | 1 => String::new(),
+            later => format!(", generation {later},"),
+        };
+        let snapshot = format!("the snapshot of {date}{generation}");
+        match self.text("error") {
+            "" => format!("{snapshot} is at {target}: {}", self.text("address")),
+            error if self.body["given_up"] == true => format!("{snapshot} was refused by {target}: {error}"),
+            error => format!("{snapshot} is not at {target} yet, and is sent again: {error}"),
+        }
+    }
+
     /// Where a build would have come from that was refused: a run's artifact, or a file that somebody put down.
     fn refused(&self) -> String {
         let from = match (self.text("file"), self.text("repository"), self.text("artifact")) {
@@ -226,6 +245,19 @@ impl<'e> Event<'e> {
 
     fn fault(&self) -> String {
         self.named_fault().unwrap_or_else(|| "what is at fault cannot be told".to_owned())
+    }
+
+    /// What a person asked about a red member, or what it came to.
+    fn culprit_wish(&self, member: &str) -> String {
+        let (by, said) = (self.text("by"), self.text("said"));
+        let platform = match self.text("platform") {
+            "" => String::new(),
+            platform => format!(" on {platform}"),
+        };
+        match self.text("action") {
+            "answered" => format!("{by} asked what broke {member}{platform}: {said}"),
+            _ => format!("{by} asks what broke {member}{platform}: {said}"),
+        }
     }
 
     /// What is at fault, or among what the fault lies.

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::ledger;
+use crate::calendar::Promote;
 
 /// Whether an exception still counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +16,11 @@ pub enum ExceptionState {
     Void,
     /// Its last day is over.
     Expired,
+}
+
+/// Whether a version that came into a channel in such a phase needed leave: where everything may move, none does.
+pub fn was_needed(came_in: Promote) -> bool {
+    came_in != Promote::All
 }
 
 /// The state on `today` of an exception for `version` that counts until `until`; `known` are the versions of

@@ -46,7 +46,7 @@ pub struct GuardMemory {
 }
 
 /// An operator's word that changes are real.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// When it was given.
     pub at: Timestamp,

@@ -16,8 +16,10 @@
 //! | `own_check` | which R packages are checked once more, and what does that clear? |
 //! | `exceptions` | does an exception still count? |
 //! | `guard` | is a sudden change of many packages believable? |
+//! | `look` | what does one look at a channel come to, with the guard and what was known before? |
 //! | `stage` | which packages does the candidate freeze of the `follow` model pin? |
 //! | `promote` | what may move into a channel now, and how? |
+//! | `publication` | when is a publication that failed tried again? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `report` | when are people called, and for what? |
 //! | `recheck_report` | what is told of a recheck, to whom? |
@@ -39,9 +41,11 @@ pub mod guard;
 pub mod integrate;
 pub mod latest;
 pub mod ledger;
+pub mod look;
 pub mod own_check;
 mod pieces;
 pub mod promote;
+pub mod publication;
 pub mod recheck;
 pub mod recheck_report;
 pub mod report;

@@ -3,18 +3,23 @@
 //! Under `pinned` it is what passes on the day, closed under strong dependencies. Under `follow` it
 //! is what is staged on the day, failing or not, and the manifest says so.
 
+mod background;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::background::{Background, ChecksOfBuild, Origin, OutsideDependency};
 use super::standing::Standing;
 use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentence};
 use crate::calendar::Targets;
 use crate::domain::{
-    Absence, Absent, Assessment, Belief, ChannelStatus, DeletionPolicy, DependencyGraph, DependencyRule,
-    Evidence, EvidenceOverride, Fact, Issue, Listing, PackageName, Removal, SnapshotRelease, StagingModel,
+    Absence, Absent, Assessment, Belief, ChannelStatus, Check, DeletionPolicy, DependencyGraph,
+    DependencyRule, Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal,
+    SnapshotRelease, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -52,6 +57,12 @@ pub struct SnapshotFacts {
     /// An operator's word that what was held is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<SnapshotRelease>,
+    /// Leave to pass a freeze, in force or not any more, for versions that came into the channel while one lasted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<FreezeException>,
+    /// What is known beside, for the manifest.
+    #[serde(default, skip_serializing_if = "Background::is_empty")]
+    pub background: Background,
 }
 
 /// A package of the snapshot.
@@ -67,12 +78,18 @@ pub struct Member {
     pub url: String,
     /// The evidence on the day.
     pub evidence: Evidence,
+    /// The checks of this build with a version of R that counts, as its universe lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What speaks against it all the same, in words; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
     /// The own check that let it in, where bad checks of the universe spoke against it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// Whose leave let this version pass a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<GivenLeave>,
     /// The operator's word that stands for its evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<EvidenceOverride>,
@@ -81,14 +98,24 @@ pub struct Member {
     pub dependencies_from_elsewhere: Vec<PackageName>,
 }
 
+/// Leave by which a version passed a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GivenLeave {
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// An own check without which a package would have failed on the day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetInBy {
     /// What it cleared, and how it came out: one clause.
     pub cleared: String,
     /// The full version of R that it ran in.
     pub r: String,
     /// When it ended.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub checked_at: Timestamp,
     /// The SHA-256 of the archive that was checked.
     pub sha256: String,
@@ -105,6 +132,9 @@ pub struct LeftOut {
     pub version: Option<String>,
     /// Why, in one sentence.
     pub reason: String,
+    /// Since when it was seen not to pass, or what it depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The packages at fault, where it is not this package itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<PackageName>,
@@ -117,6 +147,9 @@ pub struct SnapshotPlan {
     pub members: Vec<Member>,
     /// What is not, by name.
     pub left_out: Vec<LeftOut>,
+    /// What members need from outside of the distribution, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<OutsideDependency>,
     /// Why nothing is published for now: a guard's whole sentence.
     pub held: Option<String>,
     /// The operator's word by which it is published though a guard held it.
@@ -142,7 +175,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
     for (package, listing) in listings {
         let assessment = status.packages.get(package);
-        let member = assessment.and_then(|assessment| member(listing, assessment));
+        let member = assessment.and_then(|assessment| member(facts, listing, assessment));
         match (reasons.get(package), member) {
             (Some(left_out), _) => plan.left_out.push(left_out.clone()),
             (None, Some(member)) => plan.members.push(member),
@@ -152,6 +185,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
     if facts.dependency_rule == DependencyRule::OwnChecks {
         name_what_comes_from_elsewhere(facts, &mut plan);
     }
+    background::tell(facts, &mut plan);
     plan.held = no_member(&plan);
     if plan.held.is_none()
         && let Some(held) = shrunk(facts, &plan)
@@ -165,7 +199,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
 }
 
 /// A package of the snapshot; `None` where its universe has never built it.
-fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
+fn member(facts: &SnapshotFacts, listing: &Listing, assessment: &Assessment) -> Option<Member> {
     let commit = assessment.commit.clone()?;
     let mut caveats: Vec<String> = Vec::new();
     if listing.pin().is_some_and(|pin| pin != commit) {
@@ -180,11 +214,26 @@ fn member(listing: &Listing, assessment: &Assessment) -> Option<Member> {
         commit,
         url: listing.url.clone(),
         evidence: assessment.settled_evidence(),
+        checks: Vec::new(),
         caveat: (!caveats.is_empty()).then(|| caveats.join("; ")),
         let_in_by: let_in_by(assessment),
+        exception: exception(facts, listing, assessment),
         overridden: assessment.overridden.clone(),
         dependencies_from_elsewhere: Vec::new(),
     })
+}
+
+/// The leave by which the channel pins exactly this version; of several the first by name and reason.
+fn exception(facts: &SnapshotFacts, listing: &Listing, assessment: &Assessment) -> Option<GivenLeave> {
+    let pin = listing.pin()?;
+    let is_it = |leave: &&FreezeException| {
+        leave.package == listing.package
+            && Some(&leave.version) == assessment.version.as_ref()
+            && assessment.commit.as_deref() == Some(pin)
+    };
+    let leaves = facts.exceptions.iter().filter(is_it);
+    let leave = leaves.min_by_key(|leave| (&leave.by, &leave.reason))?;
+    Some(GivenLeave { by: leave.by.clone(), reason: leave.reason.clone() })
 }
 
 fn let_in_by(assessment: &Assessment) -> Option<LetInBy> {
@@ -205,7 +254,7 @@ fn left_out(
     reason: String,
     root_causes: Vec<PackageName>,
 ) -> LeftOut {
-    LeftOut { package: package.to_owned(), version, reason, root_causes }
+    LeftOut { package: package.to_owned(), version, reason, since: None, root_causes }
 }
 
 fn not_built(facts: &SnapshotFacts) -> String {

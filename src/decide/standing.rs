@@ -4,7 +4,7 @@
 //! just after a move the old version is still there, and it stays there where the new one does not
 //! build. What speaks for the old version then says nothing of the pinned one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::words;
 use crate::domain::{Assessment, Check, Evidence, HeldUntil, Issue, IssueKind, OverriddenAs, PackageName};
@@ -90,12 +90,16 @@ impl<'a> Standing<'a> {
 
     /// The packages whose issues reach this one.
     pub fn root_causes(self) -> Vec<PackageName> {
-        let Self::Assessed(assessment) = self else { return Vec::new() };
-        let causes = assessment.issues.iter().find_map(|issue| match issue {
-            Issue::Dependencies(causes) => Some(causes.keys().cloned().collect()),
+        self.causes().map(|causes| causes.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The same, each with this package's own dependencies on the way there.
+    pub fn causes(self) -> Option<&'a BTreeMap<PackageName, Vec<PackageName>>> {
+        let Self::Assessed(assessment) = self else { return None };
+        assessment.issues.iter().find_map(|issue| match issue {
+            Issue::Dependencies(causes) => Some(causes),
             _ => None,
-        });
-        causes.unwrap_or_default()
+        })
     }
 
     /// True where something speaks against the package itself, and not only against what it needs.

@@ -4,12 +4,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, PackageName};
 
 /// What an operator says of a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverriddenAs {
     /// It passes, whatever its sources say.
@@ -19,7 +20,7 @@ pub enum OverriddenAs {
 }
 
 /// An operator's word on the evidence of one package. It is void with the next version or commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceOverride {
     /// The version it is about.
     pub version: String,
@@ -28,12 +29,14 @@ pub struct EvidenceOverride {
     /// What it says.
     pub says: OverriddenAs,
     /// The last day on which it counts.
+    #[schemars(with = "String", extend("format" = "date"))]
     pub until: Date,
     /// Whose word it is.
     pub by: String,
     /// Why.
     pub reason: String,
     /// When it was given.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
 }
 
@@ -78,7 +81,7 @@ pub struct ReleaseWish {
 }
 
 /// An operator's word that a snapshot which the shrink guard holds is meant as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotRelease {
     /// What was held then, as it was said. Another reason is held anew.
     pub held: String,
@@ -87,6 +90,7 @@ pub struct SnapshotRelease {
     /// Why.
     pub reason: String,
     /// When it was given.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
 }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod channel_wish;
+mod culprit_wish;
 mod dependencies;
 mod destructured;
 mod epoch;
@@ -22,6 +23,7 @@ mod verdict;
 
 pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
+pub use culprit_wish::CulpritWish;
 pub use dependencies::DependencyGraph;
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;
@@ -29,11 +31,13 @@ pub use evidence::{Check, Evidence, HeldChange, HeldUntil, Issue, IssueKind};
 pub use evidence_override::{EvidenceOverride, OverriddenAs, OverrideWish, ReleaseWish, SnapshotRelease};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, ListedPackages, PackageFacts, StatusFacts};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
+pub(crate) use own_check::shell_words;
 pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
 pub use policy::{CheckedR, DependencyRule, EvidencePolicy, MergeMethod, StagingModel, Via};
 pub use promotion::{
     Action, Change, ChannelHead, FreezeException, HourlyRoom, Move, NewContents, PeoplesDoings,
     PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
+    ReleasedEvidence,
 };
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};

@@ -178,7 +178,8 @@ impl fmt::Display for OwnResult {
     }
 }
 
-fn shell_words(words: &[String]) -> String {
+/// Words as a command of a POSIX shell, each in quotes where it needs them.
+pub(crate) fn shell_words(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 

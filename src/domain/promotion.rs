@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::listing::sort_as_upstream;
-use super::{ChannelStatus, Fact, Listing, PackageName, Removal, StagingModel, UpstreamFacts, Verdict, Via};
+use super::{
+    Assessment, ChannelStatus, Check, Fact, Listing, PackageName, Removal, StagingModel, UpstreamFacts,
+    Verdict, Via,
+};
 use crate::calendar::{CyclePoint, Targets};
 
 /// The newest release of a package, as upstream published it.
@@ -21,6 +24,16 @@ pub struct Release {
     pub tag: Option<String>,
     /// Findings of the light checks of the DESCRIPTION: whole clauses, none where it is fine.
     pub problems: Vec<String>,
+}
+
+/// What the channel that packages come from says of a newest release, at exactly its commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedEvidence {
+    /// What is known of it there: that commit is the one it is about, or the one whose build failed.
+    pub assessment: Assessment,
+    /// All checks of that commit, good and bad, as far as the universe there shows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
 }
 
 /// A named person's leave for one package at one version to pass a freeze.
@@ -195,6 +208,13 @@ pub struct PromotionFacts {
     pub releases: BTreeMap<PackageName, Fact<Option<Release>>>,
     /// The status of `to`.
     pub status: Fact<ChannelStatus>,
+    /// What `from` says of newest releases that `to` does not hold. It is shown, and decides nothing; what is
+    /// not in it has not been built there at that commit.
+    #[serde(default = "not_looked_up", skip_serializing_if = "is_not_looked_up")]
+    pub released: Fact<BTreeMap<PackageName, ReleasedEvidence>>,
+    /// The address of the universe of `to`, where everybody can reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub universe: Option<String>,
     /// The version of each pin that `to` holds, where it is known.
     pub held_versions: BTreeMap<PackageName, String>,
     /// Packages of `to` that a person pinned.
@@ -215,6 +235,17 @@ pub struct PromotionFacts {
     /// Packages that a person asked to be taken out of channels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub removals: BTreeMap<PackageName, Removal>,
+}
+
+const NOT_LOOKED_UP: &str = "nobody asked there";
+
+/// What older facts say of new releases in the channel that they come from.
+fn not_looked_up() -> Fact<BTreeMap<PackageName, ReleasedEvidence>> {
+    Fact::unknown(NOT_LOOKED_UP)
+}
+
+fn is_not_looked_up(released: &Fact<BTreeMap<PackageName, ReleasedEvidence>>) -> bool {
+    matches!(released, Fact::Unknown { why } if why == NOT_LOOKED_UP)
 }
 
 /// What becomes of a channel's `packages.json`.

@@ -26,6 +26,7 @@ const ASSIGNMENT: &str = "assignment.json";
 pub(super) const RESULT: &str = "result.json";
 const BEGUN: &str = "begun.json";
 const JOB: &str = "job.json";
+const ARRAY: &str = "array.json";
 const LOCK: &str = "worker.lock";
 const CANCELLED: &str = "cancelled";
 
@@ -62,6 +63,15 @@ pub(super) struct Begun {
     pub machine: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Which element of which array of jobs an assignment is meant to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ArrayPlace {
+    /// The name of the array.
+    pub name: String,
+    /// The element, counted from 0.
+    pub index: usize,
 }
 
 /// The right to work in a folder, given back when it is dropped or its process ends.
@@ -194,6 +204,16 @@ impl AssignmentFolder {
         self.read(JOB)
     }
 
+    /// Notes the array that it is about to be submitted in.
+    pub(super) fn note_array(&self, place: &ArrayPlace) -> Result<(), Failure> {
+        self.write(ARRAY, place)
+    }
+
+    /// The array that it was about to be submitted in last.
+    pub(super) fn array(&self) -> Result<Option<ArrayPlace>, Failure> {
+        self.read(ARRAY)
+    }
+
     /// Notes how it ended. From then on the folder does not change its word.
     pub(super) fn end(&self, report: &Report) -> Result<(), Failure> {
         self.write(RESULT, report)
@@ -213,7 +233,7 @@ impl AssignmentFolder {
     pub(super) fn renew(&self) -> Result<(), Failure> {
         let Some(_hold) = self.hold()? else { return Ok(()) };
         self.clear()?;
-        for name in [CANCELLED, BEGUN, JOB] {
+        for name in [CANCELLED, BEGUN, JOB, ARRAY] {
             remove_file(&self.0.join(name))?;
         }
         Ok(())

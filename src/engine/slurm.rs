@@ -1,10 +1,12 @@
-//! The engine of a cluster: each assignment is a Slurm job that runs a worker on a node.
+//! The engine of a cluster: each assignment is a job of Slurm, or an element of an array of jobs, that runs a
+//! worker on a node.
 //!
-//! The folder of assignments lies on a disk that the nodes share. The job carries the assignment's key as
-//! its name, so that a job whose number was never written down is found again. What Slurm says counts
-//! only as long as there is no report.
+//! The folder of assignments lies on a disk that the nodes share. Names of jobs follow from the assignments, so
+//! that a job whose number was never written down is found again. What Slurm says counts only as long as
+//! there is no report.
 
 mod state;
+mod submission;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,24 +19,20 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use super::folder::aside;
-use super::shell::exec;
 use super::worker::WorkerSettings;
-use super::{Assignment, AssignmentFolder, Engine, Limits, Progress, Report, Ticket};
+use super::{AssignmentFolder, Engine, Progress, Report, Ticket};
 use crate::clock::SharedClock;
 use crate::domain::TestVerdict;
 use crate::failure::Failure;
 pub use state::JobState;
+use submission::{Desk, WORKER_MEMORY};
 
 /// How long a command of Slurm may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a report may take from a node's cache to here, once the job has ended.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
-/// What a worker needs beside its tests, in bytes.
-const WORKER_MEMORY: u64 = 512 << 20;
 /// What a job needs beside installation and tests, in seconds.
 const WORKER_TIME: u64 = 300;
-/// What precedes the key in the name of a job.
-const JOB_NAME: &str = "tidegate-";
 /// What Slurm's commands say when the controller cannot be reached, and it will pass.
 const PASSING: [&str; 5] =
     ["Unable to contact slurm controller", "timed out", "Connection refused", "Try again", "temporarily"];
@@ -52,6 +50,10 @@ pub struct SlurmSettings {
     pub partition: Option<String>,
     /// The account that is charged, unless it is the user's default.
     pub account: Option<String>,
+    /// The most assignments of one array; 1: each is a job of its own.
+    pub array_size: u32,
+    /// The most elements of one array that run at the same time; none: as many as there is room for.
+    pub array_running: Option<u32>,
     /// Further arguments of `sbatch`.
     pub arguments: Vec<String>,
     /// `slurm.conf`, unless it lies where Slurm looks.
@@ -64,8 +66,9 @@ pub struct SlurmSettings {
 pub struct SlurmEngine {
     settings: SlurmSettings,
     clock: SharedClock,
-    /// Held while a job is looked for and submitted, so that two do not submit the same.
+    /// Held while jobs are looked for and submitted, so that two do not submit the same.
     submitting: Mutex<()>,
+    desk: std::sync::Mutex<Desk>,
 }
 
 /// What a command of Slurm answered.
@@ -84,90 +87,7 @@ impl SlurmEngine {
             message: format!("the shared folder of assignments, {}, cannot be used: {error}", root.display()),
             hint: None,
         })?;
-        Ok(Self { settings, clock, submitting: Mutex::new(()) })
-    }
-
-    async fn submit_folder(&self, folder: &AssignmentFolder) -> Result<Ticket, Failure> {
-        if folder.path().parent() != Some(&self.settings.root) {
-            let (path, root) = (folder.path().display(), self.settings.root.display());
-            return Err(Failure::permanent(format!("{path} does not lie in {root}, which the nodes share")));
-        }
-        let assignment = folder.assignment()?;
-        let ticket = |job| Ticket { folder: folder.path().to_path_buf(), job };
-        let _submitting = self.submitting.lock().await;
-        let noted = folder.job()?;
-        if folder.report()?.is_some() {
-            return Ok(ticket(noted));
-        }
-        if let Some(job) = noted {
-            let state = self.state(&job).await?;
-            if !state.has_ended() && !folder.is_cancelled() {
-                return Ok(ticket(Some(job)));
-            }
-            aside(folder, AssignmentFolder::renew).await?;
-        }
-        let job = match self.find(&assignment.key).await? {
-            Some(job) => job,
-            None => self.sbatch(folder, &assignment).await?,
-        };
-        folder.note_job(&job)?;
-        Ok(ticket(Some(job)))
-    }
-
-    /// The number of a job of that name that has not ended: one that a crash kept from being noted.
-    async fn find(&self, key: &str) -> Result<Option<String>, Failure> {
-        let name = format!("--name={JOB_NAME}{key}");
-        let arguments = ["--noheader", "--me", "--format=%i|%T", &name].map(OsString::from);
-        let answer = self.command("squeue", &arguments, "").await?;
-        if !answer.succeeded {
-            return Err(answer.failure("squeue"));
-        }
-        let jobs = answer.output.lines().filter_map(|line| line.split_once('|'));
-        let living = jobs.filter(|(_, state)| !JobState::from_slurm(state).has_ended());
-        Ok(living.map(|(job, _)| job.trim().to_owned()).find(|job| is_job(job)))
-    }
-
-    async fn sbatch(&self, folder: &AssignmentFolder, assignment: &Assignment) -> Result<String, Failure> {
-        let SlurmSettings { program, worker, partition, account, arguments, .. } = &self.settings;
-        let path = folder.path().display();
-        let Limits { time, memory, .. } = assignment.limits;
-        let (minutes, mebibytes) =
-            (slurm_time(time).div_ceil(60), memory.saturating_add(WORKER_MEMORY).div_ceil(1 << 20));
-        let mut all = vec![
-            "--parsable".to_owned(),
-            format!("--job-name={JOB_NAME}{}", assignment.key),
-            format!("--comment={}", assignment.key),
-            format!("--time={minutes}"),
-            format!("--mem={mebibytes}M"),
-            format!("--output={}/slurm.log", path.to_string().replace('%', "%%")),
-            format!("--chdir={path}"),
-            "--export=NONE".to_owned(),
-            "--ntasks=1".to_owned(),
-            // A worker that is begun anew elsewhere would not know what the first one left there.
-            "--no-requeue".to_owned(),
-        ];
-        all.extend(partition.iter().map(|partition| format!("--partition={partition}")));
-        all.extend(account.iter().map(|account| format!("--account={account}")));
-        all.extend(arguments.iter().cloned());
-        let words: Vec<String> = std::iter::once(program.clone().into_os_string())
-            .chain(worker.arguments(folder.path()))
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let script = format!("#!/bin/sh\n{}\n", exec(&words));
-        let all: Vec<OsString> = all.into_iter().map(OsString::from).collect();
-        let answer = self.command("sbatch", &all, &script).await?;
-        // On clusters of clusters the name of the cluster follows.
-        let job = answer.output.trim().split(';').next().unwrap_or_default().to_owned();
-        if answer.succeeded && is_job(&job) {
-            return Ok(job);
-        }
-        Err(match answer.failure("sbatch") {
-            passing @ Failure::Transient { .. } => passing,
-            failure => Failure::Configuration {
-                message: failure.to_string(),
-                hint: Some("look at the engine's partition, account and arguments".to_owned()),
-            },
-        })
+        Ok(Self { settings, clock, submitting: Mutex::default(), desk: std::sync::Mutex::default() })
     }
 
     async fn look_at(&self, ticket: &Ticket) -> Result<Progress, Failure> {
@@ -358,9 +278,13 @@ fn slurm_time(time: u64) -> u64 {
     time.saturating_mul(2).saturating_add(WORKER_TIME)
 }
 
-/// True for the number of a job, which becomes an argument of Slurm's programs.
+/// True for the number of a job, such as `12`, or of an element of an array, such as `12_3`. It becomes an argument
+/// of Slurm's programs.
 fn is_job(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit())
+    let (job, index) = text.split_once('_').unwrap_or((text, "0"));
+    let is_number =
+        |part: &str| !part.is_empty() && part.len() <= 20 && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(job) && is_number(index)
 }
 
 fn cancelled() -> Progress {

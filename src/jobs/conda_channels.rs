@@ -1,6 +1,6 @@
 //! The channels of a conda distribution, as its jobs read them and add to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,9 @@ use crate::digest::hex;
 use crate::domain::{Build, DestructuredMember, DestructuredPackage, NOARCH};
 use crate::ecosystem::conda::address::ChannelAddress;
 use crate::ecosystem::conda::channel::ChannelIndex;
-use crate::ecosystem::conda::destructure::{Declared, DestructureError, DestructureTask, destructure};
+use crate::ecosystem::conda::destructure::{
+    Declared, DestructureError, DestructureTask, MemberProblem, destructure,
+};
 use crate::ecosystem::conda::reader::{ChannelReader, IndexLimits};
 use crate::ecosystem::conda::spec::exact_spec;
 use crate::failure::Failure;
@@ -61,14 +63,66 @@ pub(super) enum NotApart {
     },
 }
 
+impl NotApart {
+    /// What it means for a run. A solver that found no answer in time says nothing of the metapackage, and may find
+    /// one the next time.
+    pub(super) fn on(self, metapackage: &Build, platform: &str) -> RunError {
+        let what = format!("{metapackage} on {platform}");
+        match self {
+            Self::Destructure(error @ DestructureError::TimedOut { .. }) => {
+                Failure::transient(format!("{what}: {error}")).into()
+            }
+            error => RunError::Permanent(anyhow::Error::from(error).context(what)),
+        }
+    }
+}
+
+/// What a metapackage holds of its distribution on one platform.
+pub(super) struct Holding {
+    /// The members, as files of its channel.
+    pub members: Vec<Build>,
+    /// The members of the distribution that it does not hold: they were added after it was made.
+    pub missing: Vec<MemberProblem>,
+}
+
 impl Channels {
-    /// The exact members of a metapackage on a platform, as files of its own channel.
-    pub(super) fn apart(
+    /// What a metapackage holds of what the distribution's file declares. Whatever else it installs is no member,
+    /// wherever it lies.
+    pub(super) fn holding(
         &self,
         metapackage: &Build,
         platform: &str,
-        declared: Declared,
-    ) -> Result<Vec<Build>, NotApart> {
+        distribution: &CondaDistribution,
+    ) -> Result<Holding, NotApart> {
+        let mut names: BTreeSet<String> = distribution.required_members().map(str::to_owned).collect();
+        let declared = |names: &BTreeSet<String>| Declared {
+            members: Some(names.clone()),
+            ignore: distribution.ignore.clone(),
+            ..Declared::default()
+        };
+        let missing = match self.apart(metapackage, platform, declared(&names)) {
+            Ok(members) => return Ok(Holding { members, missing: Vec::new() }),
+            Err(NotApart::Destructure(DestructureError::Members { problems, .. }))
+                if problems.iter().all(|problem| matches!(problem, MemberProblem::Missing { .. })) =>
+            {
+                problems
+            }
+            Err(error) => return Err(error),
+        };
+        for problem in &missing {
+            if let MemberProblem::Missing { member } = problem {
+                names.remove(member);
+            }
+        }
+        let members = match names.is_empty() {
+            true => Vec::new(),
+            false => self.apart(metapackage, platform, declared(&names))?,
+        };
+        Ok(Holding { members, missing })
+    }
+
+    /// The exact members of a metapackage on a platform, as files of its own channel.
+    fn apart(&self, metapackage: &Build, platform: &str, declared: Declared) -> Result<Vec<Build>, NotApart> {
         let apart = destructure(&DestructureTask {
             channel: self.own(),
             externals: self.external(),
@@ -195,4 +249,40 @@ pub(super) async fn withdrawn(
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::NotApart;
+    use crate::daemon::RunError;
+    use crate::domain::Build;
+    use crate::ecosystem::conda::destructure::DestructureError;
+
+    fn metapackage() -> Build {
+        let text = |text: &str| text.to_owned();
+        Build {
+            name: text("qiime2-tiny"),
+            version: text("2026.10"),
+            build: text("0"),
+            build_number: 0,
+            subdir: text("noarch"),
+            file_name: text("qiime2-tiny-2026.10-0.conda"),
+            sha256: text("0"),
+            channel: text("/srv/staged"),
+        }
+    }
+
+    #[test]
+    fn a_solver_without_time_is_asked_again_and_a_bad_metapackage_is_not() {
+        let (package, platform) = ("qiime2-tiny 2026.10 0".to_owned(), "linux-64".to_owned());
+        let after = Duration::from_secs(120);
+        let timed_out = DestructureError::TimedOut { package: package.clone(), platform, after };
+        let error = NotApart::from(timed_out).on(&metapackage(), "linux-64");
+        assert!(matches!(error, RunError::Transient(..)), "{error:?}");
+        let cycle = DestructureError::Cycle { path: vec![package.clone(), package] };
+        let error = NotApart::from(cycle).on(&metapackage(), "linux-64");
+        assert!(matches!(error, RunError::Permanent(..)), "{error:?}");
+    }
 }

@@ -111,6 +111,8 @@ impl Engines {
             worker: WorkerSettings { cache, sandbox: cluster.sandbox },
             partition: cluster.partition.clone(),
             account: cluster.account.clone(),
+            array_size: cluster.array_size,
+            array_running: cluster.array_running,
             arguments: cluster.arguments.clone(),
             configuration: cluster.configuration.clone(),
             programs: None,

@@ -16,6 +16,7 @@ pub mod intake;
 pub mod integrate;
 pub mod poll_releases;
 pub mod promote;
+pub mod publish;
 mod r_archives;
 pub mod recheck;
 pub mod recheck_r;
@@ -28,6 +29,7 @@ mod settled;
 pub mod snapshot;
 pub mod snapshot_wishes;
 pub mod sources;
+pub mod targets;
 mod universes;
 pub mod write_status;
 
@@ -66,7 +68,15 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>, pass: P
             let work = match configuration.conda.get(&job.distribution) {
                 Some(conda) => conda_work_of(job, Arc::new(conda.clone()), services, pass)?,
                 None => {
-                    work_of(job, Arc::clone(distributions.get(job.distribution.as_str())?), services, pass)?
+                    let distribution = Arc::clone(distributions.get(job.distribution.as_str())?);
+                    match &job.kind {
+                        JobKind::Publish(settings) => {
+                            let targets = targets::Targets::new(configuration.settings.publish.clone());
+                            let settings = settings.clone();
+                            Arc::new(publish::Publish { services, distribution, settings, targets, pass })
+                        }
+                        _ => work_of(job, distribution, services, pass)?,
+                    }
                 }
             };
             Some(Job { definition: definition(job), work })
@@ -130,7 +140,9 @@ fn work_of(
         JobKind::RecheckR(settings) => {
             Arc::new(recheck_r::RecheckR { services, distribution, settings: settings.clone(), pass })
         }
-        JobKind::Integrate(_) | JobKind::Intake(_) | JobKind::Recheck(_) => return None,
+        JobKind::Publish(_) | JobKind::Integrate(_) | JobKind::Intake(_) | JobKind::Recheck(_) => {
+            return None;
+        }
     })
 }
 
@@ -157,6 +169,7 @@ fn conda_work_of(
         | JobKind::Promote(_)
         | JobKind::WriteStatus(_)
         | JobKind::Snapshot(_)
+        | JobKind::Publish(_)
         | JobKind::Forecast(_)
         | JobKind::Report(_)
         | JobKind::RecheckR(_) => None,

@@ -94,7 +94,7 @@ fn needs_github(configuration: &Configuration) -> bool {
     let mut enabled = configuration.jobs.values().filter(|job| job.enabled);
     enabled.any(|job| match (&job.kind, configuration.conda.get(&job.distribution)) {
         (JobKind::Integrate(settings), _) => settings.repository.is_some(),
-        (JobKind::RecheckR(_), _) => false,
+        (JobKind::RecheckR(_) | JobKind::Publish(_), _) => false,
         (JobKind::Intake(_), Some(conda)) => {
             conda.packages.values().any(|package| package.token_sha256.is_some())
         }

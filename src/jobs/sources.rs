@@ -133,6 +133,11 @@ pub mod names {
         format!("status:{distribution}/{channel}")
     }
 
+    /// Since when packages of a channel do not pass.
+    pub fn not_passing(distribution: &str, channel: &str) -> String {
+        format!("not-passing:{distribution}/{channel}")
+    }
+
     /// tidegate's own checks of a channel's packages.
     pub fn own_checks(distribution: &str, channel: &str) -> String {
         format!("own-checks:{distribution}/{channel}")

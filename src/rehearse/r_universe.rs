@@ -176,7 +176,7 @@ fn relocated(
     settings: &RehearsalSettings,
     (world, served): (&World, &SimulatedUniverse),
 ) -> anyhow::Result<Configuration> {
-    let mut relocated = configuration.clone();
+    let mut relocated = configuration.clone().without_targets();
     // A world of R packages has no channels of conda for other jobs to work on.
     relocated.conda.clear();
     relocated.jobs.retain(|_, job| configuration.distributions.contains_key(&job.distribution));

@@ -15,7 +15,7 @@ use tidegate::daemon::{
     StatusReport, ask, run, serve,
 };
 use tidegate::domain::{
-    ChannelChange, ChannelFile, ChannelWish, ChannelWishKind, HeldChange, IssueKind, LatestWish,
+    ChannelChange, ChannelFile, ChannelWish, ChannelWishKind, CulpritWish, HeldChange, IssueKind, LatestWish,
     OverriddenAs, OverrideWish, ReleaseWish, RewrittenSnapshot, SnapshotChange, SnapshotWish,
     SnapshotWishKind, WithdrawnBytes,
 };
@@ -268,6 +268,33 @@ async fn what_operators_say_of_evidence_is_kept_with_the_name_of_the_user() {
     assert!(matches!(daemon.ask(release("")).await, Answer::Refused(_)), "nothing is held");
     let released = daemon.store.snapshot_release("demo", date).await.unwrap().unwrap();
     assert_eq!(released.held, "2 of 5 are missing.");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_recheck_is_kept_once_with_the_name_of_the_user() {
+    let daemon = daemon().await;
+    let wish = |job: &str| {
+        Request::FindCulprit(CulpritWish {
+            distribution: "tiny".to_owned(),
+            job: job.to_owned(),
+            member: "q2-types".to_owned(),
+            platform: None,
+            most_tests: 20,
+            by: "ada".to_owned(),
+            reason: "it is red".to_owned(),
+        })
+    };
+    assert!(matches!(daemon.ask(wish("snapshot")).await, Answer::Done(_)));
+    let Answer::Done(again) = daemon.ask(wish("snapshot")).await else { panic!("it was refused") };
+    assert!(again.starts_with("ada (user "), "{again}");
+    assert!(matches!(daemon.ask(wish("nothing")).await, Answer::Refused(_)), "there is no such job");
+    let open = daemon.store.open_culprit_wishes("snapshot").await.unwrap();
+    assert_eq!(open.len(), 1);
+    daemon.store.answer_culprit_wish(&open[0], "it is not red", Timestamp::now()).await.unwrap();
+    assert_eq!(daemon.store.open_culprit_wishes("snapshot").await.unwrap(), []);
+    assert!(daemon.store.answer_culprit_wish(&open[0], "another", Timestamp::now()).await.is_err());
+    let kept = daemon.store.culprit_wishes_about("q2-types").await.unwrap();
+    assert_eq!(kept[0].answer.as_ref().unwrap().1, "it is not red");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod github_client;
 mod migrations;
 mod planner;
 mod promotion;
+mod publication;
 mod rehearsal;
 mod rules;
 mod runner;

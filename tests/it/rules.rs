@@ -12,6 +12,7 @@ mod forecast;
 mod guard;
 mod latest;
 mod ledger;
+mod manifest;
 mod monorepos;
 mod own_checks;
 mod people;

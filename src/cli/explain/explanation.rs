@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::shown::word;
 use super::change::{self, Before};
+use super::culprit_wishes::{self, ShownWish};
 use super::own_checks::{self, ShownCheck};
 use super::upstream::{self, ShownUpstream};
 use crate::decide::conda_words::{self, Against, Told};
@@ -55,6 +56,9 @@ pub(super) struct Explanation {
     /// tidegate's own checks of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own_checks: Vec<ShownCheck>,
+    /// What people asked about it as a member of a metapackage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub culprit_wishes: Vec<ShownWish>,
     /// Its upstream as it was seen last, by distribution.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub upstream: Vec<ShownUpstream>,
@@ -158,6 +162,7 @@ pub(super) async fn answer(store: &Store, question: &Question<'_>) -> anyhow::Re
         package: question.package.to_owned(),
         at: question.at,
         own_checks: own_checks::of(store, question.package, &verdicts, question.at).await?,
+        culprit_wishes: culprit_wishes::of(store, question).await?,
         upstream: upstream::of(store, question.package, &verdicts, (&distributions, question.at)).await?,
         verdicts,
         first_decided: of_distribution.first().map(|verdict| verdict.since),
@@ -291,6 +296,11 @@ fn included(member: Member) -> Verdict {
     }
     if let Some(elsewhere) = elsewhere_in_words(&member.dependencies_from_elsewhere) {
         reason += &format!(" {}", sentence(&elsewhere));
+    }
+    if let Some(leave) = member.exception {
+        let words =
+            format!("an exception by {} let this version pass the freeze ({})", leave.by, leave.reason);
+        reason += &format!(" {}", sentence(&words));
     }
     if let Some(own) = member.let_in_by {
         reason += &format!(" {}", sentence(&own.cleared));

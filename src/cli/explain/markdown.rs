@@ -2,7 +2,7 @@
 
 use super::explanation::{Explained, Explanation, RootCause};
 use super::text::{nothing_in_force, what_changed, which, who};
-use super::{own_checks, upstream};
+use super::{culprit_wishes, own_checks, upstream};
 use crate::github::markdown::{code, code_in_table, escape};
 
 /// The whole explanation.
@@ -19,6 +19,7 @@ pub(super) fn page(explanation: &Explanation) -> String {
     }
     let shown = explanation.own_checks.iter();
     page += &shown.map(|shown| own_checks::markdown(&explanation.package, shown)).collect::<String>();
+    page += &explanation.culprit_wishes.iter().map(culprit_wishes::markdown).collect::<String>();
     let shown = explanation.upstream.iter();
     page += &shown.map(|shown| upstream::markdown(&explanation.package, shown)).collect::<String>();
     let Some(history) = &explanation.history else { return page };

@@ -1,6 +1,7 @@
 //! `explain`: why a package moves, or does not.
 
 mod change;
+mod culprit_wishes;
 mod explanation;
 mod markdown;
 mod own_checks;

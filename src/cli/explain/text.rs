@@ -3,7 +3,7 @@
 use super::super::shown::{plain, rows};
 use super::change::Change;
 use super::explanation::{Explained, Explanation, Interval, RootCause};
-use super::{own_checks, upstream};
+use super::{culprit_wishes, own_checks, upstream};
 use crate::domain::Actor;
 
 /// The whole explanation.
@@ -23,6 +23,7 @@ pub(super) fn page(explanation: &Explanation) -> String {
         .iter()
         .map(|shown| own_checks::text(&explanation.package, shown))
         .collect::<String>();
+    page += &explanation.culprit_wishes.iter().map(culprit_wishes::text).collect::<String>();
     let upstream = explanation.upstream.iter();
     page += &upstream.map(|shown| upstream::text(&explanation.package, shown)).collect::<String>();
     if let Some(history) = &explanation.history {

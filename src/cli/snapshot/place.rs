@@ -62,6 +62,5 @@ pub(super) fn manifest(place: &Place) -> Result<Manifest, CommandError> {
 }
 
 fn parse(file: &Path, bytes: &[u8]) -> Result<Manifest, CommandError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| CommandError::failed(format!("{}: {error}", file.display())))
+    Manifest::read(bytes).map_err(|detail| CommandError::failed(format!("{}: {detail}", file.display())))
 }

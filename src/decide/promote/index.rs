@@ -1,13 +1,14 @@
 //! What a promotion looks at, indexed once: no rule scans a list for each package.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::decide::standing::Standing;
 use crate::domain::{
-    Assessment, Change, Fact, FreezeException, Listing, Move, PackageName, PromotionFacts, ProposalSeen,
-    ProposalState, Release,
+    Assessment, Change, Evidence, Fact, FreezeException, Listing, Move, PackageName, PromotionFacts,
+    ProposalSeen, ProposalState, Release, ReleasedEvidence,
 };
 use crate::github::RepositoryName;
 
@@ -21,6 +22,8 @@ pub struct Index<'a> {
     proposed: BTreeMap<(&'a str, &'a str), &'a ProposalSeen>,
     refused: BTreeMap<(&'a str, &'a str), u64>,
     by_people: BTreeMap<(&'a str, &'a str), u64>,
+    // Asked for by texts alone: most passes write none.
+    blocked: OnceCell<BTreeMap<&'a str, Vec<&'a str>>>,
 }
 
 /// What the facts say of one package.
@@ -42,6 +45,7 @@ impl<'a> Index<'a> {
             proposed: BTreeMap::new(),
             refused: BTreeMap::new(),
             by_people: BTreeMap::new(),
+            blocked: OnceCell::new(),
         };
         for exception in &facts.exceptions {
             let place = index.exceptions.entry((&exception.package, &exception.version)).or_insert(exception);
@@ -192,6 +196,51 @@ impl<'a> Index<'a> {
                 Standing::of(row.assessment, row.held.and_then(Listing::pin))
             }
         }
+    }
+
+    /// What the source channel says of exactly the commit that a move leads to.
+    pub fn standing_of_release(&self, moved: &Move) -> Standing<'a> {
+        match &self.facts.released {
+            Fact::Unknown { why } => Standing::Unknown(why),
+            Fact::Known(released) => match released.get(&moved.package) {
+                Some(known) => Standing::of(Some(&known.assessment), Some(&moved.to_commit)),
+                None => Standing::NotBuilt,
+            },
+        }
+    }
+
+    /// What the source channel says of a release, where it is of the commit that a move leads to.
+    pub fn released(&self, moved: &Move) -> Option<&'a ReleasedEvidence> {
+        let known = self.facts.released.known()?.get(&moved.package)?;
+        (known.assessment.commit.as_ref() == Some(&moved.to_commit)).then_some(known)
+    }
+
+    /// Packages of the channel that fail through `moving` alone, by name; none of these itself.
+    pub fn blocked_by(&self, moving: &BTreeSet<&str>) -> Vec<&'a str> {
+        let blocked = self.blocked.get_or_init(|| self.blocked_by_first_cause());
+        let only_by_these = |package: &&&str| {
+            let mut causes = self.standing(package).causes().into_iter().flat_map(BTreeMap::keys);
+            !moving.contains(**package) && causes.all(|cause| moving.contains(cause.as_str()))
+        };
+        let first = moving.iter().filter_map(|package| blocked.get(package)).flatten();
+        let mut packages: Vec<&str> = first.filter(only_by_these).copied().collect();
+        packages.sort_unstable();
+        packages
+    }
+
+    /// What the channel holds and what only others make fail, by the first of these others.
+    fn blocked_by_first_cause(&self) -> BTreeMap<&'a str, Vec<&'a str>> {
+        let mut blocked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for listing in &self.facts.head.listings {
+            let standing = self.standing(&listing.package);
+            if standing.evidence() != Evidence::Failing || standing.fails_by_itself() {
+                continue;
+            }
+            if let Some(first) = standing.causes().and_then(|causes| causes.keys().next()) {
+                blocked.entry(first).or_default().push(&listing.package);
+            }
+        }
+        blocked
     }
 
     /// The key of a new proposal that moves the packages of one commit: the package's, or the repository's

@@ -9,6 +9,7 @@ pub mod freshness;
 mod overriding;
 mod own;
 mod passed_on;
+pub mod since;
 
 use std::collections::{BTreeMap, BTreeSet};
 

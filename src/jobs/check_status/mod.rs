@@ -2,8 +2,7 @@
 //!
 //! Observes the channel's universe and list, the CRAN index of the frozen date, the builds that run and the
 //! advisory database, each stored with its source and time; keeps the version history, and since when each
-//! version is there; and draws the status from them by [`crate::decide::status`], past the guard of
-//! [`crate::decide::guard`]. Where all sources say the same as after the last pass that left nothing
+//! version is there; and draws the status from them by [`crate::decide::look`]. Where all sources say the same as after the last pass that left nothing
 //! open, the pass ends there.
 
 mod advisories;
@@ -25,9 +24,11 @@ use super::{Services, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{CheckStatus as Settings, Distribution};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
-use crate::decide::guard::{self, Confirmation, GuardMemory, GuardPolicy};
+use crate::decide::guard::{Confirmation, GuardPolicy};
+use crate::decide::ledger;
+use crate::decide::look::{Drawn, LookFacts, draw};
 use crate::decide::status::freshness::{self, KnownUpdates};
-use crate::decide::{ledger, status};
+use crate::decide::status::since::{NotPassingSince, not_passing_since};
 use crate::domain::{
     ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
 };
@@ -78,14 +79,23 @@ impl CheckStatus {
             Fact::Known(seen) => seen,
             Fact::Unknown { why } => return Ok(RunOutcome::Held { reason: why }),
         };
-        let facts = self.facts(look, &seen, &targets, now).await?;
-        let status = self.draw(&facts, now).await?;
-        let bytes = serde_json::to_vec(&status).map_err(anyhow::Error::from)?;
-        let recorded = store.record_seen(&self.status_source(), &bytes, now).await?;
-        let settled = digest.filter(|_| is_settled(&facts, &status));
+        let seen = self.facts(look, &seen, &targets, now).await?;
+        let facts = self.look_facts(seen, now).await?;
+        let drawn = draw(&facts);
+        let (bytes, is_news) = self.keep(&drawn, now).await?;
+        self.date_failures(&drawn.status, context.nominal, now).await?;
+        let settled = digest.filter(|_| is_settled(&facts.seen, &drawn.status));
         store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
-        let summary = in_numbers(&status);
-        Ok(if recorded.changed { RunOutcome::done(summary) } else { RunOutcome::Unchanged { summary } })
+        let summary = in_numbers(&drawn.status);
+        if !is_news {
+            return Ok(RunOutcome::Unchanged { summary });
+        }
+        let input = serde_json::to_vec(&facts).map_err(anyhow::Error::from)?;
+        Ok(RunOutcome::Done {
+            summary,
+            input_digest: Some(store.put_blob(&input, now).await?),
+            plan_digest: Some(store.put_blob(&bytes, now).await?),
+        })
     }
 
     fn status_source(&self) -> String {
@@ -164,6 +174,20 @@ impl CheckStatus {
         store.record_seen(&source, &serde_json::to_vec(&updated)?, now).await.map(drop)
     }
 
+    /// Remembers since when packages do not pass, by the nominal times of the looks: an attempt that is made
+    /// again says the same.
+    async fn date_failures(
+        &self,
+        status: &ChannelStatus,
+        nominal: Timestamp,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let source = names::not_passing(&self.distribution.name, &self.settings.channel);
+        let known: NotPassingSince = read_or_default(self.services.store.latest_seen(&source).await?)?;
+        let since = not_passing_since(&known, status, nominal);
+        self.services.store.record_seen(&source, &serde_json::to_vec(&since)?, now).await.map(drop)
+    }
+
     /// The version history, brought up to date. The first look takes over what the repository's own
     /// `versions.json` remembers.
     async fn ledger(&self, packages: &BTreeMap<PackageName, PackageFacts>) -> Result<Ledger, RunError> {
@@ -188,31 +212,33 @@ impl CheckStatus {
         Ok(updated)
     }
 
-    /// Draws the status, past the guard, and remembers what the guard needs the next time.
-    async fn draw(&self, facts: &StatusFacts, now: Timestamp) -> Result<ChannelStatus, RunError> {
+    /// What the status is drawn from: what was seen, and what is remembered.
+    async fn look_facts(&self, seen: StatusFacts, now: Timestamp) -> anyhow::Result<LookFacts> {
         let store = &self.services.store;
-        let policy = self.distribution.policy.evidence;
-        let own = status::own_findings(facts, policy);
-        if policy == EvidencePolicy::Faithful {
-            return Ok(status::channel_status(facts, &own, policy));
+        let policy = &self.distribution.policy;
+        let (distribution, channel) = (&self.distribution.name, &self.settings.channel);
+        let confirmation = store.guard_confirmation(distribution, channel).await?;
+        Ok(LookFacts {
+            looked_at: now,
+            evidence: policy.evidence,
+            guard: GuardPolicy { mass_change: policy.mass_change, confirm_after: policy.confirm_after },
+            seen,
+            guard_memory: read_or_default(store.latest_seen(&names::guard(distribution, channel)).await?)?,
+            confirmation: confirmation.map(|(at, changes)| Confirmation { at, changes }),
+            before: read_or_default(store.latest_seen(&self.status_source()).await?)?,
+        })
+    }
+
+    /// Stores the status and what the guard remembers. Returns the status as it was stored, and whether it is news.
+    async fn keep(&self, drawn: &Drawn, now: Timestamp) -> anyhow::Result<(Vec<u8>, bool)> {
+        let store = &self.services.store;
+        if let Some(memory) = &drawn.guard_memory {
+            let source = names::guard(&self.distribution.name, &self.settings.channel);
+            store.record_seen(&source, &serde_json::to_vec(memory)?, now).await?;
         }
-        let memory_source = names::guard(&self.distribution.name, &self.settings.channel);
-        let memory: GuardMemory = read_or_default(store.latest_seen(&memory_source).await?)?;
-        let guard_policy = GuardPolicy {
-            mass_change: self.distribution.policy.mass_change,
-            confirm_after: self.distribution.policy.confirm_after,
-        };
-        let confirmation = store.guard_confirmation(&self.distribution.name, &self.settings.channel).await?;
-        let confirmation = confirmation.map(|(at, changes)| Confirmation { at, changes });
-        let reviewed = guard::review(&memory, now, facts, own, (guard_policy, confirmation.as_ref()));
-        let mut status = status::channel_status(facts, &reviewed.findings, policy);
-        status.held = reviewed.held;
-        let source = names::status(&self.distribution.name, &self.settings.channel);
-        let before: ChannelStatus = read_or_default(store.latest_seen(&source).await?)?;
-        settle(&mut status, &before);
-        let bytes = serde_json::to_vec(&reviewed.memory).map_err(anyhow::Error::from)?;
-        store.record_seen(&memory_source, &bytes, now).await?;
-        Ok(status)
+        let bytes = serde_json::to_vec(&drawn.status)?;
+        let recorded = store.record_seen(&self.status_source(), &bytes, now).await?;
+        Ok((bytes, recorded.changed))
     }
 }
 
@@ -226,22 +252,6 @@ fn read_or_default<T: serde::de::DeserializeOwned + Default>(
     fact: Option<crate::store::SeenFact>,
 ) -> anyhow::Result<T> {
     Ok(fact.map(|fact| serde_json::from_slice(&fact.bytes)).transpose()?.unwrap_or_default())
-}
-
-/// Keeps what was known of a commit while it is being built again, or while nobody can tell. What was known
-/// before a dependency was updated is not known of it as it is now.
-fn settle(status: &mut ChannelStatus, before: &ChannelStatus) {
-    for (package, assessment) in &mut status.packages {
-        let decided = matches!(assessment.evidence, Evidence::Passing | Evidence::Failing);
-        if decided || !assessment.outdated_by.is_empty() {
-            continue;
-        }
-        let known = before.packages.get(package).filter(|known| known.commit == assessment.commit);
-        assessment.settled = known.and_then(|known| match known.evidence {
-            Evidence::Passing | Evidence::Failing => Some(known.evidence),
-            Evidence::Pending | Evidence::Unknown => known.settled,
-        });
-    }
 }
 
 fn in_numbers(status: &ChannelStatus) -> String {

@@ -13,6 +13,7 @@ mod observe;
 mod record;
 mod release;
 mod repository;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-
 use super::Integrate;
 use crate::daemon::RunError;
 use crate::decide::integrate::{ByPlatform, IntegrateFacts, MemberFacts};
 use crate::domain::Build;
-use crate::ecosystem::conda::destructure::Declared;
 use crate::ecosystem::conda::spec::{Spec, compare_versions};
 use crate::jobs::conda_channels::{self, Channels};
 
@@ -31,11 +28,8 @@ impl Integrate {
         let mut held = Held { metapackages: ByPlatform::new(), members: BTreeMap::new() };
         for platform in &distribution.platforms {
             let Some(metapackage) = channels.own().newest(&spec, platform) else { continue };
-            let members = channels
-                .apart(&metapackage, platform, Declared::default())
-                .with_context(|| format!("cannot take {metapackage} apart on {platform}"))
-                .map_err(RunError::Permanent)?;
-            for member in members {
+            let holding = channels.holding(&metapackage, platform, distribution);
+            for member in holding.map_err(|error| error.on(&metapackage, platform))?.members {
                 held.members.entry(member.name.clone()).or_default().insert(platform.clone(), member);
             }
             held.metapackages.insert(platform.clone(), metapackage);

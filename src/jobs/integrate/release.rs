@@ -21,7 +21,9 @@ use crate::ecosystem::conda::integrate::{Conflict, Integration, IntegrationTask,
 use crate::ecosystem::conda::layout::{ArchiveFormat, NOARCH};
 use crate::ecosystem::conda::metapackage::{Metapackage, WrittenMetapackage};
 use crate::ecosystem::conda::solution::Solution;
+use crate::ecosystem::conda::solve::SolveError;
 use crate::ecosystem::conda::spec::exact_spec;
+use crate::failure::Failure;
 use crate::jobs::artifacts::kept_path;
 use crate::jobs::conda_channels::{self, Channels};
 use crate::publish::channel::PackageFile;
@@ -59,10 +61,16 @@ impl Integrate {
                 };
                 integrate(&task)
             });
-            let mut answer = answer
-                .await
-                .map_err(anyhow::Error::from)?
-                .with_context(|| format!("nobody can tell whether the members integrate on {platform}"))?;
+            let unanswered = |error: SolveError| -> RunError {
+                let what = format!("nobody can tell whether the members integrate on {platform}: {error}");
+                match error {
+                    SolveError::TimedOut { .. } => Failure::transient(what).into(),
+                    SolveError::Malformed { .. } | SolveError::Impossible { .. } => {
+                        Failure::permanent(what).into()
+                    }
+                }
+            };
+            let mut answer = answer.await.map_err(anyhow::Error::from)?.map_err(unanswered)?;
             match answer.remove(platform) {
                 Some(Integration::Integrates(solution)) => drop(solutions.insert(platform.clone(), solution)),
                 Some(Integration::Conflicts(conflict)) => drop(conflicts.insert(platform.clone(), *conflict)),

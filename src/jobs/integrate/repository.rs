@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::Integrate;
 use super::observe::Held;
+use super::timeline::Told;
 use crate::config::IntegrationRepository;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::build_config::{KnownProposal, ProposalStep, step};
@@ -53,7 +54,10 @@ impl Integrate {
         let github = self.services.github()?;
         let paths = [settings.build_config.as_str(), settings.data.as_str()];
         let view = github.view(&settings.name, &paths, &[]).await?;
-        self.take_over(settings, &view).await?;
+        self.take_over(settings, &view, context).await?;
+        if settings.via == Via::PullRequest {
+            self.follow_pull(settings, context).await?;
+        }
         let wanted = wanted(settings, &view, held)?;
         if wanted.files.is_empty() {
             return Ok(None);
@@ -70,18 +74,31 @@ impl Integrate {
         &self,
         settings: &IntegrationRepository,
         view: &RepositoryView,
+        context: &RunContext,
     ) -> Result<(), RunError> {
         let store = &self.services.store;
         let prefix = format!("{KIND}/{}/", settings.name);
         for action in store.open_actions().await? {
             let Some(about) = action.key.strip_prefix(&prefix) else { continue };
+            let fingerprint = about.split('/').nth(1).unwrap_or_default();
+            let told = Told::of_intent(&action.intent, fingerprint);
             let receipt = match settings.via {
-                Via::Commit => self.committed(settings, view, &action.key).await?,
+                Via::Commit => match self.committed(settings, view, &action.key).await? {
+                    Some(commit) => {
+                        self.tell_of_commit(settings, &told, &commit, context).await?;
+                        Some(json!({ "commit": commit }))
+                    }
+                    None => None,
+                },
                 Via::PullRequest => {
-                    let fingerprint = about.split('/').nth(1).unwrap_or_default();
                     let pulls = self.pulls(settings).await?;
-                    let ours = pulls.iter().find(|pull| fingerprint_of(pull).as_deref() == Some(fingerprint));
-                    ours.map(|pull| json!({ "number": pull.number }))
+                    match pulls.iter().find(|pull| fingerprint_of(pull).as_deref() == Some(fingerprint)) {
+                        Some(pull) => {
+                            self.tell_of_pull(settings, &told, pull.number, context).await?;
+                            Some(json!({ "number": pull.number }))
+                        }
+                        None => None,
+                    }
                 }
             };
             match receipt {
@@ -96,17 +113,17 @@ impl Integrate {
         Ok(())
     }
 
-    /// The receipt of a commit that carries this key at the head of the default branch.
+    /// The commit at the head of the default branch, where it carries this key.
     async fn committed(
         &self,
         settings: &IntegrationRepository,
         view: &RepositoryView,
         key: &str,
-    ) -> Result<Option<serde_json::Value>, RunError> {
+    ) -> Result<Option<String>, RunError> {
         let branch = view.default_branch.parse().map_err(anyhow::Error::from)?;
         match self.services.github()?.branch_head(&settings.name, &branch).await {
             Lookup::Found(head) if marker::key_of_commit(&head.message) == Some(key) => {
-                Ok(Some(json!({ "commit": head.oid.to_string() })))
+                Ok(Some(head.oid.to_string()))
             }
             Lookup::Found(_) | Lookup::Absent { .. } => Ok(None),
             Lookup::Failed(failure) => Err(failure.into()),
@@ -114,12 +131,15 @@ impl Integrate {
     }
 
     /// The branch that every pull request of the distribution comes from.
-    fn branch(&self) -> anyhow::Result<BranchName> {
+    pub(super) fn branch(&self) -> anyhow::Result<BranchName> {
         Ok(format!("tidegate/{}", self.distribution.name).parse()?)
     }
 
     /// The pull requests from that branch, open and closed, by number.
-    async fn pulls(&self, settings: &IntegrationRepository) -> Result<Vec<PullRequestSeen>, RunError> {
+    pub(super) async fn pulls(
+        &self,
+        settings: &IntegrationRepository,
+    ) -> Result<Vec<PullRequestSeen>, RunError> {
         Ok(self.services.github()?.find_pull_requests_by_head(&settings.name, &self.branch()?).await?)
     }
 
@@ -136,7 +156,9 @@ impl Integrate {
         let github = self.services.github()?;
         match github.commit_files(&settings.name, &branch, &view.head, &wanted.files, &message).await {
             Ok(committed) => {
-                self.done(&key, json!({ "commit": committed.oid.to_string() })).await?;
+                let commit = committed.oid.to_string();
+                self.tell_of_commit(settings, &wanted.told(), &commit, context).await?;
+                self.done(&key, json!({ "commit": commit })).await?;
                 Ok(Some(format!("{} was committed to {}", message.headline, settings.name)))
             }
             // Somebody committed meanwhile, or an answer was lost: the next attempt looks again.
@@ -160,7 +182,11 @@ impl Integrate {
             ProposalStep::Refused(number) => {
                 return Ok(Some(format!("pull request #{number} was closed: no, for these builds")));
             }
-            ProposalStep::Stands => return Ok(None),
+            ProposalStep::Stands => {
+                let open = known.iter().rev().find(|one| one.open);
+                self.note_followed(open.map(|one| one.number)).await?;
+                return Ok(None);
+            }
             ProposalStep::Update(number) => Some(number),
             ProposalStep::Open => None,
         };
@@ -195,6 +221,7 @@ impl Integrate {
             }
             None => self.open(settings, view, &branch, (&message.headline, &body)).await?,
         };
+        self.tell_of_pull(settings, &wanted.told(), number, context).await?;
         self.done(&key, json!({ "number": number })).await?;
         Ok(Some(format!("pull request #{number} of {}: {}", settings.name, message.headline)))
     }
@@ -246,10 +273,7 @@ impl Integrate {
         let lines: String =
             wanted.changes.iter().map(|(name, change)| format!("- {name} {}\n", told(change))).collect();
         let trailer = marker::trailer(key).unwrap_or_default();
-        CommitMessage {
-            headline: format!("Update {} to {}", self.distribution.metapackage, wanted.version),
-            body: format!("{lines}\n{trailer}"),
-        }
+        CommitMessage { headline: self.headline(&wanted.version), body: format!("{lines}\n{trailer}") }
     }
 
     /// What the pull request says, as a maintainer reads it.
@@ -275,6 +299,16 @@ impl Integrate {
             code(&settings.build_config),
             code(&settings.data),
         )
+    }
+}
+
+impl Wanted {
+    fn told(&self) -> Told {
+        Told {
+            version: self.version.clone(),
+            members: self.changes.keys().cloned().collect(),
+            fingerprint: self.fingerprint.clone(),
+        }
     }
 }
 

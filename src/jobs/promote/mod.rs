@@ -14,6 +14,7 @@ mod people;
 mod proposals;
 mod propose;
 mod recovery;
+mod released;
 
 use std::sync::Arc;
 

@@ -77,7 +77,9 @@ impl Promote {
         let taken_over = self.recover(repository, &view, context, now).await?;
         let proposals = self.sync_proposals(repository, &view, context, now).await?;
         let status = self.status(now).await?;
-        let releases = self.releases(&source, now).await?;
+        let universe = self.source_universe(now).await?;
+        let releases = self.releases(&source, &universe, now).await?;
+        let released = self.released(&releases, &head.listings, &universe, now).await?;
         let upstream = self.upstream(&source, now).await?;
         let removals = self.services.store.removals_in_force(&self.distribution.name).await?;
         let known = Known { status: &status, releases: &releases, taken_over: &taken_over };
@@ -112,6 +114,8 @@ impl Promote {
             head,
             releases,
             status,
+            released,
+            universe: self.public_universe(),
             held_versions: held_versions(&entries),
             pinned_by_person: pinned_by_person(&entries),
             proposals,
@@ -176,6 +180,7 @@ impl Promote {
     async fn releases(
         &self,
         source: &[Listing],
+        universe: &Fact<SeenUniverse>,
         now: Timestamp,
     ) -> anyhow::Result<BTreeMap<PackageName, Fact<Option<Release>>>> {
         let leaves = self.distribution.exceptions_at(now);
@@ -188,11 +193,9 @@ impl Promote {
         let distribution = &self.distribution.name;
         let seen: Fact<SeenReleases> =
             fresh_fact(store, &names::releases(distribution), now, max_age).await?;
-        let universe = names::universe(distribution, &self.settings.from);
-        let universe: Fact<SeenUniverse> = fresh_fact(store, &universe, now, max_age).await?;
         let release = |listing: &Listing| match RepositoryName::from_url(&listing.url) {
             Ok(_) => self.tagged_release(&seen, listing, now),
-            Err(_) => built_release(&universe, listing),
+            Err(_) => built_release(universe, listing),
         };
         let asked = source.iter().filter(|listing| !follows || excepted(&listing.package));
         Ok(asked.map(|listing| (listing.package.clone(), release(listing))).collect())

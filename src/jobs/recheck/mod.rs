@@ -15,6 +15,7 @@ mod passed;
 mod reports;
 mod telling;
 mod testing;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ use crate::decide::recheck::{
 };
 use crate::domain::{Build, Environment, RecheckCase, Solved};
 use crate::ecosystem::conda::solve::SolveError;
-use crate::store::VerdictRow;
+use crate::store::{KeptCulpritWish, VerdictRow};
 use observe::{Seen, SeenCase};
 
 /// How often a test is tried in one pass whose machine fails.
@@ -77,14 +78,16 @@ impl Recheck {
                 reason: format!("{} is not published yet", self.settings.from),
             });
         };
-        if self.pass == Pass::Full && self.settled().is(&channels.digest).await? {
+        let wishes = self.services.store.open_culprit_wishes(&context.job).await?;
+        let is_settled = wishes.is_empty() && self.settled(context).is(&channels.digest).await?;
+        if self.pass == Pass::Full && is_settled {
             return Ok(RunOutcome::Unchanged { summary: "nothing new since the last pass".to_owned() });
         }
         let seen = match self.observe(&channels).await? {
             Ok(seen) => seen,
             Err(reason) => return Ok(RunOutcome::Skipped { reason }),
         };
-        let settled = self.settle(&seen, context).await?;
+        let settled = self.settle(&seen, &wishes, context).await?;
         if self.pass == Pass::Full && !settled.1.mixtures.is_empty() {
             // Tests of mixtures may take hours: what is red is told before it is known why.
             self.report(&settled, context).await?;
@@ -113,13 +116,14 @@ impl Recheck {
             self.publish(&seen, context).await?;
         }
         self.tell(&settled, &channels, context).await?;
+        self.answer_wishes(&wishes, (facts, plan)).await?;
         // What nobody could tell is tried again, whether anything changes outside or not.
         let told = plan.verdicts.iter().all(|verdict| {
             let broken = verdict.suspected.as_ref().is_some_and(|one| one.why == GaveUp::MachineFailed);
             verdict.state != CaseState::Unknown && !broken
         });
         let settled = told && seen.not_whole.values().all(|why| matches!(why, SolveError::Impossible { .. }));
-        self.settled().remember(if settled { &channels.digest } else { "" }, now).await?;
+        self.settled(context).remember(if settled { &channels.digest } else { "" }, now).await?;
         Ok(done)
     }
 
@@ -127,6 +131,7 @@ impl Recheck {
     async fn settle(
         &self,
         seen: &Seen,
+        wishes: &[KeptCulpritWish],
         context: &RunContext,
     ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
         let before = self.verdicts_before(context.nominal).await?;
@@ -138,6 +143,7 @@ impl Recheck {
             for case in &seen.cases {
                 cases.push(self.case_facts(case, &before, context).await?);
             }
+            wishes::allow(wishes, &mut cases);
             let facts = RecheckFacts {
                 metapackage: seen.metapackage.clone(),
                 confirm_red: self.settings.confirm_red,
@@ -185,6 +191,7 @@ impl Recheck {
                 let (fingerprint, changes) = (verdict.fingerprint.clone()?, verdict.culprit.clone()?);
                 Some(Blamed { fingerprint, changes })
             }),
+            asked_tests: None,
             mixtures: Vec::new(),
         })
     }
@@ -265,8 +272,11 @@ impl Recheck {
         Ok(())
     }
 
-    fn settled(&self) -> Settled<'_> {
-        Settled::of(&self.services.store, &self.distribution.name, &self.settings.to)
+    /// The memory of this job alone: another one with an engine of another platform may still have tests to run
+    /// where this one has nothing left to do.
+    fn settled(&self, context: &RunContext) -> Settled<'_> {
+        let memory = format!("{}/{}", self.settings.to, context.job);
+        Settled::of(&self.services.store, &self.distribution.name, &memory)
     }
 
     /// The folder of a channel of the distribution.

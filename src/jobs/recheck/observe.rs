@@ -14,12 +14,11 @@ use crate::daemon::RunError;
 use crate::decide::recheck::version_to_test;
 use crate::domain::{Build, RecheckCase, RecheckMode, Solved};
 use crate::ecosystem::conda::channel::ChannelIndex;
-use crate::ecosystem::conda::destructure::{Declared, DestructureError, MemberProblem};
 use crate::ecosystem::conda::package_tests::PackageTests;
 use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::{SolveError, SolveTask, solve};
 use crate::ecosystem::conda::spec::{Spec, exact_spec};
-use crate::jobs::conda_channels::{Channels, NotApart, SOLVE};
+use crate::jobs::conda_channels::{Channels, SOLVE};
 
 /// Everything that a pass decides from, beside the tests in the store.
 pub(super) struct Seen {
@@ -96,25 +95,14 @@ impl Recheck {
         platform: &str,
         metapackage: &Build,
     ) -> Result<Result<Vec<Build>, String>, RunError> {
-        let declared = Declared {
-            members: Some(self.distribution.required_members().map(str::to_owned).collect()),
-            ignore: self.distribution.ignore.clone(),
-            ..Declared::default()
-        };
-        match channels.apart(metapackage, platform, declared) {
-            Ok(members) => Ok(Ok(members)),
-            // Somebody added a member to the distribution: the next metapackage will hold it.
-            Err(NotApart::Destructure(DestructureError::Members { problems, .. }))
-                if problems.iter().all(is_missing) =>
-            {
-                let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Ok(Err(format!("{metapackage} waits for the next one: {}", told.join("; "))))
-            }
-            Err(error) => {
-                let error = anyhow::Error::from(error).context(format!("{metapackage} on {platform}"));
-                Err(RunError::Permanent(error))
-            }
+        let holding = channels.holding(metapackage, platform, &self.distribution);
+        let holding = holding.map_err(|error| error.on(metapackage, platform))?;
+        if holding.missing.is_empty() {
+            return Ok(Ok(holding.members));
         }
+        // Somebody added a member to the distribution: the next metapackage will hold it.
+        let told: Vec<String> = holding.missing.iter().map(ToString::to_string).collect();
+        Ok(Err(format!("{metapackage} waits for the next one: {}", told.join("; "))))
     }
 
     /// The tests of each member, by the SHA-256 of its file.
@@ -195,10 +183,6 @@ async fn not_whole(
         found.extend(why.map(|why| (one.platform.clone(), why)));
     }
     Ok(found)
-}
-
-fn is_missing(problem: &MemberProblem) -> bool {
-    matches!(problem, MemberProblem::Missing { .. })
 }
 
 /// A case that is to be solved.

@@ -29,7 +29,8 @@ impl Recheck {
     pub(super) fn untestable(&self, platform: &str) -> Option<String> {
         let offered = self.services.engines.platform(self.settings.engine);
         (offered != platform).then(|| {
-            format!("the engine `{}` is for {offered}, and none is for {platform}", self.settings.engine)
+            let engine = self.settings.engine;
+            format!("this job's engine, `{engine}`, is for {offered}; a recheck with one for {platform} has to test it")
         })
     }
 

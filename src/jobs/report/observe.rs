@@ -12,7 +12,7 @@ use crate::calendar::{CyclePoint, Targets};
 use crate::config::Maintainers;
 use crate::daemon::RunError;
 use crate::decide::channel_report::{Audience, Memory, OpenProposal, ReportFacts, Taken, Told};
-use crate::decide::snapshot::SnapshotFacts;
+use crate::decide::snapshot::{Background, SnapshotFacts};
 use crate::domain::{Absence, ChannelStatus, Fact, PackageName, Verdict};
 use crate::jobs::channel_files;
 use crate::jobs::check_status::SeenUniverse;
@@ -51,6 +51,9 @@ impl Report {
                 absent: self.absent(now).await?,
                 dependency_rule: distribution.policy.dependencies,
                 released,
+                // What a report compares does not depend on whose leave it was.
+                exceptions: Vec::new(),
+                background: Background::default(),
             },
             point,
             taken,

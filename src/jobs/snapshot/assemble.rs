@@ -113,6 +113,7 @@ impl Snapshot {
         };
         self.store_row(date, SnapshotState::Published, None, Some(&published), now).await?;
         self.announce(plan, date, context, now).await?;
+        self.want_at_targets(date, context, now).await?;
         Ok(())
     }
 }

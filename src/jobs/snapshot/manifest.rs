@@ -2,28 +2,34 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::snapshot::{LeftOut, LetInBy, Member, SnapshotPlan};
-use crate::domain::{EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
+use crate::decide::snapshot::{GivenLeave, LeftOut, LetInBy, Member, OutsideDependency, SnapshotPlan};
+use crate::domain::{Check, EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
+/// The version of the format that is written. The one before had no checks, nothing from outside, and no times;
+/// it is still read.
+pub const FORMAT: u32 = 2;
 
 /// What a published snapshot says of itself. Nothing in it depends on when or where it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// The version of this format.
     pub format: u32,
     /// The distribution.
     pub distribution: String,
     /// The snapshot's date.
+    #[schemars(with = "String", extend("format" = "date"))]
     pub date: Date,
     /// The targeted R as `major.minor`.
     pub r: String,
-    /// The frozen CRAN that users pair it with.
+    /// The address of the frozen CRAN that users pair it with.
     pub cran: String,
     /// The date at which that CRAN is frozen.
+    #[schemars(with = "String", extend("format" = "date"))]
     pub cran_date: Date,
     /// The address under which it is published.
     pub production: String,
@@ -32,7 +38,11 @@ pub struct Manifest {
     pub released: Option<SnapshotRelease>,
     /// What is in it, by name.
     pub packages: Vec<ManifestPackage>,
-    /// What is not, by name, and why.
+    /// Strong dependencies of its packages that the distribution does not have, by name, as the frozen CRAN had
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<OutsideDependency>,
+    /// What is not in it, by name, and why.
     pub left_out: Vec<ManifestLeftOut>,
     /// How often it was made: one more for each withdrawal. Left out for the first time.
     #[serde(default = "first", skip_serializing_if = "is_first")]
@@ -40,7 +50,7 @@ pub struct Manifest {
     /// What was withdrawn from it since it was published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<ManifestWithdrawn>,
-    /// Every file besides this one, by path.
+    /// Every file besides this one and what is signed over it, by path.
     pub files: Vec<ManifestFile>,
 }
 
@@ -53,7 +63,7 @@ fn is_first(generation: &u64) -> bool {
 }
 
 /// Something that was withdrawn from a snapshot after it was published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestWithdrawn {
     /// The package; none where the whole snapshot was withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +72,7 @@ pub struct ManifestWithdrawn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// Why.
     pub reason: String,
@@ -73,7 +84,7 @@ pub struct ManifestWithdrawn {
 }
 
 /// A package of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestPackage {
     /// Its name.
     pub name: String,
@@ -85,12 +96,18 @@ pub struct ManifestPackage {
     pub url: String,
     /// The evidence on the day.
     pub evidence: String,
+    /// The checks of exactly this build with a version of R that counted, each with its outcome and log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What speaks against it all the same; only where staged packages count as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
     /// The own check without which it would have failed on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_in_by: Option<LetInBy>,
+    /// Whose leave let this version pass a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<GivenLeave>,
     /// The operator's word that stood for its evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<EvidenceOverride>,
@@ -100,7 +117,7 @@ pub struct ManifestPackage {
 }
 
 /// A package that is not in the snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestLeftOut {
     /// Its name.
     pub name: String,
@@ -108,13 +125,17 @@ pub struct ManifestLeftOut {
     pub version: Option<String>,
     /// Why, in one sentence.
     pub reason: String,
+    /// Since when it, or what it depends on, was seen not to pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
     /// The packages at fault, where it is not this package itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<String>,
 }
 
 /// A file of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFile {
     /// Its path below the snapshot's folder.
     pub path: String,
@@ -128,7 +149,7 @@ impl Manifest {
     /// The manifest of a plan, without its files.
     pub fn of(plan: &SnapshotPlan, distribution: &str, targets: &crate::calendar::Targets) -> Self {
         Self {
-            format: 1,
+            format: FORMAT,
             distribution: distribution.to_owned(),
             date: targets.snapshot,
             r: targets.r.clone(),
@@ -137,11 +158,35 @@ impl Manifest {
             production: targets.production.clone(),
             released: plan.released.clone(),
             packages: plan.members.iter().map(package).collect(),
+            outside: plan.outside.clone(),
             left_out: plan.left_out.iter().map(left_out).collect(),
             generation: first(),
             withdrawn: Vec::new(),
             files: Vec::new(),
         }
+    }
+
+    /// Reads a manifest of this format or the one before. An error is one clause about the text.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        match serde_json::from_slice::<Format>(bytes) {
+            Ok(Format { format }) if format > FORMAT => {
+                Err(format!("its format {format} is newer than {FORMAT}, which this tidegate knows"))
+            }
+            Ok(_) => serde_json::from_slice(bytes).map_err(|error| format!("it is no manifest: {error}")),
+            Err(error) => Err(format!("it is no manifest: {error}")),
+        }
+    }
+
+    /// The JSON Schema (2020-12) of the file.
+    pub fn schema() -> serde_json::Value {
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let mut schema = generator.into_root_schema_for::<Self>().to_value();
+        schema["title"] = FILE.into();
+        schema
     }
 
     /// The bytes of the file, with a line feed at the end.
@@ -160,8 +205,10 @@ fn package(member: &Member) -> ManifestPackage {
         commit: member.commit.clone(),
         url: member.url.clone(),
         evidence: evidence.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
+        checks: member.checks.clone(),
         caveat: member.caveat.clone(),
         let_in_by: member.let_in_by.clone(),
+        exception: member.exception.clone(),
         overridden: member.overridden.clone(),
         dependencies_from_elsewhere: member.dependencies_from_elsewhere.clone(),
     }
@@ -172,6 +219,7 @@ fn left_out(left: &LeftOut) -> ManifestLeftOut {
         name: left.package.clone(),
         version: left.version.clone(),
         reason: left.reason.clone(),
+        since: left.since,
         root_causes: left.root_causes.clone(),
     }
 }

@@ -8,6 +8,7 @@
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
 mod assemble;
+mod background;
 mod difference;
 mod fetch;
 mod manifest;
@@ -35,9 +36,12 @@ use super::{Pass, Services, channel_files, planned_only, point_and_targets};
 use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::exceptions;
 use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
-use crate::domain::{Absence, ChannelStatus, Fact, Listing, PackageName};
-use crate::store::{NewEvent, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow};
+use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
+use crate::store::{
+    NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
+};
 
 /// The scope under which a snapshot's verdicts are stored.
 pub const SCOPE: &str = "snapshot";
@@ -80,6 +84,7 @@ impl Snapshot {
         {
             if self.pass == Pass::Full {
                 self.shelf().settle().await?;
+                self.want_at_targets(date, &context, now).await?;
             }
             return Ok(RunOutcome::Unchanged { summary: published_before(&row) });
         }
@@ -155,6 +160,8 @@ impl Snapshot {
             absent: self.absent(nominal, now).await?,
             dependency_rule: self.distribution.policy.dependencies,
             released: store.snapshot_release(distribution, targets.snapshot).await?,
+            exceptions: self.exceptions(nominal).await?,
+            background: self.background(&universe, targets, nominal, now).await?,
         };
         Ok(Observed { facts, universe })
     }
@@ -216,6 +223,20 @@ impl Snapshot {
         Ok(listings)
     }
 
+    /// Leave of any time for what the channel held at the nominal time, where that came in while a freeze lasted.
+    async fn exceptions(&self, nominal: Timestamp) -> anyhow::Result<Vec<FreezeException>> {
+        let (store, calendar) = (&self.services.store, &self.distribution.calendar);
+        let held = store.channel_at(&self.distribution.name, &self.settings.from, nominal).await?;
+        let let_in = |leave: &FreezeException| {
+            held.get(&leave.package).is_some_and(|(entry, since)| {
+                entry.version.as_ref() == Some(&leave.version)
+                    && exceptions::was_needed(calendar.point(*since).phase.promote)
+            })
+        };
+        let all = self.distribution.exceptions.iter().map(FreezeException::from);
+        Ok(all.filter(let_in).collect())
+    }
+
     async fn store_verdicts(
         &self,
         plan: &SnapshotPlan,
@@ -258,6 +279,19 @@ impl Snapshot {
                 generation: 1,
             })
             .await
+    }
+
+    /// Writes down at which targets the snapshot is to lie. A crash before this is mended by the occurrence, which
+    /// is tried again.
+    async fn want_at_targets(&self, date: Date, context: &RunContext, now: Timestamp) -> anyhow::Result<()> {
+        let row = self.services.store.snapshot(&self.distribution.name, date).await?;
+        let generation = row.map_or(1, |row| row.generation).try_into()?;
+        for target in &self.settings.targets {
+            let distribution = &self.distribution.name;
+            let new = NewPublication { distribution, date, generation, target, by: &context.job };
+            self.services.store.want_publication(&new, now).await?;
+        }
+        Ok(())
     }
 
     async fn announce(

@@ -115,10 +115,10 @@ fn read_manifest(folder: &Path, expected: Option<&str>, found: &mut Findings) ->
         let detail = format!("its sha256 is {digest}, and {expected} was published");
         found.add(manifest::FILE, Problem::Manifest, detail);
     }
-    match serde_json::from_slice(&bytes) {
+    match Manifest::read(&bytes) {
         Ok(manifest) => Some(manifest),
-        Err(error) => {
-            found.add(manifest::FILE, Problem::Manifest, format!("it is no manifest: {error}"));
+        Err(detail) => {
+            found.add(manifest::FILE, Problem::Manifest, detail);
             None
         }
     }

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::WriteStatus;
-use super::wanted::Wanted;
 use crate::daemon::{RunContext, RunError};
+use crate::decide::channel_files::FilesPlan;
 use crate::digest::sha256_hex;
 use crate::github::{
-    BranchName, CommitMessage, CommitRefused, Lookup, RepositoryName, RepositoryView, marker,
+    BranchName, CommitMessage, CommitRefused, FileChange, Lookup, RepositoryName, RepositoryView, marker,
 };
 use crate::store::{Action, NewEvent};
 
@@ -45,26 +45,30 @@ impl WriteStatus {
         &self,
         repository: &RepositoryName,
         view: &RepositoryView,
-        wanted: &Wanted,
-        (headline, body): (&str, &str),
+        plan: &FilesPlan,
         (context, now): (&RunContext, Timestamp),
     ) -> Result<Acted, RunError> {
         let store = &self.services.store;
         let intent = Intent {
-            headline: headline.to_owned(),
-            changed: wanted.changed(),
-            digests: wanted.digests.clone(),
+            headline: plan.headline.clone(),
+            changed: plan.changed(),
+            digests: plan.digests.clone(),
         };
         let fingerprint = sha256_hex(to_json(&intent.changed)?.to_string().as_bytes());
         let key = format!("{}{}/{fingerprint}", Self::prefix(repository), view.head);
         let key = store.fresh_action_key(key).await?;
         store.intend(&key, KIND, &to_json(&intent)?, context.run_id, now).await?;
         let trailer = marker::trailer(&key).unwrap_or_default();
-        let body = if body.is_empty() { trailer } else { format!("{body}\n\n{trailer}") };
-        let message = CommitMessage { headline: headline.to_owned(), body };
+        let body = if plan.body.is_empty() { trailer } else { format!("{}\n\n{trailer}", plan.body) };
+        let message = CommitMessage { headline: plan.headline.clone(), body };
+        let change = |(path, contents): (&String, &Option<String>)| FileChange {
+            path: path.clone(),
+            contents: contents.clone(),
+        };
+        let files: Vec<FileChange> = plan.files.iter().map(change).collect();
         let branch = view.default_branch.parse::<BranchName>().map_err(anyhow::Error::from)?;
         let github = self.services.github()?;
-        match github.commit_files(repository, &branch, &view.head, &wanted.files, &message).await {
+        match github.commit_files(repository, &branch, &view.head, &files, &message).await {
             Ok(made) => {
                 let receipt = json!({ "oid": made.oid.to_string() });
                 self.done(repository, (&key, &intent), &receipt, (context, now)).await?;
@@ -158,11 +162,7 @@ impl WriteStatus {
     }
 
     /// Remembers files that are as they are to be.
-    pub async fn remember(&self, wanted: &Wanted, now: Timestamp) -> anyhow::Result<()> {
-        self.remember_digests(&wanted.digests, now).await
-    }
-
-    async fn remember_digests(
+    pub async fn remember_digests(
         &self,
         digests: &BTreeMap<String, String>,
         now: Timestamp,

@@ -2,11 +2,10 @@
 //! and `nonstandard_licenses.json`, with the bytes that upstream's own tools would write. Some days after a snapshot it
 //! deletes `config.json`.
 //!
-//! What is wanted follows from what other jobs stored; files that say it already need nothing. What changes goes in as one
+//! What is wanted follows from what other jobs stored, by [`crate::decide::channel_files`]; files that say it already need nothing. What changes goes in as one
 //! commit on the head that was looked at. Where nobody can tell, nothing is written, and what was known stays.
 
 mod act;
-mod wanted;
 
 use std::sync::Arc;
 
@@ -18,10 +17,10 @@ use super::sources::{fresh_fact, names};
 use super::{Pass, Services, planned_only, point_and_targets};
 use crate::config::{Distribution, WriteStatus as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
+use crate::decide::channel_files::{ChannelFilesFacts, FILES, FilesPlan, Judged, decide};
 use crate::domain::{ChannelStatus, Fact};
-use crate::github::RepositoryName;
+use crate::github::{RepositoryName, RepositoryView};
 use act::Acted;
-use wanted::{FILES, Judged, Look, Wanted};
 
 /// How often a pass looks again because somebody else changed the channel meanwhile.
 const RACES: usize = 3;
@@ -49,20 +48,20 @@ impl WriteStatus {
         for _ in 0..RACES {
             let view = self.services.github()?.view(repository, &FILES, &[]).await?;
             taken_over |= self.recover(repository, &view, &context, now).await?;
-            let look = Look { view: &view, written: self.written().await? };
-            let wanted = self.wanted(&look, &judged, &context)?;
-            if wanted.files.is_empty() {
-                if self.pass == Pass::Full && matches!(judged, Judged::Known { .. }) {
-                    self.remember(&wanted, now).await?;
+            let facts = self.facts(&judged, &view, &context).await?;
+            let plan = decide(&facts);
+            if plan.files.is_empty() {
+                if self.pass == Pass::Full && judged.known().is_some() {
+                    self.remember_digests(&plan.digests, now).await?;
                 }
                 return Ok(as_it_is(&judged, taken_over));
             }
-            let (headline, body) = wanted.words();
+            let done = self.keep(&facts, &plan, now).await?;
             if self.pass == Pass::PlanOnly {
-                return Ok(planned_only(RunOutcome::done(format!("would commit: {headline}"))));
+                return Ok(planned_only(done));
             }
-            match self.commit(repository, &view, &wanted, (&headline, &body), (&context, now)).await? {
-                Acted::Committed => return Ok(committed(&judged, headline)),
+            match self.commit(repository, &view, &plan, (&context, now)).await? {
+                Acted::Committed => return Ok(committed(&judged, plan.headline, done)),
                 Acted::HeadMoved => {}
             }
         }
@@ -70,27 +69,56 @@ impl WriteStatus {
     }
 
     /// What the stored facts say, or why nobody can tell.
-    async fn judged(&self, now: Timestamp) -> Result<Judged, RunError> {
+    async fn judged(&self, now: Timestamp) -> Result<Fact<Judged>, RunError> {
         let (store, distribution, channel) =
             (&self.services.store, &self.distribution.name, &self.settings.channel);
         let source = names::status(distribution, channel);
         let status: ChannelStatus =
             match fresh_fact(store, &source, now, self.distribution.policy.max_age.get()).await? {
                 Fact::Known(status) => status,
-                Fact::Unknown { why } => return Ok(Judged::Open { why }),
+                Fact::Unknown { why } => return Ok(Fact::Unknown { why }),
             };
         if let Some(held) = status.held.first() {
-            return Ok(Judged::Open { why: format!("a guard holds the status of {channel}: {held}") });
+            return Ok(Fact::unknown(format!("a guard holds the status of {channel}: {held}")));
         }
         let ledger = store.ledger(&format!("{distribution}/{channel}")).await?;
-        Ok(Judged::Known { status, ledger })
+        Ok(Fact::Known(Judged { status, ledger }))
     }
 
-    fn wanted(&self, look: &Look<'_>, judged: &Judged, context: &RunContext) -> Result<Wanted, RunError> {
+    async fn facts(
+        &self,
+        judged: &Fact<Judged>,
+        view: &RepositoryView,
+        context: &RunContext,
+    ) -> Result<ChannelFilesFacts, RunError> {
         let (_, targets) = point_and_targets(&self.distribution, context.nominal)?;
-        let today = context.nominal.to_zoned(self.distribution.calendar.timezone().clone()).date();
-        let days = self.distribution.policy.config_json_days;
-        Ok(Wanted::of(&self.settings.channel, look, judged, (&targets, today, days)))
+        Ok(ChannelFilesFacts {
+            channel: self.settings.channel.clone(),
+            judged: judged.clone(),
+            targets,
+            today: context.nominal.to_zoned(self.distribution.calendar.timezone().clone()).date(),
+            config_json_days: self.distribution.policy.config_json_days,
+            texts: view.files.clone(),
+            written: self.written().await?,
+        })
+    }
+
+    /// Keeps what was decided and from what: the outcome of a pass that carries it out.
+    async fn keep(
+        &self,
+        facts: &ChannelFilesFacts,
+        plan: &FilesPlan,
+        now: Timestamp,
+    ) -> anyhow::Result<RunOutcome> {
+        let store = &self.services.store;
+        Ok(RunOutcome::Done {
+            summary: match self.pass {
+                Pass::Full => plan.headline.clone(),
+                Pass::PlanOnly => format!("would commit: {}", plan.headline),
+            },
+            input_digest: Some(store.put_blob(&serde_json::to_vec(facts)?, now).await?),
+            plan_digest: Some(store.put_blob(&serde_json::to_vec(plan)?, now).await?),
+        })
     }
 
     /// The actions of this job in a repository begin so.
@@ -99,21 +127,21 @@ impl WriteStatus {
     }
 }
 
-fn as_it_is(judged: &Judged, taken_over: bool) -> RunOutcome {
+fn as_it_is(judged: &Fact<Judged>, taken_over: bool) -> RunOutcome {
     match judged {
-        Judged::Open { why } => RunOutcome::Held { reason: format!("nothing is written: {why}") },
-        Judged::Known { .. } if taken_over => RunOutcome::done("took over the commit of an interrupted pass"),
-        Judged::Known { status, .. } => RunOutcome::Unchanged {
-            summary: format!("the files say the same of {} packages", status.packages.len()),
+        Fact::Unknown { why } => RunOutcome::Held { reason: format!("nothing is written: {why}") },
+        Fact::Known(_) if taken_over => RunOutcome::done("took over the commit of an interrupted pass"),
+        Fact::Known(judged) => RunOutcome::Unchanged {
+            summary: format!("the files say the same of {} packages", judged.status.packages.len()),
         },
     }
 }
 
-fn committed(judged: &Judged, headline: String) -> RunOutcome {
+fn committed(judged: &Fact<Judged>, headline: String, done: RunOutcome) -> RunOutcome {
     match judged {
-        Judged::Open { why } => {
+        Fact::Unknown { why } => {
             RunOutcome::Held { reason: format!("{headline}; no status is written: {why}") }
         }
-        Judged::Known { .. } => RunOutcome::done(headline),
+        Fact::Known(_) => done,
     }
 }

@@ -22,10 +22,10 @@ pub(super) fn drop_folder(root: &Path) -> PathBuf {
 /// The configuration of `world`, led into the output folder `out` and the world's own folder `root`; tests
 /// run on this machine as `engine` says.
 pub(super) fn relocated(world: &CondaWorld, engine: &LocalEngine, out: &Path, root: &Path) -> Configuration {
-    let mut relocated = world.configuration.clone();
+    let mut relocated = world.configuration.clone().without_targets();
     let settings = &mut relocated.settings;
     settings.state = out.to_owned();
-    settings.publish = Some(Publish { directory: out.join(PUBLISHED) });
+    settings.publish = Some(Publish::to_folder(out.join(PUBLISHED)));
     settings.web = Some(Web { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
     // A socket of systemd's serves the daemon's own folder and no other.
     settings.engine =

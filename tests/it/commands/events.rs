@@ -145,6 +145,31 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
             None,
             json!({ "by": "ana", "reason": "mended", "files": [file("q2-types-1.0-0.conda")] }),
         ),
+        (
+            "culprit-wish",
+            Some("q2cli"),
+            json!({ "action": "asked", "by": "ana", "platform": null, "said": "it is red since Monday" }),
+        ),
+        (
+            "culprit-wish",
+            Some("q2cli"),
+            json!({ "action": "answered", "by": "ana", "platform": "linux-64", "said": "on linux-64 (latest): at fault is a 1 → 2" }),
+        ),
+        (
+            "latest",
+            None,
+            json!({ "from": "2026-06-15", "to": "2026-03-15", "by": "ana", "reason": "arrow loses rows" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            Some("tidypolars"),
+            json!({ "dates": ["2026-03-15", "2026-06-15"], "bytes": "drop", "by": "ana", "reason": "its licence" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            None,
+            json!({ "dates": ["2026-06-15"], "bytes": "keep", "by": "ana", "reason": "a broken compiler" }),
+        ),
     ]
 }
 

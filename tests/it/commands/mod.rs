@@ -2,6 +2,7 @@
 
 mod decide_stage;
 mod decide_status;
+mod distribution;
 mod events;
 mod exception;
 mod explain;

@@ -121,6 +121,8 @@ pub fn promotion_facts(now: Timestamp, fails: &[&str]) -> PromotionFacts {
         head: ChannelHead { commit: "f".repeat(40), listings: listings(), targets: None },
         releases,
         status: Fact::Known(status(fails)),
+        released: Fact::Known(BTreeMap::new()),
+        universe: None,
         held_versions: dependencies().keys().map(|name| (name.clone(), "1.0".to_owned())).collect(),
         pinned_by_person: BTreeSet::new(),
         proposals: Vec::new(),
@@ -150,6 +152,8 @@ fn snapshot_facts(now: Timestamp) -> SnapshotFacts {
         absent: BTreeMap::new(),
         dependency_rule: distribution.policy.dependencies,
         released: None,
+        exceptions: Vec::new(),
+        background: Default::default(),
     }
 }
 

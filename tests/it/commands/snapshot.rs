@@ -83,13 +83,15 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         commit: hex(format!("{name} {version}").as_bytes())[..40].to_owned(),
         url: format!("https://github.com/someone/{name}"),
         evidence: "passing".to_owned(),
+        checks: Vec::new(),
         caveat: None,
         let_in_by: None,
+        exception: None,
         overridden: None,
         dependencies_from_elsewhere: Vec::new(),
     };
     Manifest {
-        format: 1,
+        format: 2,
         distribution: "r-multiverse".to_owned(),
         date: date.parse().unwrap(),
         r: "4.5".to_owned(),
@@ -98,6 +100,7 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         production: format!("https://production.example.org/{date}"),
         packages: packages.iter().map(package).collect(),
         released: None,
+        outside: Vec::new(),
         left_out: Vec::new(),
         generation: 1,
         withdrawn: Vec::new(),
@@ -205,6 +208,7 @@ fn two_snapshots_are_compared_with_the_reasons() {
         name: name.to_owned(),
         version: Some("1.0".to_owned()),
         reason: reason.to_owned(),
+        since: None,
         root_causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
     };
     earlier.left_out.push(left_out("comet", "R CMD check ends with an error.", &[]));

@@ -9,14 +9,14 @@ use super::real::bubblewrap;
 use super::scene::{Package, Scene};
 
 const MEMBERS: &str = r#""q2-alone", "q2-pair", "q2-steady""#;
-const EXTERNALS: [&str; 6] = ["dep1", "dep2", "dep3", "dep4", "dep5", "dep6"];
+pub const EXTERNALS: [&str; 6] = ["dep1", "dep2", "dep3", "dep4", "dep5", "dep6"];
 /// Breaks with the new dep3.
-const ALONE: &str = "grep -q '^1' $PREFIX/share/dep3.txt\n";
+pub const ALONE: &str = "grep -q '^1' $PREFIX/share/dep3.txt\n";
 /// Breaks where dep2 and dep5 are both new.
 const PAIR: &str = "grep -q '^1' $PREFIX/share/dep2.txt || grep -q '^1' $PREFIX/share/dep5.txt\n";
 
 /// All externals in one version. The new dep6 cannot be had without the new dep4.
-fn externals(version: &str) -> Vec<Package> {
+pub fn externals(version: &str) -> Vec<Package> {
     let external = |name: &&str| {
         let made = Package::new(name, version).file(&format!("share/{name}.txt"), &format!("{version}\n"));
         if *name == "dep6" && version == "2.0" { made.depends(&["dep4 >=2"]) } else { made }
@@ -46,7 +46,7 @@ async fn six_drifted() -> Scene {
 }
 
 /// What is said to be at fault, by member.
-async fn faults(scene: &Scene) -> Vec<String> {
+pub async fn faults(scene: &Scene) -> Vec<String> {
     let mut faults = Vec::new();
     let verdicts =
         scene.store.verdicts_at("tiny", "recheck/linux-64/latest", scene.clock.now()).await.unwrap();

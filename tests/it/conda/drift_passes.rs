@@ -131,6 +131,7 @@ impl Passes {
                 last_green: self.green.get(&case.member.name).cloned(),
                 before: self.settled.get(&case.member.name).copied(),
                 blamed_before: None,
+                asked_tests: None,
                 mixtures: Vec::new(),
             }
         };

@@ -92,6 +92,29 @@ async fn new_builds_settle_and_become_a_metapackage_with_exactly_them() {
     assert_eq!(told, ["metapackage"]);
 }
 
+/// A metapackage as QIIME 2 writes them names whatever its solve brought in, and some of that may lie in the same channel.
+#[tokio::test]
+async fn only_what_the_distribution_declares_is_a_member_of_the_metapackage_that_is_there() {
+    let scene = Scene::new(BOTH).await;
+    Scene::offer(&scene.forge(), &[]);
+    let types = || Package::new("q2-types", "1.0").depends(&["helper"]);
+    Scene::offer(&scene.tested(), &[types()]);
+    let lines = ["q2-types 1.0.*", "helper 0.1.*"];
+    let held = Package::new("qiime2-tiny", "2026.01.01.00.00.00").depends(&lines);
+    Scene::offer(&scene.staged(), &[types(), Package::new("helper", "0.1"), held]);
+    // q2cli was declared after it was made.
+    insta::assert_snapshot!(integrate(&scene).await, @"");
+    Scene::offer(&scene.tested(), &[Package::new("q2cli", "1.0"), Package::new("helper", "0.1")]);
+    insta::assert_snapshot!(integrate(&scene).await, @"");
+    assert_eq!(members(&scene, "linux-64").await, ["q2-types 1.0", "q2cli 1.0"]);
+
+    // A new state of the same channel writes down what the files declare, and nothing else.
+    let fresh = Scene::with_channels_of(&scene).await;
+    fresh.next_day("integrate").await;
+    let events = fresh.events().await;
+    assert_eq!(events.iter().map(|event| &event.body["members"]).collect::<Vec<_>>(), [2]);
+}
+
 #[tokio::test]
 async fn a_build_that_one_platform_lacks_waits_and_the_version_before_is_taken() {
     let mut scene = Scene::new(BOTH).await;

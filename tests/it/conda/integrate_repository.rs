@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tidegate::clock::Clock as _;
+use tidegate::decide::event_words::Event as Said;
 use tidegate::rehearse::github::event::Event;
 use tidegate::rehearse::github::git::FileChanges;
 use tidegate::rehearse::github::pulls::{MergeMethod, PullEdit, PullMerge, PullState};
@@ -86,6 +87,17 @@ impl Told {
         })
     }
 
+    /// What the timeline says of the repository.
+    async fn timeline(&self) -> String {
+        let events = self.scene.events().await.into_iter();
+        let told = events.filter(|event| ["commit", "pull-request"].contains(&event.kind.as_str()));
+        let told = told.map(|event| {
+            Said::new(&event.kind, event.package.as_deref(), &event.body).told()
+                + &format!(" {}", event.body["packages"])
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+
     fn end(&self) {
         assert_eq!(self.github.violations(), Vec::<String>::new());
     }
@@ -121,6 +133,7 @@ async fn a_metapackage_is_committed_once_as_upstream_writes_its_files() {
     version: 2026.11.21.05.00.00
     ");
     insta::assert_snapshot!(told.pass().await, @"the newest metapackage holds the newest builds");
+    insta::assert_snapshot!(told.timeline().await, @r#"committed to qiime2/package-integration: Update qiime2-tiny to 2026.11.21.05.00.00 ["q2-types","q2cli"]"#);
     told.end();
 }
 
@@ -145,6 +158,12 @@ async fn a_pull_request_is_opened_updated_in_place_and_at_rest_once_it_is_merged
     };
     told.github.perform(Event::PullMerged(merge)).unwrap();
     insta::assert_snapshot!(told.pass().await, @"the newest metapackage holds the newest builds");
+    told.pass().await;
+    insta::assert_snapshot!(told.timeline().await, @r#"
+    pull request #1 opened: Update qiime2-tiny to 2026.11.21.05.00.00 ["q2-types","q2cli"]
+    pull request #1 updated: Update qiime2-tiny to 2026.11.22.06.00.00 ["q2-types","q2cli"]
+    pull request #1 merged: Update qiime2-tiny to 2026.11.22.06.00.00 []
+    "#);
     told.end();
 }
 
@@ -165,6 +184,10 @@ async fn a_closed_pull_request_is_a_no_and_a_persons_commit_means_hands_off() {
     told.github.perform(Event::PullEdited(close)).unwrap();
     insta::assert_snapshot!(told.pass().await, @"pull request #1 was closed: no, for these builds");
     assert_eq!(told.pulls().len(), 1);
+    insta::assert_snapshot!(told.timeline().await, @r#"
+    pull request #1 opened: Update qiime2-tiny to 2026.11.21.05.00.00 ["q2-types","q2cli"]
+    pull request #1 closed: Update qiime2-tiny to 2026.11.21.05.00.00 []
+    "#);
 
     let changes = FileChanges::write([("README", "a person was here")]);
     let now = told.scene.clock.now();
@@ -194,6 +217,7 @@ async fn a_commit_whose_answer_was_lost_is_taken_over_and_not_made_again() {
     let head = told.head("main");
     told.pass().await;
     assert_eq!((told.head("main"), journal(&told).await), (head, vec![ActionState::Done]));
+    insta::assert_snapshot!(told.timeline().await, @r#"committed to qiime2/package-integration: Update qiime2-tiny to 2026.11.21.05.00.00 ["q2-types","q2cli"]"#);
     told.end();
 }
 
@@ -224,6 +248,7 @@ async fn lost_answers_to_push_and_opening_leave_one_pull_request() {
         assert_eq!(told.pulls().len(), 1, "{fault}");
         assert_eq!(journal(&told).await.last(), Some(&ActionState::Done), "{fault}");
         assert!(told.scene.store.open_actions().await.unwrap().is_empty(), "{fault}");
+        assert_eq!(told.timeline().await.matches("opened").count(), 1, "{fault}");
         told.end();
     }
 }

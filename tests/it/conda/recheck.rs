@@ -17,7 +17,7 @@ const GOOD: &str = "set -e\ntest -f $PREFIX/share/extdep.txt\n";
 /// Works with the first version of extdep only.
 const PICKY: &str = "grep -q '^1' $PREFIX/share/extdep.txt\n";
 
-fn metapackage(version: &str, depends: &[&str]) -> Package {
+pub fn metapackage(version: &str, depends: &[&str]) -> Package {
     Package::new("qiime2-tiny", version).depends(depends)
 }
 
@@ -222,7 +222,7 @@ async fn members_that_are_well_one_by_one_do_not_pass_where_they_exclude_each_ot
 }
 
 /// The scene with its tests on GitHub Actions, which reach its channels over HTTP.
-async fn on_github_actions(mut scene: Scene) -> (Scene, Actions) {
+pub async fn on_github_actions(mut scene: Scene) -> (Scene, Actions) {
     let actions = Actions::new(scene.clock.clone()).await;
     scene.engine = "github-actions";
     scene.engines = format!(

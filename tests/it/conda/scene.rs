@@ -45,6 +45,8 @@ pub struct Scene {
     /// What tidegate.toml says of engines, and the one that the recheck names.
     pub engines: String,
     pub engine: &'static str,
+    /// The engine of a second recheck of the same channels, `recheck-elsewhere`, where there is one.
+    pub elsewhere: Option<&'static str>,
     /// What the recheck's file says of limits beside time and memory.
     pub limits: &'static str,
     /// What the distribution's file says of the channel `tested`, and of `staged`.
@@ -67,6 +69,7 @@ impl Scene {
             modes: r#""latest""#,
             engines: String::new(),
             engine: "local",
+            elsewhere: None,
             github: None,
             repository: "",
             reports: "",
@@ -79,7 +82,7 @@ impl Scene {
     pub async fn after_a_crash(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         let store = store_in(&folder).await;
-        let Self { members, platforms, modes, engine, repository, reports, limits, .. } = *self;
+        let Self { members, platforms, modes, engine, elsewhere, repository, reports, limits, .. } = *self;
         let (engines, patches) = (self.engines.clone(), self.patches.clone());
         Self {
             folder,
@@ -90,6 +93,7 @@ impl Scene {
             modes,
             engines,
             engine,
+            elsewhere,
             github: None,
             repository,
             reports,
@@ -174,19 +178,24 @@ impl Scene {
              [integrate]\nfrom = \"tested\"\nto = \"staged\"\nsettle = \"30m\"\n{}",
             self.repository
         );
-        let recheck = format!(
-            "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
-             [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
-             test_memory = 1024\nengine = \"{}\"\n{}\n",
-            self.modes, self.engine, self.limits
-        );
+        let recheck = |engine: &str| {
+            format!(
+                "kind = \"recheck\"\ndistribution = \"tiny\"\nschedule = \"0 4 * * *\"\n\
+                 [recheck]\nfrom = \"staged\"\nto = \"passed\"\nmodes = [{}]\ntest_time = \"60s\"\n\
+                 test_memory = 1024\nengine = \"{engine}\"\n{}\n",
+                self.modes, self.limits
+            )
+        };
         let root = self.folder.path();
-        vec![
+        let mut files = vec![
             (root.join("tidegate.toml"), settings),
             (root.join("distributions/tiny.toml"), distribution),
             (root.join("jobs/integrate.toml"), integrate),
-            (root.join("jobs/recheck.toml"), recheck),
-        ]
+            (root.join("jobs/recheck.toml"), recheck(self.engine)),
+        ];
+        files
+            .extend(self.elsewhere.map(|engine| (root.join("jobs/recheck-elsewhere.toml"), recheck(engine))));
+        files
     }
 
     /// A command of an operator in this place: with the files on the disk, and in its state.
@@ -355,7 +364,7 @@ impl Scene {
     /// The files of a channel, by sub-directory and name.
     pub fn files(channel: &Path) -> Vec<String> {
         let mut files = Vec::new();
-        for subdir in ["noarch", "linux-64"] {
+        for subdir in ["noarch", "linux-64", "osx-64"] {
             let Ok(entries) = std::fs::read_dir(channel.join(subdir)) else { continue };
             for entry in entries {
                 let name = entry.unwrap().file_name().to_string_lossy().into_owned();

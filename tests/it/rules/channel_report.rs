@@ -111,6 +111,8 @@ impl Scene {
                     absent: BTreeMap::new(),
                     dependency_rule: Default::default(),
                     released: None,
+                    exceptions: Vec::new(),
+                    background: Default::default(),
                 },
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),

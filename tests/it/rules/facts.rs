@@ -12,8 +12,8 @@ use tidegate::calendar::{
 use tidegate::decide::promote::{promote, text_digest};
 use tidegate::domain::{
     Action, Assessment, Change, ChannelHead, ChannelStatus, Check, Evidence, Fact, FreezeException, Issue,
-    Listing, Plan, PromotionFacts, ProposalSeen, ProposalState, RVersion, Release, StagingModel, Verdict,
-    VerdictKind, Via,
+    Listing, Plan, PromotionFacts, ProposalSeen, ProposalState, RVersion, Release, ReleasedEvidence,
+    StagingModel, Verdict, VerdictKind, Via,
 };
 
 /// Days of the cycle that the scenes play in.
@@ -63,6 +63,8 @@ impl Scene {
                 head: ChannelHead { commit: "0".repeat(40), listings: Vec::new(), targets: None },
                 releases: BTreeMap::new(),
                 status: Fact::Known(status),
+                released: Fact::Known(BTreeMap::new()),
+                universe: Some("https://staging.example.org".to_owned()),
                 held_versions: BTreeMap::new(),
                 pinned_by_person: Default::default(),
                 proposals: Vec::new(),
@@ -144,6 +146,25 @@ impl Scene {
             }
         }
         self
+    }
+
+    /// What community says of a package at this version.
+    pub fn released(mut self, package: &str, version: &str, change: impl FnOnce(&mut Assessment)) -> Self {
+        let mut known = assessment(package, version);
+        change(&mut known);
+        if let Fact::Known(released) = &mut self.facts.released {
+            released.insert(package.to_owned(), ReleasedEvidence { assessment: known, checks: Vec::new() });
+        }
+        self
+    }
+
+    /// Community passes a package at this version, with these checks.
+    pub fn released_passes(self, package: &str, version: &str, checks: Vec<Check>) -> Self {
+        let mut scene = self.released(package, version, |_| {});
+        if let Fact::Known(released) = &mut scene.facts.released {
+            released.get_mut(package).expect("it was added just now").checks = checks;
+        }
+        scene
     }
 
     /// What is known of the newest release instead.

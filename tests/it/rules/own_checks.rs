@@ -378,7 +378,8 @@ fn a_pull_request_for_a_package_that_fails_shows_the_own_check_and_how_to_reprod
     let body = text(&scene);
     let evidence = body.split("### Evidence").nth(1).and_then(|rest| rest.split("###").next()).unwrap();
     insta::assert_snapshot!(evidence.trim(), @r"
-    - The new version has a valid DESCRIPTION without `Remotes` and a version that rises. It is built and checked after the merge.
+    - The new version has a valid DESCRIPTION without `Remotes` and a version that rises. It is built and checked in staging after the merge.
+    - `a`: `1.1` was not built at this commit in community, so nothing is known of it from there.
     - `a`: `1.0` fails in staging:
       - R CMD check: ERROR on source with R 4.5.3 ([log](https://github.com/r-universe/demo/actions/runs/1/job/6))
       - R CMD check: ERROR on linux-release-x86&#95;64 with R 4.5.3 ([log](https://github.com/r-universe/demo/actions/runs/1/job/20))

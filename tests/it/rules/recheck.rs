@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use tidegate::decide::culprit::Outcome;
 use tidegate::decide::recheck::{
-    Blamed, CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, recheck,
+    Blamed, CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, answer, recheck,
 };
-use tidegate::domain::{Build, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
+use tidegate::domain::{
+    Build, CulpritWish, Environment, FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict,
+};
 
 fn build(name: &str, version: &str) -> Build {
     Build {
@@ -43,6 +45,7 @@ fn untested(member: &str) -> CaseFacts {
         last_green: None,
         before: None,
         blamed_before: None,
+        asked_tests: None,
         mixtures: Vec::new(),
     }
 }
@@ -363,4 +366,61 @@ proptest! {
         cases.rotate_left(rotation % length);
         prop_assert_eq!(decide(cases), plan);
     }
+}
+
+/// A red member whose `extdep` drifted, with as many tests as a person allowed.
+fn red_since_drift(asked_tests: Option<u32>) -> CaseFacts {
+    let mut red = tested("q2-types", &[now(fail()), now(fail())]);
+    red.last_green = Some(environment("q2-types", "0.9"));
+    CaseFacts { asked_tests, ..red }
+}
+
+fn asked(member: &str, platform: Option<&str>) -> CulpritWish {
+    CulpritWish {
+        distribution: "tiny".to_owned(),
+        job: "recheck".to_owned(),
+        member: member.to_owned(),
+        platform: platform.map(str::to_owned),
+        most_tests: 5,
+        by: "ada".to_owned(),
+        reason: "it is red".to_owned(),
+    }
+}
+
+/// What is answered where the job looks for nothing by itself.
+fn answered(case: CaseFacts, wish: &CulpritWish) -> Option<String> {
+    let facts = RecheckFacts { culprit_tests: 0, ..facts(vec![case]) };
+    answer(wish, &facts, &recheck(&facts))
+}
+
+#[test]
+fn a_person_who_asks_has_the_fault_looked_for_where_the_job_does_not() {
+    let without = RecheckFacts { culprit_tests: 0, ..facts(vec![red_since_drift(None)]) };
+    assert_eq!(recheck(&without).verdicts[0].culprit, None);
+    let with = RecheckFacts { culprit_tests: 0, ..facts(vec![red_since_drift(Some(5))]) };
+    assert_eq!(recheck(&with).verdicts[0].culprit, Some(vec!["extdep 0.9 → 1.0".to_owned()]));
+    let wish = asked("q2-types", None);
+    assert_eq!(
+        answered(red_since_drift(Some(5)), &wish).as_deref(),
+        Some("on linux-64 (latest): at fault is extdep 0.9 → 1.0")
+    );
+    assert_eq!(answered(red_since_drift(None), &wish), None, "it was asked for after the pass had begun");
+}
+
+#[test]
+fn an_answer_waits_until_it_is_known_and_says_why_nothing_was_looked_for() {
+    let wish = asked("q2-types", Some("linux-64"));
+    let with = |case: CaseFacts| answered(CaseFacts { asked_tests: Some(5), ..case }, &wish);
+    assert_eq!(with(untested("q2-types")), None, "its test is still wanted");
+    let machine = [now(broken()), now(broken()), now(broken())];
+    assert_eq!(with(tested("q2-types", &machine)), None, "nobody knows how it stands");
+    let green = tested("q2-types", &[now(TestVerdict::Pass)]);
+    let never = CaseFacts { last_green: None, ..red_since_drift(None) };
+    let same = CaseFacts { last_green: Some(environment("q2-types", "1.0")), ..red_since_drift(None) };
+    let impossible =
+        CaseFacts { solved: Solved::Impossible("no extdep >=3".to_owned()), ..red_since_drift(None) };
+    let mut told: Vec<String> = [green, never, same, impossible].map(|case| with(case).unwrap()).to_vec();
+    let elsewhere = asked("q2-types", Some("osx-64"));
+    told.push(answered(red_since_drift(None), &elsewhere).unwrap());
+    insta::assert_snapshot!(told.join("\n"), @"");
 }

@@ -7,6 +7,7 @@ use tidegate::domain::{
     DependencyRule, Evidence, EvidenceOverride, Fact, OverriddenAs, SnapshotRelease, StagingModel,
     UpdatedDependency,
 };
+use tidegate::jobs::snapshot::Manifest;
 
 use super::facts::*;
 
@@ -33,6 +34,8 @@ pub fn facts(scene: &Scene, dependencies: &[(&str, &[&str])]) -> SnapshotFacts {
             .collect(),
         dependency_rule: DependencyRule::Strict,
         released: None,
+        exceptions: facts.exceptions.clone(),
+        background: Default::default(),
     }
 }
 
@@ -266,4 +269,29 @@ fn an_override_is_written_into_the_snapshot() {
     };
     let scene = Scene::on(STANDSTILL).package("a", "1.0").assess("a", |a| a.overridden = Some(word.clone()));
     assert_eq!(snapshot(&facts(&scene, &[])).members[0].overridden, Some(word));
+}
+
+#[test]
+fn an_exception_is_written_into_the_snapshot_for_exactly_its_version() {
+    let scene = Scene::on(STANDSTILL)
+        .package("a", "1.1")
+        .exception("a", "1.1")
+        .package("b", "1.0")
+        .exception("b", "1.1")
+        .package("c", "1.0");
+    let plan = snapshot(&facts(&scene, &[]));
+    let let_in: Vec<(&str, Option<(&str, &str)>)> = plan
+        .members
+        .iter()
+        .map(|member| {
+            let leave = member.exception.as_ref();
+            (&*member.package, leave.map(|leave| (&*leave.by, &*leave.reason)))
+        })
+        .collect();
+    assert_eq!(let_in, [("a", Some(("Ada", "mends a leak"))), ("b", None), ("c", None)]);
+
+    let manifest = Manifest::of(&plan, "demo", &scene.facts.targets);
+    assert_eq!(manifest.packages[0].exception, plan.members[0].exception);
+    let written = String::from_utf8(manifest.to_bytes().expect("it can be written")).expect("it is text");
+    assert_eq!(written.matches("\"exception\"").count(), 1, "others are written as they were before");
 }

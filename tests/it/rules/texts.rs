@@ -1,7 +1,7 @@
 //! What people read in a pull request: does it say whether I have to act, why, and by when?
 
 use tidegate::decide::promote::promote;
-use tidegate::domain::{Action, Issue};
+use tidegate::domain::{Action, Evidence, Fact, Issue};
 
 use super::facts::*;
 
@@ -20,6 +20,7 @@ fn the_group_that_begins_a_freeze() {
         .package("theirs", "3.0")
         .pinned_by_person("theirs")
         .releases("theirs", "2.9");
+    let scene = scene.released_passes("polars", "1.1.0", Vec::new());
     insta::assert_snapshot!(text(&scene));
 }
 
@@ -43,6 +44,68 @@ fn one_package_that_a_dependency_blocks() {
         .fails("polars")
         .releases("tidypolars", "0.15.0");
     insta::assert_snapshot!(text(&scene));
+}
+
+#[test]
+fn one_whose_release_passes_where_it_comes_from_and_what_it_unblocks() {
+    let mut scene = Scene::on(CANDIDATE_FREEZE)
+        .package("polars", "1.0.0")
+        .fails("polars")
+        .releases("polars", "1.1.0")
+        .released_passes(
+            "polars",
+            "1.1.0",
+            vec![check("OK", "linux-release-x86_64"), check("NOTE", "windows-release")],
+        )
+        .package("other", "1.0")
+        .fails("other")
+        .package("both", "1.0")
+        .has_issue(
+            "both",
+            Issue::Dependencies([("other".to_owned(), vec![]), ("polars".to_owned(), vec![])].into()),
+        );
+    for number in 1..=12 {
+        let package = format!("needs{number:02}");
+        scene = scene.package(&package, "1.0").fails_through(&package, "polars");
+    }
+    insta::assert_snapshot!(text(&scene));
+}
+
+#[test]
+fn what_the_source_says_of_another_commit_is_not_said_of_the_new_one() {
+    let failing = Scene::on(CANDIDATE_FREEZE).package("a", "1.0").fails("a").releases("a", "1.1");
+    let evidence = |scene: &Scene| {
+        let text = text(scene);
+        let section = text.split("### Evidence\n\n").nth(1).expect("there is evidence").to_owned();
+        section.split("\n- `a`: `1.0` fails").next().expect("what staging holds follows").to_owned()
+    };
+    let not_built =
+        "- `a`: `1.1` was not built at this commit in community, so nothing is known of it from there.";
+    assert!(evidence(&failing).ends_with(not_built));
+    let another = failing.clone().released_passes("a", "1.0", vec![check("OK", "linux-release-x86_64")]);
+    assert!(evidence(&another).ends_with(not_built), "{}", evidence(&another));
+
+    let fails = failing.clone().released("a", "1.1", |known| {
+        known.evidence = Evidence::Failing;
+        known.issues = vec![Issue::RCmdCheck(vec![check("ERROR", "windows-release")])];
+    });
+    let broken = failing.clone().released("a", "1.0", |known| known.failed_build = Some(commit("a", "1.1")));
+    let pending = failing.clone().released("a", "1.1", |known| {
+        known.evidence = Evidence::Pending;
+        known.issues = vec![Issue::Synchronization("https://example.org/run/1".to_owned())];
+    });
+    let gap = failing.clone().released("a", "1.1", |known| {
+        known.evidence = Evidence::Unknown;
+        known.unknown = vec!["no check with R 4.5 exists for this build".to_owned()];
+    });
+    let mut silent = failing;
+    silent.facts.released =
+        Fact::unknown("the status of demo/community was last read at 2026-05-19T00:00:00Z, too long ago");
+    let told = [&fails, &broken, &pending, &gap, &silent].map(|scene| {
+        let text = evidence(scene);
+        text.split_once('\n').expect("the light checks come first").1.trim_end().to_owned()
+    });
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! evidence, what happens next, and how to look closer or refuse.
 
 mod pieces;
+mod released;
 mod removal;
+mod reproduce;
 mod titles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +43,7 @@ pub fn freeze_body(
         targets.dependency_freeze,
     );
     if !change.moves.is_empty() {
-        let _ = write!(body, "\n### What moves\n\n{}", pieces::table(index, &change.moves));
+        let _ = write!(body, "\n### What moves\n\n{}", pieces::table_with_evidence(index, &change.moves));
     }
     if !leaving.is_empty() {
         let lines = list(leaving.iter().map(|package| format!("- {}\n", name(package))));
@@ -78,15 +80,18 @@ fn stays_behind(verdicts: &BTreeMap<PackageName, Verdict>) -> String {
 pub fn body(index: &Index<'_>, change: &Change) -> String {
     let moves = &change.moves;
     let mut body = format!(
-        "{}\n**Moderators:** {} {}\n\n### What moves\n\n{}\n### Evidence\n\n{}{}\n### What happens next\n\n{}",
+        "{}\n**Moderators:** {} {}\n\n### What moves\n\n{}\n### Evidence\n\n{}{}{}{}\n### What happens next\n\n{}",
         summary(index, moves),
         request(index),
         whom_else(index, moves),
         pieces::table(index, moves),
-        light_checks(moves),
+        light_checks(&index.facts.to, moves),
+        released::evidence(index, moves),
         pieces::evidence(index, moves),
+        unblocked(index, moves),
         outlook(index, moves),
     );
+    body.push_str(&reproduce::reproduce(index, moves));
     body.push_str(&closing(index, moves.first()));
     body
 }
@@ -157,13 +162,30 @@ fn whom_else(index: &Index<'_>, moves: &[Move]) -> String {
     }
 }
 
-/// What is known of the new version before it is built.
-fn light_checks(moves: &[Move]) -> String {
+/// What is known of the new version before anything builds it.
+fn light_checks(to: &str, moves: &[Move]) -> String {
     let rises =
         if moves.iter().all(|moved| moved.from_version.is_some()) { " and a version that rises" } else { "" };
     format!(
-        "- The new version has a valid DESCRIPTION without `Remotes`{rises}. It is built and checked after the merge.\n"
+        "- The new version has a valid DESCRIPTION without `Remotes`{rises}. It is built and checked in {to} after the merge.\n"
     )
+}
+
+/// What recovers with the packages that move.
+fn unblocked(index: &Index<'_>, moves: &[Move]) -> String {
+    let moving: BTreeSet<&str> = moves.iter().map(|moved| moved.package.as_str()).collect();
+    let blocked = index.blocked_by(&moving);
+    let them = if moves.len() == 1 { "it passes" } else { "these pass" };
+    let line = match blocked.as_slice() {
+        [] => return String::new(),
+        [one] => format!("{} fails through nothing else, and recovers once {them}.", name(one)),
+        several => {
+            let names: Vec<String> = several.iter().map(|package| name(package)).collect();
+            let (many, names) = (counted(several.len(), "package"), listed(&names));
+            format!("{many} fail through nothing else, and recover once {them}: {names}.")
+        }
+    };
+    format!("\n### What it unblocks\n\n{line}\n")
 }
 
 fn outlook(index: &Index<'_>, moves: &[Move]) -> String {
@@ -304,7 +326,9 @@ fn closing(index: &Index<'_>, first: Option<&Move>) -> String {
     };
     format!(
         "\n### To look closer, or to refuse\n\n\
-         - Where tidegate runs, {explain} shows the whole reasoning, and `tidegate calendar {distribution}` the dates.\n\
+         - Where tidegate runs, {explain} shows the whole reasoning and the run that decided, `tidegate replay` \
+         with the number of that run decides again from the same input, and `tidegate calendar {distribution}` \
+         shows the dates.\n\
          - To refuse, close this without merging it: exactly this is not proposed again, anything newer is. \
          {again}\n\
          - To take it over, push to its branch: tidegate leaves a branch alone that somebody else committed to.\n",

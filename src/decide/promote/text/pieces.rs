@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use url::Url;
 
-use super::short;
+use super::{released, short};
 use crate::decide::promote::index::Index;
 use crate::decide::standing::Standing;
 use crate::decide::words::{
@@ -20,15 +20,15 @@ use crate::github::markdown::{code, code_in_table, escape};
 
 /// Tables, evidence and other lists stop before they grow beyond this many bytes.
 const TABLE: usize = 24_000;
-const EVIDENCE: usize = 12_000;
+pub(super) const EVIDENCE: usize = 6_000;
 const LIST: usize = 6_000;
 /// How many results and addresses the evidence on one package shows.
-const LOGS: usize = 10;
+pub(super) const LOGS: usize = 10;
 /// The longest name or version that is shown whole, and the longest sentence.
 const NAME: usize = 60;
 const SENTENCE: usize = 600;
 /// The longest command that is shown whole.
-const COMMAND: usize = 1_500;
+pub(super) const COMMAND: usize = 1_500;
 
 /// A name or version.
 pub fn name(text: &str) -> String {
@@ -40,7 +40,7 @@ pub fn quoted(text: &str) -> String {
     escape(&clipped(text, SENTENCE))
 }
 
-fn clipped(text: &str, most: usize) -> String {
+pub(super) fn clipped(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -56,7 +56,7 @@ pub fn list(lines: impl Iterator<Item = String>) -> String {
 }
 
 /// Lines until `room` bytes are full, and how many did not fit.
-fn fitting(lines: impl Iterator<Item = String>, room: usize) -> (String, usize) {
+pub(super) fn fitting(lines: impl Iterator<Item = String>, room: usize) -> (String, usize) {
     let (mut text, mut left) = (String::new(), 0);
     for line in lines {
         if left > 0 || text.len() + line.len() > room {
@@ -81,6 +81,26 @@ pub fn table(index: &Index<'_>, moves: &[Move]) -> String {
     };
     let (rows, more) = fitting(moves.iter().map(row), TABLE);
     finished(format!("| package | from | to | commit |\n| --- | --- | --- | --- |\n{rows}"), more)
+}
+
+/// The same, with what the source channel says of each new version.
+pub fn table_with_evidence(index: &Index<'_>, moves: &[Move]) -> String {
+    let row = |moved: &Move| {
+        format!(
+            "| {} | {} | {} | {} | {} |\n",
+            cell(&moved.package),
+            held(index, moved),
+            cell(&moved.to_version),
+            commit(moved),
+            released::in_a_word(index, moved),
+        )
+    };
+    let (rows, more) = fitting(moves.iter().map(row), TABLE);
+    let from = escape(&index.facts.from);
+    finished(
+        format!("| package | from | to | commit | in {from} |\n| --- | --- | --- | --- | --- |\n{rows}"),
+        more,
+    )
 }
 
 /// The table of pins: packages that stay at the commit they are at.
@@ -180,14 +200,14 @@ fn evidence_line(index: &Index<'_>, package: &str) -> String {
 }
 
 /// By whose word a package passes, and what it depends on that comes from elsewhere.
-fn remark_lines(assessment: Option<&Assessment>) -> String {
+pub(super) fn remark_lines(assessment: Option<&Assessment>) -> String {
     let word = assessment.and_then(|known| known.overridden.as_ref()).map(override_in_words);
     let elsewhere = assessment.and_then(|known| elsewhere_in_words(&known.from_elsewhere));
     word.into_iter().chain(elsewhere).map(|clause| format!("  - {}\n", quoted(&clause))).collect()
 }
 
 /// What tidegate's own check says of a package whose checks in the universe are bad, and how to do the same.
-fn own_check_lines(assessment: Option<&Assessment>) -> String {
+pub(super) fn own_check_lines(assessment: Option<&Assessment>) -> String {
     let Some(assessment) = assessment else { return String::new() };
     let Some(check) = &assessment.own_check else { return String::new() };
     let bad = assessment.issues.iter().any(|issue| matches!(issue, Issue::RCmdCheck(_)));
@@ -222,7 +242,7 @@ pub fn excepted(index: &Index<'_>, moves: &[Move]) -> String {
 
 /// A line for an issue; or one for each of its checks or advisories, with its address where that can
 /// be followed safely.
-fn issue_lines(issue: &Issue) -> String {
+pub(super) fn issue_lines(issue: &Issue) -> String {
     let mut lines = String::new();
     match issue {
         Issue::RCmdCheck(checks) => {
@@ -249,7 +269,7 @@ fn issue_lines(issue: &Issue) -> String {
     lines
 }
 
-fn left_out(lines: &mut String, all: usize) {
+pub(super) fn left_out(lines: &mut String, all: usize) {
     if all > LOGS {
         let _ = writeln!(lines, "  - and {} more of these", all - LOGS);
     }
@@ -257,7 +277,7 @@ fn left_out(lines: &mut String, all: usize) {
 
 /// A link to an address from outside: only https, to a named host, and with nothing in it that ends
 /// the link or hides where it leads.
-fn link(text: &str, address: &str) -> Option<String> {
+pub(super) fn link(text: &str, address: &str) -> Option<String> {
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'*+,;=%".contains(&byte);
     let url = Url::parse(address).ok()?;
     let safe = address.len() <= 500

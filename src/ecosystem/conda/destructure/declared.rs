@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::files::build_config::{BuildConfig, BuildConfigError};
 use super::super::files::catalogue::{Catalogue, CatalogueError};
 use super::super::files::distribution_data::{DistributionData, DistributionDataError};
+use super::super::files::kind::FileKind;
 use super::super::files::yaml::{Node, YamlError};
 use super::super::spec::{Spec, compare_versions};
 
@@ -105,18 +106,18 @@ impl Declared {
     /// - `conda_build_config.yaml`: versions alone.
     pub fn from_yaml(text: &str, metapackage: &str) -> Result<Self, MalformedDeclaration> {
         let node = Node::read(text).map_err(unreadable)?;
-        let has = |key: &str| node.as_map().is_some_and(|map| map.contains_key(key));
-        let declared = if has("run") {
-            let data = DistributionData::read(text)?;
-            Self { members: Some(names(&data.run)?), ignore: names(&data.ignore)?, ..Self::default() }
-        } else if has("dependencies") {
-            Self::of_environment(&node)?
-        } else if has("packages") {
-            Self { members: Some(catalogued(text, metapackage)?), ..Self::default() }
-        } else {
-            let config = BuildConfig::read(text).map_err(MalformedDeclaration::NoList)?;
-            let configured = config.values().map(|(key, value)| (key.to_owned(), value.to_owned()));
-            Self { configured: configured.collect(), ..Self::default() }
+        let declared = match FileKind::of(&node) {
+            FileKind::Data => {
+                let data = DistributionData::read(text)?;
+                Self { members: Some(names(&data.run)?), ignore: names(&data.ignore)?, ..Self::default() }
+            }
+            FileKind::Environment => Self::of_environment(&node)?,
+            FileKind::Catalogue => Self { members: Some(catalogued(text, metapackage)?), ..Self::default() },
+            FileKind::BuildConfig => {
+                let config = BuildConfig::read(text).map_err(MalformedDeclaration::NoList)?;
+                let configured = config.values().map(|(key, value)| (key.to_owned(), value.to_owned()));
+                Self { configured: configured.collect(), ..Self::default() }
+            }
         };
         match declared.members.as_ref().map_or(declared.configured.is_empty(), BTreeSet::is_empty) {
             true => Err(MalformedDeclaration::Empty),

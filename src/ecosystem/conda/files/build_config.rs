@@ -72,9 +72,14 @@ impl BuildConfig {
     /// The file: byte for byte what was read where nothing was changed, and what upstream's tools would
     /// write otherwise.
     pub fn to_text(&self) -> Result<String, BuildConfigError> {
-        if let Some(text) = &self.unchanged {
-            return Ok(text.clone());
+        match &self.unchanged {
+            Some(text) => Ok(text.clone()),
+            None => self.written(),
         }
+    }
+
+    /// The file as upstream's tools write it, also where nothing was changed.
+    pub fn written(&self) -> Result<String, BuildConfigError> {
         let one = |value: &String| Node::List(vec![Node::text(value)]);
         let map = self.values.iter().map(|(key, value)| (key.clone(), one(value))).collect();
         Ok(Node::Map(map).dump()?)

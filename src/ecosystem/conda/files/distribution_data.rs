@@ -88,6 +88,12 @@ impl DistributionData {
         if (&before.run, &before.ignore, &before.version) == (&self.run, &self.ignore, &self.version) {
             return Ok(self.text.clone());
         }
+        self.written()
+    }
+
+    /// The file as upstream's tools write it, also where nothing was changed.
+    pub fn written(&self) -> Result<String, DistributionDataError> {
+        let before = Self::read(&self.text)?;
         let list = |names: &BTreeSet<String>| Node::List(names.iter().map(Node::text).collect());
         let mut map = self.read.as_map().ok_or(DistributionDataError::NotAMap)?.clone();
         map.insert("run".to_owned(), list(&self.run));

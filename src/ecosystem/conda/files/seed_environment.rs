@@ -70,6 +70,11 @@ impl SeedEnvironment {
         if (&before.channels, &before.dependencies) == (&self.channels, &self.dependencies) {
             return Ok(self.text.clone());
         }
+        self.written()
+    }
+
+    /// The file as upstream's tools write it, also where nothing was changed.
+    pub fn written(&self) -> Result<String, SeedEnvironmentError> {
         let pins = self.dependencies.iter().map(|(name, version)| format!("{name}={version}"));
         let mut pins: Vec<String> = pins.collect();
         // Upstream sorts the whole lines, so that `unifrac-binaries=…` comes before `unifrac=…`.

@@ -5,10 +5,13 @@
 //! `2024.10` into the number 2024.1. Parsing is granit-parser's.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use regex::Regex;
+
+use super::places::Places;
 
 /// No sensible distribution file is larger, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -74,17 +77,23 @@ impl Node {
     /// Reads a file that holds one document. Comments are left out; anchors, tags and texts of several
     /// lines are refused.
     pub fn read(text: &str) -> Result<Self, YamlError> {
+        Self::read_with_places(text).map(|(node, _)| node)
+    }
+
+    /// The same, with the place of everything.
+    pub fn read_with_places(text: &str) -> Result<(Self, Places), YamlError> {
         if text.len() > LARGEST {
             return Err(YamlError::TooLarge(text.len()));
         }
-        let mut reader = Reader { events: Parser::new_from_str(text), line: 1 };
+        let mut reader =
+            Reader { events: Parser::new_from_str(text), line: 1, span: 0..0, places: Places::default() };
         loop {
             match reader.next()? {
                 Event::StreamStart | Event::DocumentStart(..) => {}
                 Event::StreamEnd | Event::DocumentEnd => return Err(reader.refuse("the file is empty")),
                 event => {
-                    let node = reader.node(event, 0)?;
-                    return reader.end().map(|()| node);
+                    let node = reader.node(event, "", 0)?;
+                    return reader.end().map(|places| (node, places.in_bytes(text)));
                 }
             }
         }
@@ -141,6 +150,9 @@ impl Scalar {
 struct Reader<'t> {
     events: Parser<'t, granit_parser::StrInput<'t>>,
     line: usize,
+    /// The characters of the last event.
+    span: Range<usize>,
+    places: Places,
 }
 
 impl<'t> Reader<'t> {
@@ -153,9 +165,12 @@ impl<'t> Reader<'t> {
             let next: Option<Result<(Event<'t>, Span), _>> = self.events.next();
             match next {
                 None => return Ok(Event::StreamEnd),
-                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((Event::Comment(..), span))) => {
+                    self.places.note_comment(span.start.index()..span.end.index());
+                }
                 Some(Ok((event, span))) => {
                     self.line = span.start.line();
+                    self.span = span.start.index()..span.end.index();
                     return Ok(event);
                 }
                 Some(Err(error)) => {
@@ -166,7 +181,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn node(&mut self, event: Event<'t>, depth: usize) -> Result<Node, YamlError> {
+    /// Reads the value that the event begins, and notes where it stands.
+    fn node(&mut self, event: Event<'t>, path: &str, depth: usize) -> Result<Node, YamlError> {
+        let start = self.span.start;
+        let node = self.value(event, path, depth)?;
+        self.places.note_value(path, start..self.span.end);
+        Ok(node)
+    }
+
+    fn value(&mut self, event: Event<'t>, path: &str, depth: usize) -> Result<Node, YamlError> {
         if depth > DEEPEST {
             return Err(self.refuse("this nests deeper than any distribution file"));
         }
@@ -183,16 +206,18 @@ impl<'t> Reader<'t> {
                 loop {
                     match self.next()? {
                         Event::SequenceEnd => return Ok(Node::List(list)),
-                        item => list.push(self.node(item, depth + 1)?),
+                        item => {
+                            list.push(self.node(item, &below(path, &list.len().to_string()), depth + 1)?)
+                        }
                     }
                 }
             }
-            Event::MappingStart(_, 0, None) => self.map(depth),
+            Event::MappingStart(_, 0, None) => self.map(path, depth),
             _ => Err(self.refuse("anchors, aliases and tags have no place in a distribution file")),
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Node, YamlError> {
+    fn map(&mut self, path: &str, depth: usize) -> Result<Node, YamlError> {
         let mut map = BTreeMap::new();
         loop {
             let key = match self.next()? {
@@ -200,8 +225,10 @@ impl<'t> Reader<'t> {
                 Event::Scalar(key, _, 0, None) => key.into_owned(),
                 _ => return Err(self.refuse("a key has to be a plain name")),
             };
+            let place = below(path, &key);
+            self.places.note_key(&place, self.span.clone());
             let value = self.next()?;
-            let value = self.node(value, depth + 1)?;
+            let value = self.node(value, &place, depth + 1)?;
             if map.insert(key.clone(), value).is_some() {
                 return Err(self.refuse(&format!("the key `{key}` is there twice")));
             }
@@ -209,15 +236,20 @@ impl<'t> Reader<'t> {
     }
 
     /// Nothing may follow the one document.
-    fn end(mut self) -> Result<(), YamlError> {
+    fn end(mut self) -> Result<Places, YamlError> {
         loop {
             match self.next()? {
                 Event::DocumentEnd => {}
-                Event::StreamEnd => return Ok(()),
+                Event::StreamEnd => return Ok(self.places),
                 _ => return Err(self.refuse("a second document begins here")),
             }
         }
     }
+}
+
+/// The path of what lies below another one.
+fn below(path: &str, part: &str) -> String {
+    if path.is_empty() { part.to_owned() } else { format!("{path}/{part}") }
 }
 
 fn dump_map(map: &BTreeMap<String, Node>, indent: usize, text: &mut String) -> Result<(), YamlError> {
@@ -336,6 +368,11 @@ static SPECIAL: LazyLock<Regex> = LazyLock::new(|| {
     ];
     Regex::new(&format!("^({})$", forms.join("|"))).expect("the forms are fixed and sound")
 });
+
+/// True for what YAML 1.1 reads as a number or a time where it stands without quotes.
+pub(super) fn is_number(text: &str) -> bool {
+    SPECIAL.is_match(text)
+}
 
 /// True for what would not be read back as text if it stood without quotes.
 fn looks_special(text: &str) -> bool {

@@ -1,0 +1,10 @@
+//! Snapshots at targets beyond the published folder: registries, buckets and sites, with what goes over the line
+//! counted, and with connections that end and programs that are killed at every step.
+
+mod bucket;
+mod gate;
+mod job;
+mod netlify;
+mod oci;
+mod site;
+mod trees;

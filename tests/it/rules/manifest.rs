@@ -1,0 +1,141 @@
+//! What a manifest tells beside the choice: checks, what comes from outside, and since when the rest is out.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tidegate::decide::snapshot::{Background, ChecksOfBuild, SnapshotFacts, SnapshotPlan, snapshot};
+use tidegate::decide::status::since::not_passing_since;
+use tidegate::domain::{Check, Evidence, Fact};
+use tidegate::jobs::snapshot::Manifest;
+
+use super::facts::*;
+use super::snapshot::facts as without_background;
+
+fn check_in(r: &str, result: &str, config: &str) -> Check {
+    let url = format!("https://github.com/r-universe/staging/actions/runs/1/job/{config}");
+    Check { check: result.to_owned(), config: config.to_owned(), r: r.to_owned(), url }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A member that needs much from outside, one that fails, and one that fails through it.
+fn facts() -> SnapshotFacts {
+    let scene = Scene::on(STANDSTILL)
+        .package("fine", "1.0")
+        .package("fails", "2.0")
+        .fails("fails")
+        .package("through", "1.0")
+        .fails_through("through", "fails");
+    let on: &[(&str, &[&str])] =
+        &[("fine", &["Rcpp", "methods", "BiocGenerics"]), ("fails", &["jsonlite"]), ("through", &["fails"])];
+    let mut facts = without_background(&scene, on);
+    let built = |version: &str, checks: Vec<Check>| {
+        let commit = Some(commit("fine", version));
+        BTreeMap::from([("fine".to_owned(), ChecksOfBuild { commit, checks })])
+    };
+    facts.background = Background {
+        checks: built(
+            "1.0",
+            vec![
+                check_in("4.5.3", "OK", "linux-release-x86_64"),
+                check_in("4.5.3", "NOTE", "windows-release"),
+                check_in("4.6.0", "ERROR", "linux-devel-x86_64"),
+            ],
+        ),
+        older_r: None,
+        cran: Some(Fact::Known(BTreeMap::from([("Rcpp".to_owned(), "1.0.14".to_owned())]))),
+        not_passing_since: BTreeMap::from([("fails".to_owned(), at("2026-06-02T05:12:00Z"))]),
+    };
+    facts
+}
+
+fn manifest(facts: &SnapshotFacts) -> Manifest {
+    Manifest::of(&snapshot(facts), "demo", &facts.targets)
+}
+
+#[test]
+fn a_manifest_says_what_let_packages_in_what_they_need_and_since_when_the_rest_is_out() {
+    let written = String::from_utf8(manifest(&facts()).to_bytes().unwrap()).unwrap();
+    insta::assert_snapshot!(written);
+}
+
+#[test]
+fn checks_of_another_commit_or_another_r_are_not_those_of_a_member() {
+    let mut facts = facts();
+    let counted = |facts: &SnapshotFacts| {
+        let checks = &manifest(facts).packages[0].checks;
+        checks.iter().map(|check| check.config.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&facts), ["linux-release-x86_64", "windows-release"]);
+    facts.background.older_r = Some("4.6".to_owned());
+    assert_eq!(counted(&facts).len(), 3, "the policy may count a second R");
+    facts.background.checks.get_mut("fine").unwrap().commit = Some(commit("fine", "1.1"));
+    assert!(counted(&facts).is_empty());
+}
+
+#[test]
+fn without_the_cran_index_the_versions_from_outside_are_unknown_and_base_packages_are_not() {
+    let mut facts = facts();
+    facts.background.cran = Some(Fact::unknown("the CRAN index of 2026-04-15 was not read lately"));
+    let outside = serde_json::to_value(manifest(&facts).outside).unwrap();
+    insta::assert_snapshot!(outside, @r#"[{"name":"BiocGenerics","origin":"unknown","why":"the CRAN index of 2026-04-15 was not read lately","needed_by":["fine"]},{"name":"Rcpp","origin":"unknown","why":"the CRAN index of 2026-04-15 was not read lately","needed_by":["fine"]},{"name":"methods","origin":"base","needed_by":["fine"]}]"#);
+}
+
+#[test]
+fn facts_of_before_give_the_plan_of_before() {
+    let mut facts = facts();
+    facts.background = Background::default();
+    let stored = serde_json::to_string(&facts).unwrap();
+    assert!(!stored.contains("background"), "{stored}");
+    let read: SnapshotFacts = serde_json::from_str(&stored).unwrap();
+    let plan = serde_json::to_string(&snapshot(&read)).unwrap();
+    for new in ["\"outside\"", "\"since\"", "\"checks\""] {
+        assert!(!plan.contains(new), "{new} in {plan}");
+    }
+    serde_json::from_str::<SnapshotPlan>(&plan).unwrap();
+}
+
+#[test]
+fn a_manifest_of_the_format_before_is_read_and_one_that_is_newer_is_not() {
+    let mut old = serde_json::to_value(manifest(&facts())).unwrap();
+    old["format"] = 1.into();
+    old.as_object_mut().unwrap().remove("outside");
+    for package in old["packages"].as_array_mut().unwrap() {
+        package.as_object_mut().unwrap().remove("checks");
+    }
+    let read = Manifest::read(old.to_string().as_bytes()).unwrap();
+    assert_eq!((read.format, read.packages.len(), read.left_out.len()), (1, 1, 2));
+    old["format"] = 3.into();
+    insta::assert_snapshot!(Manifest::read(old.to_string().as_bytes()).unwrap_err(), @"its format 3 is newer than 2, which this tidegate knows");
+    insta::assert_snapshot!(Manifest::read(b"{}").unwrap_err(), @"it is no manifest: missing field `format` at line 1 column 2");
+}
+
+#[test]
+fn the_schema_holds_for_a_manifest_and_not_for_another_file() {
+    let validator = jsonschema::validator_for(&Manifest::schema()).unwrap();
+    let mut manifest = serde_json::to_value(manifest(&facts())).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&manifest).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    manifest["outside"][0]["origin"] = "somewhere".into();
+    assert!(!validator.is_valid(&manifest));
+}
+
+#[test]
+fn since_when_a_package_does_not_pass_outlasts_a_build_and_ends_with_a_pass() {
+    let status = |change: &dyn Fn(Scene) -> Scene| {
+        let scene = change(Scene::on(CANDIDATE_FREEZE).package("a", "1.0").package("b", "1.0"));
+        scene.facts.status.known().cloned().unwrap()
+    };
+    let first = at("2026-05-20T00:12:00Z");
+    let known = not_passing_since(&BTreeMap::new(), &status(&|scene| scene.fails("a")), first);
+    assert_eq!(known, BTreeMap::from([("a".to_owned(), first)]));
+
+    let second = at("2026-05-20T01:12:00Z");
+    let building = status(&|scene| scene.fails("a").building("a").undetermined("b"));
+    assert_eq!(building.packages["a"].settled, Some(Evidence::Failing));
+    let known = not_passing_since(&known, &building, second);
+    assert_eq!(known, BTreeMap::from([("a".to_owned(), first), ("b".to_owned(), second)]));
+    assert_eq!(not_passing_since(&known, &status(&|scene| scene), second), BTreeMap::new());
+}
