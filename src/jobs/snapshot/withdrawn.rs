@@ -86,7 +86,11 @@ pub(crate) fn without(manifest: &Manifest, row: &SnapshotWithdrawal) -> Without 
     after.generation = row.generation;
     match package {
         Some(package) => after.packages.retain(|member| member.name != package),
-        None if row.bytes == WithdrawnBytes::Drop => after.packages.clear(),
+        None if row.bytes == WithdrawnBytes::Drop => {
+            after.packages.clear();
+            // What was withdrawn before and kept until now goes with the rest.
+            after.withdrawn.iter_mut().for_each(|withdrawn| withdrawn.bytes = WithdrawnBytes::Drop);
+        }
         None => {}
     }
     let gone: BTreeSet<&str> = match row.bytes {

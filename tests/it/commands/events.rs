@@ -175,6 +175,21 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
             None,
             json!({ "date": "2026-06-15", "target": "archive", "generation": 1, "latest": true }),
         ),
+        (
+            "latest",
+            None,
+            json!({ "from": "2026-06-15", "to": "2026-03-15", "by": "ana", "reason": "arrow loses rows" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            Some("tidypolars"),
+            json!({ "dates": ["2026-03-15", "2026-06-15"], "bytes": "drop", "by": "ana", "reason": "its licence" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            None,
+            json!({ "dates": ["2026-06-15"], "bytes": "keep", "by": "ana", "reason": "a broken compiler" }),
+        ),
     ]
 }
 
