@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::snapshot::Manifest;
+use super::snapshot::{LATEST, Manifest};
 use super::targets::Targets;
 use super::{Pass, Services};
 use crate::config::{Distribution, PublishJob as Settings};
@@ -22,16 +22,12 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::publication::next_try;
 use crate::decide::words::listed;
 use crate::failure::Failure;
-use crate::publish::directory::Directory;
 use crate::publish::folder_sums::FolderSums;
 use crate::publish::target::{Ground, Journal, MANIFEST, Other, Receipt, Tree};
 use crate::store::{
     FailedAttempt, LatestAtTarget, NewEvent, NewPublication, Publication, PublicationId, PublicationState,
     SnapshotState, Store,
 };
-
-/// The link in the published folder that shows the newest snapshot, or one that people went back to.
-const LATEST: &str = "latest";
 
 /// The job.
 pub struct Publish {
@@ -189,13 +185,14 @@ impl Publish {
         let row = snapshots.iter().find(|row| row.date == publication.date);
         let row = row.with_context(|| format!("{name} has no snapshot {}", publication.date))?;
         let not_published = || format!("the snapshot {} is not published", row.date);
-        ensure!(row.state == SnapshotState::Published, not_published());
+        // What was withdrawn as a whole was published once more, as a generation that says so.
+        ensure!(row.state == SnapshotState::Published || row.generation > 1, not_published());
         let written = row.manifest_digest.clone().with_context(not_published)?;
         let directory = self.directory();
         let there = directory.generation(&publication.date.to_string())?;
         let (number, folder) = there.with_context(not_published)?;
         ensure!(
-            number == u64::from(publication.generation),
+            number == u64::from(publication.generation) && number == row.generation,
             "generation {} of the snapshot {} is not the one that is published, which is {number}",
             publication.generation,
             row.date
@@ -205,10 +202,8 @@ impl Publish {
             Some(of) => of == publication.date.to_string(),
             None => newest == Some(publication.date),
         };
-        // What was published first is written down; later generations say themselves what they hold.
-        let written = (number == 1).then_some(written);
         let read = folder.clone();
-        let files = tokio::task::spawn_blocking(move || compared(&read, written.as_deref())).await??;
+        let files = tokio::task::spawn_blocking(move || compared(&read, &written)).await??;
         Ok(Tree {
             distribution: name.clone(),
             date: publication.date,
@@ -221,7 +216,7 @@ impl Publish {
 }
 
 /// The files of a published tree, all of which are what its manifest says, which is the one that was published.
-fn compared(folder: &Path, manifest_sha256: Option<&str>) -> anyhow::Result<FolderSums> {
+fn compared(folder: &Path, manifest_sha256: &str) -> anyhow::Result<FolderSums> {
     let damaged = |what: &str| {
         anyhow::anyhow!(
             "{} is not what was published: {what}; `tidegate snapshot verify` shows all of it",
@@ -230,7 +225,7 @@ fn compared(folder: &Path, manifest_sha256: Option<&str>) -> anyhow::Result<Fold
     };
     let files = FolderSums::of_folder(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let there: BTreeMap<&str, &str> = files.files().map(|(path, sum)| (path, sum.sha256.as_str())).collect();
-    if manifest_sha256.is_some_and(|written| there.get(MANIFEST) != Some(&written)) {
+    if there.get(MANIFEST) != Some(&manifest_sha256) {
         return Err(damaged("its manifest is another one"));
     }
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)

@@ -10,6 +10,8 @@
 //! what the issue says; a closed issue is closed. GitHub may show a new thing late, so what was asked for less than
 //! a minute ago and cannot be seen is left to a later pass.
 
+mod caps;
+
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
@@ -22,6 +24,8 @@ use crate::daemon::RunContext;
 use crate::failure::Failure;
 use crate::github::{GitHub, IssueRefused, IssueSeen, NewIssue, RepositoryName, marker};
 use crate::store::{Action, ActionState, Intention, NewEvent, Report, ReportComment, ReportStanding};
+
+pub(super) use caps::Caps;
 
 /// What the kind of action is called in the journal, and what our keys begin with.
 const KIND: &str = "report";
@@ -42,17 +46,6 @@ pub(super) struct Delivery<'a> {
     context: &'a RunContext,
     login: OnceCell<String>,
     caps: Option<Caps<'a>>,
-}
-
-/// How many issues may be opened in repositories of others. Nobody can take back what a mistake told a hundred
-/// maintainers at once.
-pub(super) struct Caps<'a> {
-    /// The distribution's own repository, whose issues are not counted.
-    pub own: &'a str,
-    /// In one pass.
-    pub per_pass: u32,
-    /// In any hour.
-    pub per_hour: u32,
 }
 
 /// Why something was not told.
@@ -105,25 +98,6 @@ impl<'a> Delivery<'a> {
     /// The same round of those reports alone whose subjects begin like this.
     pub(super) fn of_subjects(self, subjects: &'a str) -> Self {
         Self { subjects, ..self }
-    }
-
-    /// The same round within these caps. What finds no room waits, the oldest first, and `status` shows it.
-    pub(super) fn within(self, caps: Caps<'a>) -> Self {
-        Self { caps: Some(caps), ..self }
-    }
-
-    /// How many issues may still be opened in repositories of others.
-    async fn room(&self) -> anyhow::Result<usize> {
-        let Some(caps) = &self.caps else { return Ok(usize::MAX) };
-        let hour_ago = self.now().checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
-        let lately = self.services.store.issues_opened_since(hour_ago, caps.own).await?;
-        Ok((caps.per_hour as usize).saturating_sub(lately).min(caps.per_pass as usize))
-    }
-
-    /// True where telling a report takes room: it would open an issue of somebody else's.
-    fn takes_room(&self, report: &Report) -> bool {
-        let own = self.caps.as_ref().map_or("", |caps| caps.own);
-        report.number.is_none() && !report.is_over && !report.repository.eq_ignore_ascii_case(own)
     }
 
     /// Tells whatever is still to be told of its subjects. Fails where the store does, and only then.

@@ -100,9 +100,9 @@ impl SnapshotWishes {
                     WithdrawFrom::Everywhere => rows.snapshots.iter().map(|row| row.date).collect(),
                 };
                 let (directory, package, bytes) = (shelf.directory(), package.clone(), *bytes);
-                let everywhere = *from == WithdrawFrom::Everywhere;
+                let from = *from;
                 let is_whole = package.is_none();
-                let look = move || withdrawal(&directory, &dates, package.as_deref(), bytes, everywhere);
+                let look = move || withdrawal(&directory, &dates, (package.as_deref(), bytes), from);
                 let mut change = tokio::task::spawn_blocking(look).await??;
                 if is_whole {
                     let dates: Vec<Date> = change.rewritten.iter().map(|one| one.date).collect();
@@ -212,9 +212,8 @@ fn shown_by(wish: LatestWish, snapshots: &[Snapshot], shown: Option<Date>) -> an
 fn withdrawal(
     directory: &Directory,
     dates: &[Date],
-    package: Option<&str>,
-    bytes: WithdrawnBytes,
-    everywhere: bool,
+    (package, bytes): (Option<&str>, WithdrawnBytes),
+    from: WithdrawFrom,
 ) -> anyhow::Result<SnapshotChange> {
     let mut change = SnapshotChange::default();
     for date in dates {
@@ -229,7 +228,7 @@ fn withdrawal(
                 };
                 change.rewritten.push(rewritten(&manifest, package, bytes, dependents));
             }
-            Standing::Unknown if everywhere => {}
+            Standing::Unknown if from == WithdrawFrom::Everywhere => {}
             Standing::Unknown => {
                 let package = package.unwrap_or_default();
                 bail!("the snapshot {date} does not hold {package}, and never did");

@@ -37,7 +37,7 @@ pub use manifest::{
     ManifestWithdrawn,
 };
 pub use provenance::{Made, MadeFrom};
-pub(crate) use shelf::{Shelf, manifest_of};
+pub(crate) use shelf::{LATEST, Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 pub(super) use wanted::folders_of;
 
@@ -315,9 +315,11 @@ impl Snapshot {
     /// Writes down at which targets the snapshot is to lie. A crash before this is mended by the occurrence, which
     /// is tried again.
     async fn want_at_targets(&self, date: Date, context: &RunContext, now: Timestamp) -> anyhow::Result<()> {
+        let row = self.services.store.snapshot(&self.distribution.name, date).await?;
+        let generation = row.map_or(1, |row| row.generation).try_into()?;
         for target in &self.settings.targets {
             let distribution = &self.distribution.name;
-            let new = NewPublication { distribution, date, generation: 1, target, by: &context.job };
+            let new = NewPublication { distribution, date, generation, target, by: &context.job };
             self.services.store.want_publication(&new, now).await?;
         }
         Ok(())

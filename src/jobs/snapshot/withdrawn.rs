@@ -94,6 +94,8 @@ pub(crate) fn without(manifest: &Manifest, row: &SnapshotWithdrawal) -> Without 
         None if row.bytes == WithdrawnBytes::Drop => {
             after.packages.clear();
             after.failing = None;
+            // What was withdrawn before and kept until now goes with the rest.
+            after.withdrawn.iter_mut().for_each(|withdrawn| withdrawn.bytes = WithdrawnBytes::Drop);
         }
         None => {}
     }

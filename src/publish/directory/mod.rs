@@ -48,14 +48,10 @@ pub struct Prepared {
 /// A folder that is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The address that readers know.
-    pub path: PathBuf,
     /// Where its generation really lies.
     pub folder: PathBuf,
     /// The number of its generation.
     pub generation: u64,
-    /// What it holds.
-    pub sums: FolderSums,
     /// Whether this call published it.
     pub outcome: Outcome,
 }
@@ -124,11 +120,6 @@ impl Directory {
         Ok(lock)
     }
 
-    /// The address of `name`, whether or not it is published.
-    pub fn path_of(&self, name: &str) -> Result<PathBuf, PublishError> {
-        Ok(Generations::of(&self.root, name)?.address())
-    }
-
     /// The generation of `name` that readers see, and the folder it really lies in; none where nothing is published.
     pub fn generation(&self, name: &str) -> Result<Option<(u64, PathBuf)>, PublishError> {
         Generations::of(&self.root, name)?.current_folder()
@@ -163,12 +154,11 @@ impl Directory {
                 return Err(PublishError::AlreadyPublished { name, difference });
             }
             fs::remove_dir_all(&beside).map_err(disk("remove", &beside))?;
-            let path = generations.address();
-            return Ok(Published { path, folder, generation, sums, outcome: Outcome::Adopted });
+            return Ok(Published { folder, generation, outcome: Outcome::Adopted });
         }
         at(Step::Compared).map_err(disk("read", &beside))?;
         Self::show(&generations, 1, at)?;
-        Ok(published(&generations, 1, sums))
+        Ok(shown(&generations, 1))
     }
 
     /// Publishes what was prepared as the generation `number` of a name that is published already. Where readers
@@ -190,20 +180,17 @@ impl Directory {
         if current == number {
             generations.put_aside()?;
             fs::remove_dir_all(&beside).map_err(disk("remove", &beside))?;
-            let sums = FolderSums::of_folder(&folder).map_err(disk("read", &folder))?;
-            let path = generations.address();
-            return Ok(Published { path, folder, generation: number, sums, outcome: Outcome::Adopted });
+            return Ok(Published { folder, generation: number, outcome: Outcome::Adopted });
         }
         if current + 1 != number {
             return Err(PublishError::OutOfOrder { name, current, number });
         }
-        let sums = FolderSums::of_folder(&beside).map_err(disk("read", &beside))?;
-        if sums.is_empty() {
+        if fs::read_dir(&beside).map_err(disk("list", &beside))?.next().is_none() {
             return Err(PublishError::Empty(name));
         }
         at(Step::Compared).map_err(disk("read", &beside))?;
         Self::show(&generations, number, at)?;
-        Ok(published(&generations, number, sums))
+        Ok(shown(&generations, number))
     }
 
     fn show(generations: &Generations, number: u64, at: AtStep) -> Result<(), PublishError> {
@@ -220,15 +207,8 @@ impl Directory {
         generations.put_aside()?;
         generations.clear(|_| false)
     }
-
-    /// What is published under `name` now, read from the disk; none where nothing is.
-    pub fn sums(&self, name: &str) -> Result<Option<FolderSums>, PublishError> {
-        let Some((_, folder)) = self.generation(name)? else { return Ok(None) };
-        FolderSums::of_folder(&folder).map(Some).map_err(disk("read", &folder))
-    }
 }
 
-fn published(generations: &Generations, generation: u64, sums: FolderSums) -> Published {
-    let (path, folder) = (generations.address(), generations.path(generation));
-    Published { path, folder, generation, sums, outcome: Outcome::New }
+fn shown(generations: &Generations, generation: u64) -> Published {
+    Published { folder: generations.path(generation), generation, outcome: Outcome::New }
 }

@@ -155,6 +155,41 @@ fn each_kind() -> Vec<(&'static str, Option<&'static str>, Value)> {
             Some("q2cli"),
             json!({ "action": "answered", "by": "ana", "platform": "linux-64", "said": "on linux-64 (latest): at fault is a 1 → 2" }),
         ),
+        (
+            "publication",
+            None,
+            json!({ "date": "2026-06-15", "target": "archive", "generation": 1, "address": "ghcr.io/demo/r:2026-06-15" }),
+        ),
+        (
+            "publication",
+            None,
+            json!({ "date": "2026-06-15", "target": "archive", "generation": 2, "error": "no answer", "given_up": false }),
+        ),
+        (
+            "publication",
+            None,
+            json!({ "date": "2026-06-15", "target": "archive", "generation": 1, "error": "another content", "given_up": true }),
+        ),
+        (
+            "publication",
+            None,
+            json!({ "date": "2026-06-15", "target": "archive", "generation": 1, "latest": true }),
+        ),
+        (
+            "latest",
+            None,
+            json!({ "from": "2026-06-15", "to": "2026-03-15", "by": "ana", "reason": "arrow loses rows" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            Some("tidypolars"),
+            json!({ "dates": ["2026-03-15", "2026-06-15"], "bytes": "drop", "by": "ana", "reason": "its licence" }),
+        ),
+        (
+            "snapshot-withdrawn",
+            None,
+            json!({ "dates": ["2026-06-15"], "bytes": "keep", "by": "ana", "reason": "a broken compiler" }),
+        ),
     ]
 }
 

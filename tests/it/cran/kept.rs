@@ -12,7 +12,7 @@ use tidegate::digest::sha256_hex;
 use tidegate::jobs::snapshot::verify;
 use tidegate::publish::content::ContentStore;
 use tidegate::publish::content::collect::Collecting;
-use tidegate::store::{ChannelOf, RunState};
+use tidegate::store::{Artifact, ChannelOf, Ecosystem, PackageKind, RunState};
 
 use super::meddler::Fault;
 use super::snapshot_scene::{BEFORE, DAY, Scene, commit};
@@ -154,20 +154,34 @@ async fn collecting_takes_only_what_nobody_holds() {
 }
 
 #[tokio::test]
-async fn a_commit_that_is_built_again_is_published_again_as_it_was() {
+async fn a_commit_that_is_built_again_is_one_file_more_and_both_are_held() {
     let scene = Scene::new().await;
     scene.run("status", BEFORE).await;
     scene.run("snapshot", DAY).await;
-    let published = scene.store.published_files("staging", "top", ("1.0.0", &commit("top"))).await.unwrap();
-    assert_eq!(published.len(), 4);
-    // The same commit with other bytes under the same name is one file more, and the first one stays.
-    let held = scene.store.held_files().await.unwrap();
-    let snapshots: Vec<String> = held
+    let (store, revision) = (&scene.store, ("1.0.0", commit("top")));
+    let published = store.published_files("staging", "top", (revision.0, &revision.1)).await.unwrap();
+    let source = published.iter().find(|file| file.path == "src/contrib/top_1.0.0.tar.gz").unwrap();
+    let at: Timestamp = "2026-09-15T02:00:00Z".parse().unwrap();
+    let package = store.ensure_package(Ecosystem::Runiverse, "staging", "top", PackageKind::RPackage, None);
+    let id =
+        store.ensure_revision(package.await.unwrap(), revision.0, "", Some(&revision.1), at).await.unwrap();
+    let again = Artifact { sha256: sha256_hex(b"built again"), ..source.clone() };
+    // What never changes elsewhere does here, once a month.
+    assert!(store.add_artifact(id, &again, at).await.is_err());
+    store.add_rebuilt_artifact(id, &again, at).await.unwrap();
+    store.add_rebuilt_artifact(id, &again, at).await.unwrap();
+    let held = store.held_files().await.unwrap();
+    let mut holders: Vec<(bool, String)> = held
         .iter()
-        .filter(|file| file.path == "src/contrib/top_1.0.0.tar.gz")
-        .map(|file| file.holder.to_string())
+        .filter(|file| file.path == source.path)
+        .map(|file| (file.sha256 == source.sha256, file.holder.to_string()))
         .collect();
-    assert_eq!(snapshots, ["the snapshot 2026-06-15 of demo", "top in demo/staging"]);
+    holders.sort();
+    let snapshot = "the snapshot 2026-06-15 of demo".to_owned();
+    assert_eq!(
+        holders,
+        [(false, snapshot.clone()), (true, snapshot), (true, "top in demo/staging".to_owned())]
+    );
 }
 
 fn put(content: &ContentStore, bytes: &[u8]) -> String {

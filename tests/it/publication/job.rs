@@ -12,11 +12,13 @@ use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::decide::event_words::Event;
+use tidegate::domain::WithdrawnBytes;
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
 use tidegate::publish::directory::Directory;
 use tidegate::store::{
-    Durability, NewPublication, Publication, PublicationState, Run, RunState, Snapshot, SnapshotState, Store,
+    Durability, NewEvent, NewPublication, NewSnapshotWithdrawal, Publication, PublicationState, Run,
+    RunState, Snapshot, SnapshotState, Store,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -98,6 +100,24 @@ impl Scene {
             generation: 1,
         };
         self.store.save_snapshot(&row).await.unwrap();
+    }
+
+    /// Writes down that a package was withdrawn, and what is published since.
+    async fn withdrew(&self, package: &str, since: &Published) {
+        let (date, package) = (since.tree.date, Some(package.to_owned()));
+        let withdrawn = [NewSnapshotWithdrawal { date, package, bytes: WithdrawnBytes::Drop }];
+        let told = NewEvent {
+            at: self.clock.now(),
+            kind: "snapshot-withdrawal".to_owned(),
+            job: "a test".to_owned(),
+            package: None,
+            body: serde_json::json!({}),
+            dedup_key: "withdrawal".to_owned(),
+        };
+        self.store.withdraw_from_snapshots("demo", &withdrawn, ("a test", "asked for"), &told).await.unwrap();
+        let id = self.store.snapshot_withdrawals("demo").await.unwrap().remove(0).id;
+        let digest = &since.sums()["manifest.json"];
+        self.store.snapshot_was_rewritten(id, (digest, 2)).await.unwrap();
     }
 
     async fn wanted_at(&self, quarter: &Published, targets: &[&str]) {
@@ -219,6 +239,7 @@ async fn a_later_generation_in_the_folder_follows_to_every_target_that_has_the_o
         prepared.take(&later.folder().join(path), path).unwrap();
     }
     directory.rewrite(prepared, 2).unwrap();
+    scene.withdrew("p002", &later).await;
     scene.pass().await;
     let rows = scene.store.publications("demo").await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.target.as_str(), row.generation, row.state)).collect();

@@ -133,7 +133,7 @@ fn what_explain_names_in_the_bundled_world_is_at_fault_and_what_was_decided_is_d
     let played = Played::of(World::bundled().unwrap(), TWICE_A_DAY, Way::SHIPPED, Some(END));
     let counts: BTreeMap<&str, (usize, usize)> =
         INSTANTS.map(|at| (at, every_root_cause_is_true(&played, at.parse().unwrap()))).into();
-    assert!(counts.values().all(|(blocked, _)| *blocked >= 5), "{counts:?}");
+    assert!(counts.values().all(|(blocked, _)| *blocked >= 3), "{counts:?}");
     let before = every_decision_is_made_again(&played);
 
     // The same once most of it is gone.

@@ -6,6 +6,7 @@ mod feed;
 mod overview;
 mod snapshot;
 
+use super::manifest::Manifest;
 pub(crate) use feed::feed;
 pub(crate) use overview::{Overview, overview};
 pub(crate) use snapshot::page;
@@ -20,6 +21,17 @@ pub(crate) const FEED: &str = "feed.xml";
 fn link(address: &str) -> Option<&str> {
     let is_web = address.starts_with("https://") || address.starts_with("http://");
     (is_web && !address.contains(char::is_whitespace)).then_some(address)
+}
+
+/// The repositories that a snapshot is installed from, in R: one line each, since addresses are long.
+fn repositories(manifest: &Manifest) -> String {
+    format!("c(\n  {},\n  {}\n)", r_string(&manifest.production), r_string(&manifest.cran))
+}
+
+/// The same with names, as R keeps them for a session.
+fn named(manifest: &Manifest) -> String {
+    let name = r_string(&manifest.distribution);
+    format!("c(\n  {name} = {},\n  CRAN = {}\n)", r_string(&manifest.production), r_string(&manifest.cran))
 }
 
 /// `text` as a string of R's language.

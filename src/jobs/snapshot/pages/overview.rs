@@ -3,7 +3,7 @@
 use askama::Template;
 use jiff::civil::Date;
 
-use super::{link, r_string, sentence};
+use super::{link, repositories, sentence};
 use crate::jobs::snapshot::manifest::Manifest;
 
 /// The snapshots of a distribution that people can read about.
@@ -43,10 +43,7 @@ struct Row<'o> {
 /// The page.
 pub(crate) fn overview(overview: &Overview<'_>) -> anyhow::Result<String> {
     let shown = overview.manifests.iter().find(|manifest| Some(manifest.date) == overview.latest);
-    let latest = shown.map(|manifest| Latest {
-        date: manifest.date,
-        repositories: format!("c({}, {})", r_string(&manifest.production), r_string(&manifest.cran)),
-    });
+    let latest = shown.map(|manifest| Latest { date: manifest.date, repositories: repositories(manifest) });
     let snapshots = overview.manifests.iter().rev().map(|manifest| Row {
         date: manifest.date,
         packages: manifest.packages.len(),

@@ -3,7 +3,7 @@
 use askama::Template;
 use jiff::civil::Date;
 
-use super::{link, r_string, sentence};
+use super::{link, named, repositories, sentence};
 use crate::decide::words::counted;
 use crate::domain::WithdrawnBytes;
 use crate::jobs::snapshot::difference::{Difference, difference};
@@ -86,13 +86,12 @@ pub(crate) fn page(title: &str, manifest: &Manifest, before: Option<&Manifest>) 
             is_gone: withdrawn.bytes == WithdrawnBytes::Drop,
         })
     });
-    let (production, archive) = (r_string(&manifest.production), r_string(&manifest.cran));
     let page = Page {
         title,
         manifest,
         withdrawn: whole.map(|whole| sentence(&whole.reason)),
-        repositories: format!("c({production}, {archive})"),
-        named: format!("c({} = {production}, CRAN = {archive})", r_string(&manifest.distribution)),
+        repositories: repositories(manifest),
+        named: named(manifest),
         cran: link(&manifest.cran),
         packages: packages.collect(),
         left_out: left_out.collect(),

@@ -198,6 +198,7 @@ fn manifest(date: &str, packages: &[Package]) -> Manifest {
         cran_date: "2026-04-15".parse().unwrap(),
         production: format!("https://production.r-multiverse.org/{date}"),
         released: None,
+        outside: Vec::new(),
         packages,
         left_out: vec![ManifestLeftOut {
             name: "swell".to_owned(),
@@ -205,6 +206,7 @@ fn manifest(date: &str, packages: &[Package]) -> Manifest {
             reason: "It depends on kelp, which fails.".to_owned(),
             since: None,
             root_causes: vec!["kelp".to_owned()],
+            since: None,
         }],
         failing: None,
         outside: Vec::new(),
