@@ -22,6 +22,7 @@ use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::publication::next_try;
 use crate::decide::words::listed;
 use crate::failure::Failure;
+use crate::publish::directory::Directory;
 use crate::publish::folder_sums::FolderSums;
 use crate::publish::target::{Ground, Journal, MANIFEST, Other, Receipt, Tree};
 use crate::store::{
