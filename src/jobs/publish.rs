@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::snapshot::{LATEST, Manifest};
+use super::snapshot::{LATEST, Manifest, is_attached};
 use super::targets::Targets;
 use super::{Pass, Services};
 use crate::config::{Distribution, PublishJob as Settings};
@@ -237,8 +237,7 @@ fn compared(folder: &Path, manifest_sha256: &str) -> anyhow::Result<FolderSums> 
         }
     }
     let named: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    // Signatures lie beside the manifest that they are of, which cannot name them.
-    let beside = |path: &str| path == MANIFEST || path.starts_with("manifest.json.");
+    let beside = |path: &str| path == MANIFEST || is_attached(path);
     match there.keys().find(|path| !named.contains(**path) && !beside(path)) {
         Some(extra) => Err(damaged(&format!("`{extra}` is none of its files"))),
         None => Ok(files),

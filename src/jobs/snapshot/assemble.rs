@@ -137,10 +137,12 @@ impl Snapshot {
 /// True where the same snapshot is published already, though another key signed it or another input led to it:
 /// what was published before the power failed stands.
 fn is_published(directory: &Directory, prepared: &Prepared, name: &str) -> anyhow::Result<bool> {
-    let Some(there) = directory.sums(name)? else { return Ok(false) };
-    let root = prepared.path();
-    let new = FolderSums::of_folder(root).with_context(|| format!("cannot read {}", root.display()))?;
-    Ok(there.without(is_attached) == new.without(is_attached))
+    let Some((_, there)) = directory.generation(name)? else { return Ok(false) };
+    let sums = |folder: &Path| -> anyhow::Result<FolderSums> {
+        let read = FolderSums::of_folder(folder);
+        Ok(read.with_context(|| format!("cannot read {}", folder.display()))?.without(is_attached))
+    };
+    Ok(sums(&there)? == sums(prepared.path())?)
 }
 
 /// Places what is published apart, in a repository of its own.

@@ -15,7 +15,7 @@ use crate::publish::signing::{AttachedFile, Document, SignatureKind, Signer};
 pub(super) const SIGNED: [&str; 2] = [manifest::FILE, provenance::FILE];
 
 /// True for a file that may lie at the top of a snapshot without being in the list of its manifest.
-pub(super) fn is_attached(path: &str) -> bool {
+pub(crate) fn is_attached(path: &str) -> bool {
     let of_kind = |kind: SignatureKind| {
         path == kind.public_key_file()
             || path.strip_suffix(kind.suffix()).is_some_and(|document| SIGNED.contains(&document))

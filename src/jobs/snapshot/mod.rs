@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use attached::attach;
+pub(crate) use attached::is_attached;
 pub(crate) use difference::{Difference, difference};
 pub use manifest::{
     Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,

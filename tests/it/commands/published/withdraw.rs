@@ -53,7 +53,8 @@ fn everything_else_keeps_its_bytes_and_the_first_generation_stays() {
         .map(|(path, _)| &**path)
         .collect();
     let indexes = ["PACKAGES", "PACKAGES.gz", "PACKAGES.rds"];
-    let mut expected: BTreeSet<String> = ["index.html", "manifest.json"].map(str::to_owned).into();
+    let mut expected: BTreeSet<String> =
+        ["index.html", "manifest.json", "provenance.intoto.json"].map(str::to_owned).into();
     for folder in ["bin/windows/contrib/4.5", "src/contrib"] {
         expected.extend(indexes.map(|index| format!("{folder}/{index}")));
     }
@@ -191,7 +192,8 @@ fn a_whole_snapshot_is_withdrawn_and_latest_shows_another() {
     let told = shop.run("snapshot withdraw --whole 2026-06-15 --drop-bytes --reason WHY").printed();
     assert!(told.contains("src/contrib/tidal_1.3.0.tar.gz"), "{told}");
     let left: Vec<String> = files_below(&shop.at("2026-06-15")).into_keys().collect();
-    assert_eq!(left, ["index.html", "manifest.json"], "a page that says what was here");
+    let says = ["index.html", "manifest.json", "provenance.intoto.json"];
+    assert_eq!(left, says, "a page that says what was here");
     shop.verifies("2026-06-15");
 }
 
