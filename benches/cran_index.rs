@@ -1,5 +1,6 @@
 //! How long the index of 2,000 source packages of R takes beside R's own `tools::write_PACKAGES` on the same
-//! files, and beside the floor, which is reading and hashing the same bytes.
+//! files, and beside the floor, which is reading and hashing the same bytes; then how long a second index takes,
+//! and one after a package more.
 //!
 //! Each measurement is a process of its own, so that its memory is its own: `cargo bench --bench
 //! cran_index [-- PACKAGES]`. Where R is not installed, its row is left out and said to be.
@@ -13,8 +14,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
 use tidegate::ecosystem::cran::archive::ArchiveLimits;
-use tidegate::ecosystem::cran::index::Index;
+use tidegate::ecosystem::cran::index::Remembered;
 use tidegate::ecosystem::cran::layout::ArchiveKind;
+use tidegate::ecosystem::index_memory::IndexMemory;
 
 /// Says to a child which measurement it is, and where the packages lie; cargo passes arguments of its own.
 const MEASUREMENT: &str = "TIDEGATE_BENCH_MEASUREMENT";
@@ -32,9 +34,12 @@ fn main() -> anyhow::Result<()> {
     println!("{packages} source packages");
     // The file system's clock has to tick before what was just written counts as settled.
     std::thread::sleep(std::time::Duration::from_millis(50));
-    for measurement in ["floor", "first index"] {
+    for measurement in ["floor", "first index", "index again"] {
         child(measurement, folder.path())?;
     }
+    put(folder.path(), packages)?;
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    child("index after one change", folder.path())?;
     r(folder.path())
 }
 
@@ -77,9 +82,11 @@ fn measure(measurement: &str, folder: &Path) -> anyhow::Result<()> {
     let told = match measurement {
         "floor" => format!("{} bytes read and hashed by one thread", hashed(folder)?),
         _ => {
-            let index = Index::of_folder(folder, ArchiveKind::Source, &ArchiveLimits::default())?;
-            index.write_to(folder)?;
-            format!("{} listed", index.packages.len())
+            let memory = IndexMemory::in_folder(folder.with_file_name("tidegate-bench-memory"));
+            let indexed =
+                Remembered::of_folder(folder, ArchiveKind::Source, &ArchiveLimits::default(), &memory)?;
+            indexed.write_to(folder)?;
+            format!("{} listed, {} read", indexed.index.packages.len(), indexed.read)
         }
     };
     println!("{measurement}: {:.3} s, {told}, peak {}", start.elapsed().as_secs_f64(), peak_memory()?);

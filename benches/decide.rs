@@ -23,6 +23,8 @@ use tidegate::domain::{
 
 const PACKAGES: usize = 30_000;
 const DEPENDENCIES: usize = 5;
+/// One package of so many has one dependency more: 150,000 in all.
+const NEEDY: usize = 20;
 /// One package of so many fails.
 const FAILING: usize = 100;
 /// One package of so many has a newer release.
@@ -91,12 +93,18 @@ fn commit(number: usize, version: &str) -> String {
 /// that nearly everything needs, and these few depend on little.
 fn dependencies(number: usize) -> Vec<PackageName> {
     let digest = Sha256::digest(number.to_le_bytes());
-    let drawn = digest.chunks_exact(4).take(DEPENDENCIES).map(|four| {
+    let wanted = DEPENDENCIES + usize::from(number.is_multiple_of(NEEDY));
+    let drawn = digest.chunks_exact(4).map(|four| {
         let drawn = f64::from(u32::from_le_bytes([four[0], four[1], four[2], four[3]])) / f64::from(u32::MAX);
         (drawn.powi(6) * number as f64) as usize
     });
-    let drawn: BTreeSet<usize> = drawn.filter(|dependency| *dependency < number).collect();
-    drawn.into_iter().map(name).collect()
+    let mut different = BTreeSet::new();
+    for dependency in drawn.filter(|dependency| *dependency < number) {
+        if different.len() < wanted {
+            different.insert(dependency);
+        }
+    }
+    different.into_iter().map(name).collect()
 }
 
 fn status_facts(packages: usize) -> StatusFacts {

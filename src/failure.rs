@@ -1,12 +1,16 @@
 //! The three ways in which a call to the outside can fail, told apart because the caller acts
 //! differently on each: try again, hold and tell a person, or refuse to start.
 
+use std::io;
+use std::path::Path;
+
 use jiff::Timestamp;
 
 /// Why a call to a service failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
-    /// It may work later: a time-out, a broken connection, a 5xx answer, a rate limit.
+    /// It may work later: a time-out, a broken connection, a 5xx answer, a rate limit, a full disk, a file
+    /// that upstream may be replacing.
     #[error("{message}")]
     Transient {
         /// What was tried and what happened, with the address.
@@ -14,7 +18,7 @@ pub enum Failure {
         /// Not before this time, where the service said so.
         retry_at: Option<Timestamp>,
     },
-    /// It will not work again in the same way: a 4xx answer, a malformed or truncated body, a wrong hash.
+    /// It will not work again in the same way: a 4xx answer, a malformed body, an archive that is refused.
     #[error("{message}")]
     Permanent {
         /// What was tried and what happened, with the address.
@@ -39,6 +43,17 @@ impl Failure {
     /// A failure that trying again does not mend.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self::Permanent { message: message.into() }
+    }
+
+    /// What the system said of the file or folder at `path`. Disks get room again, and network disks come back.
+    pub fn disk(what: &str, path: &Path, error: &io::Error) -> Self {
+        let full = match error.kind() {
+            io::ErrorKind::StorageFull => "; make room on that disk",
+            io::ErrorKind::QuotaExceeded => "; raise this user's quota, or make room",
+            io::ErrorKind::FileTooLarge => "; raise the limit on the size of files",
+            _ => "",
+        };
+        Self::transient(format!("cannot {what} {}: {error}{full}", path.display()))
     }
 
     /// True where trying again makes sense.

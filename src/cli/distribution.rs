@@ -178,11 +178,11 @@ impl Format {
             let message = format!("{} is written by hand: no tool has a form for it", self.file.display());
             return Err(CommandError::invalid(message).hint("`tidegate distribution check` looks at it"));
         }
-        let Some(content) = &inspection.content else {
+        if inspection.content.is_none() {
             let mistakes: Vec<Diagnostic> =
                 inspection.remarks.iter().map(|remark| looked.drawn(remark.clone())).collect();
             return Err(CommandError::mistakes_in("the file has", &mistakes, context.colour));
-        };
+        }
         if let Some(comment) = inspection.comments().first() {
             let remark = Remark {
                 span: comment.clone(),
@@ -192,7 +192,7 @@ impl Format {
             };
             return Err(CommandError::mistakes_in("the file has", &[looked.drawn(remark)], context.colour));
         }
-        content.written().map_err(|error| {
+        inspection.written(&looked.text).map_err(|error| {
             CommandError::failed(format!("{} cannot be written: {error}", self.file.display()))
         })
     }

@@ -23,6 +23,7 @@ mod man;
 mod next;
 mod once;
 mod planned;
+mod prune;
 mod recheck;
 mod reference;
 mod rehearse;
@@ -38,6 +39,7 @@ mod snapshot;
 mod state;
 mod status;
 mod steer;
+mod store;
 mod time;
 mod token;
 mod worker;
@@ -108,7 +110,9 @@ enum Command {
     Channel(channel::Channels),
     Index(index::Index),
     Rehearse(rehearse::Rehearse),
+    Store(store::Stores),
     Token(token::Tokens),
+    Prune(prune::Prune),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(completions::Completions),
@@ -147,7 +151,9 @@ impl Command {
             Self::Channel(command) => command.run(context),
             Self::Index(command) => command.run(context),
             Self::Rehearse(command) => command.run(context),
+            Self::Store(command) => command.run(context),
             Self::Token(command) => command.run(context),
+            Self::Prune(command) => command.run(context),
             Self::Backup(command) => command.run(context),
             Self::Restore(command) => command.run(context),
             Self::Completions(command) => command.run(context),

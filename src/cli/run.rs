@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::logging::{self, Voice};
 use super::{CommandError, Context, state};
-use crate::config::{Colour, Configuration, Settings};
-use crate::daemon::{self, DaemonSettings, Job, Provided};
+use crate::config::{Colour, Configuration, Settings, TextDuration};
+use crate::daemon::{self, DaemonSettings, Job, Provided, Retention};
 use crate::jobs::channel_wishes::ChannelWishes;
 use crate::jobs::snapshot_wishes::SnapshotWishes;
 use crate::jobs::{self, Pass, Services};
@@ -72,6 +72,7 @@ fn daemon_settings(settings: &Settings) -> DaemonSettings {
         heartbeat: settings.daemon.heartbeat.get(),
         stop_within: settings.daemon.stop_within.get(),
         concurrent_runs: NonZeroUsize::new(concurrent).unwrap_or(NonZeroUsize::MIN),
+        retention: Retention { runs: settings.retention.runs.map(TextDuration::get) },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod diff;
 mod place;
+mod publish;
 mod steer;
 mod verify;
 
@@ -15,7 +16,7 @@ use super::shown::{plain, rows, word};
 use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
-use crate::store::{Snapshot, Store};
+use crate::store::{Publication, PublicationState, Snapshot, Store};
 
 /// Look at snapshots, withdraw from them, and go back to an earlier one
 #[derive(Debug, Args)]
@@ -30,6 +31,7 @@ enum What {
     Show(Show),
     Diff(diff::Diff),
     Verify(verify::Verify),
+    Publish(publish::Publish),
     Withdraw(steer::Withdraw),
     Rollback(steer::Rollback),
 }
@@ -62,6 +64,9 @@ struct Shown {
     snapshot: Snapshot,
     /// Where it is published; none where it is not.
     folder: Option<PathBuf>,
+    /// At which targets it lies, or is to lie.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Publication>,
     manifest: Option<Manifest>,
 }
 
@@ -72,6 +77,7 @@ impl Snapshots {
             What::Show(show) => show.run(context),
             What::Diff(diff) => diff.run(context),
             What::Verify(verify) => verify.run(context),
+            What::Publish(publish) => publish.run(context),
             What::Withdraw(withdraw) => withdraw.run(context),
             What::Rollback(rollback) => rollback.run(context),
         }
@@ -127,11 +133,14 @@ impl Show {
             let message = "there are several distributions: name one with --distribution";
             return Err(CommandError::invalid(message));
         };
-        let snapshot = state::block_on(async {
+        let (snapshot, targets) = state::block_on(async {
             let store = context.read_state().await?;
-            find(&store, name, self.date).await
+            let snapshot = find(&store, name, self.date).await?;
+            let publications = store.publications(name).await?.into_iter();
+            Ok((snapshot, publications.filter(|one| one.date == self.date).collect()))
         })?;
-        let shown = with_manifest(snapshot, published(&configuration, name, self.date, context))?;
+        let folder = published(&configuration, name, self.date, context);
+        let shown = Shown { targets, ..with_manifest(snapshot, folder)? };
         match context.output {
             Output::Json => context.print_json(&shown),
             Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
@@ -168,21 +177,27 @@ fn published(
 /// The snapshot with its manifest, where it is published.
 fn with_manifest(snapshot: Snapshot, folder: Option<PathBuf>) -> Result<Shown, CommandError> {
     let (Some(folder), Some(_)) = (folder, &snapshot.manifest_digest) else {
-        return Ok(Shown { snapshot, folder: None, manifest: None });
+        return Ok(Shown { snapshot, folder: None, targets: Vec::new(), manifest: None });
     };
     let place = place::Place { folder, manifest_sha256: snapshot.manifest_digest.clone() };
     let manifest = Some(place::manifest(&place)?);
-    Ok(Shown { snapshot, folder: Some(place.folder), manifest })
+    Ok(Shown { snapshot, folder: Some(place.folder), targets: Vec::new(), manifest })
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown { snapshot, folder, manifest } = shown;
+    let Shown { snapshot, folder, targets, manifest } = shown;
     let mut lines = vec![("state", word(snapshot.state)), ("packages", snapshot.packages.to_string())];
     lines.extend(snapshot.reason.as_ref().map(|reason| ("reason", plain(reason))));
     lines.extend(snapshot.published_at.map(|at| ("published", at.to_string())));
     lines.extend(snapshot.manifest_digest.as_ref().map(|digest| ("manifest", format!("sha256 {digest}"))));
     lines.extend(folder.as_ref().map(|folder| ("folder", folder.display().to_string())));
     let mut text = format!("snapshot {} of {}\n{}", snapshot.date, snapshot.distribution, rows(lines));
+    if !targets.is_empty() {
+        text += "\ntargets\n";
+    }
+    for publication in targets {
+        text += &format!("  {}\n", plain(&standing(publication)));
+    }
     let Some(manifest) = manifest else { return text };
     text += &rows([
         ("R", manifest.r.clone()),
@@ -205,4 +220,22 @@ fn text(shown: &Shown) -> String {
         text += &format!("  {}\n", plain(&format!("{}{version}  {}", left_out.name, left_out.reason)));
     }
     text
+}
+
+/// How a snapshot stands at a target, as one line.
+pub(super) fn standing(publication: &Publication) -> String {
+    let Publication { target, generation, state, changed_at, attempts, .. } = publication;
+    let generation = if *generation > 1 { format!(", generation {generation}") } else { String::new() };
+    let what = match state {
+        PublicationState::Done => format!("there since {changed_at}"),
+        PublicationState::Wanted | PublicationState::InProgress => {
+            let next = publication.next_try_at.map(|at| format!(", tried again at {at}")).unwrap_or_default();
+            let tried = if *attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            format!("to be sent, tried {tried}{next}")
+        }
+        PublicationState::Failed => "refused, and given up".to_owned(),
+        PublicationState::Superseded => "superseded by a later generation".to_owned(),
+    };
+    let error = publication.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{target}{generation}  {what}{error}")
 }

@@ -1,11 +1,14 @@
 //! `status`: how everything stands, with or without a daemon.
 
+mod untold;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::guard::{self, ShownOverride};
 use super::shown::plain;
+use super::snapshot::standing;
 use super::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{self, Answer, CONTROL_SOCKET, JobReport, Request, StatusReport};
@@ -16,7 +19,7 @@ use crate::domain::{
 use crate::jobs;
 use crate::jobs::poll_releases::SeenReleases;
 use crate::jobs::sources::names;
-use crate::store::{OccurrenceState, PullRequest, SnapshotState, Store};
+use crate::store::{OccurrenceState, Publication, PublicationState, PullRequest, SnapshotState, Store};
 
 /// Show the daemon, the jobs, what is held, and open pull requests
 #[derive(Debug, Args)]
@@ -43,9 +46,13 @@ struct Status {
     removals: Vec<Removed>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_repositories: Vec<MissingRepository>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_at_targets: Vec<Publication>,
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untold: Vec<untold::Untold>,
 }
 
 /// A package that waits to be proposed.
@@ -135,8 +142,10 @@ impl ShowStatus {
             let own_checks = own_checks(&store, &configuration).await?;
             let removals = removals(&store, &configuration).await?;
             let missing_repositories = missing_repositories(&store, &configuration).await?;
+            let not_at_targets = not_at_targets(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
+            let untold = untold::untold(&store, &configuration).await?;
             Ok(Status {
                 daemon_answers,
                 report,
@@ -146,8 +155,10 @@ impl ShowStatus {
                 own_checks,
                 removals,
                 missing_repositories,
+                not_at_targets,
                 open_pull_requests,
                 queue,
+                untold,
             })
         })?;
         match context.output {
@@ -263,6 +274,19 @@ async fn removals(store: &Store, configuration: &Configuration) -> anyhow::Resul
     Ok(removed)
 }
 
+/// The snapshots that are to lie at a target and do not yet.
+async fn not_at_targets(store: &Store, configuration: &Configuration) -> anyhow::Result<Vec<Publication>> {
+    let mut found = Vec::new();
+    for distribution in configuration.distributions.keys() {
+        let publications = store.publications(distribution).await?.into_iter();
+        found.extend(
+            publications
+                .filter(|one| !matches!(one.state, PublicationState::Done | PublicationState::Superseded)),
+        );
+    }
+    Ok(found)
+}
+
 /// The packages whose repositories are not to be seen, confirmed or not.
 async fn missing_repositories(
     store: &Store,
@@ -361,6 +385,13 @@ fn text(status: &Status) -> String {
         let (by, reason) = (plain(&removal.by), plain(&removal.reason));
         text += &format!("  {distribution}, {}: at {} by {by}: {reason}\n", plain(package), removal.at);
     }
+    if !status.not_at_targets.is_empty() {
+        text += "\nsnapshots that are not at a target\n";
+    }
+    for publication in &status.not_at_targets {
+        let line = format!("{}, {}: {}", publication.distribution, publication.date, standing(publication));
+        text += &format!("  {}\n", plain(&line));
+    }
     if !status.open_pull_requests.is_empty() {
         text += "\nopen pull requests\n";
     }
@@ -378,7 +409,7 @@ fn text(status: &Status) -> String {
         let words = format!("{package} {version}: {why}");
         text += &format!("  {distribution}, {channel}, {place}: {}{since}\n", plain(&words));
     }
-    text
+    text + &untold::text(&status.untold)
 }
 
 fn about_daemon(status: &Status) -> String {

@@ -1,7 +1,7 @@
 //! Mistakes about targets that no file has alone: two of one name, one that nobody set up, and one that nothing
 //! ever sends to.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::cross::unknown;
 use super::document::{Document, Role};
@@ -12,7 +12,8 @@ const LISTS: [&str; 3] = ["publish.oci", "publish.object-storage", "publish.netl
 /// The names of the targets that are set up; nothing where nobody can tell.
 pub(super) fn known(settings: Option<&Document<'_>>) -> Option<Vec<String>> {
     let settings = settings.filter(|settings| settings.parsed)?;
-    Some(named(settings).into_iter().map(|(_, name)| name).collect())
+    let names: BTreeSet<String> = named(settings).into_iter().map(|(_, name)| name).collect();
+    Some(names.into_iter().collect())
 }
 
 /// Every target with the path of its name.
@@ -25,9 +26,9 @@ fn named(settings: &Document<'_>) -> Vec<(String, String)> {
 
 /// Every target has a name of its own, and a registry is asked by one right.
 pub(super) fn targets(document: &mut Document<'_>) {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for (path, name) in named(document) {
-        if seen.insert(name.clone(), ()).is_some() {
+        if !seen.insert(name.clone()) {
             let message = format!("two targets have the name `{name}`");
             document.report(&path, message, "the second of them", "rename one of them");
         }

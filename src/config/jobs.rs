@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::distribution::Ecosystem;
 use super::document::Document;
 use super::forecast::Forecast;
+use super::r_files::{Binaries, FetchBy, KeptFor};
 use super::recheck::Recheck;
 use super::recheck_r::RecheckR;
 use super::report::Report;
@@ -72,6 +73,10 @@ pub struct CheckStatus {
     /// The channel that is looked at.
     #[schemars(extend("format" = "name"))]
     pub channel: String,
+    /// Which files of packages that the channel pins to a commit are kept for the next snapshot, whatever becomes of
+    /// their upstream. Default: `sources`.
+    #[serde(default)]
+    pub keep: KeptFor,
 }
 
 /// Moves revisions from a channel into a later one, as the calendar and the evidence allow.
@@ -109,6 +114,9 @@ pub struct Snapshot {
     /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
     #[serde(default = "default_binaries")]
     pub binaries: Vec<Binaries>,
+    /// How the universe is asked for its files. Default: `files`.
+    #[serde(default)]
+    pub fetch: FetchBy,
     /// The targets of `tidegate.toml` that get the snapshot beside the published folder, sent by a job of the kind
     /// `publish`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -206,16 +214,6 @@ impl fmt::Display for EngineKind {
             Self::GithubActions => "github-actions",
         })
     }
-}
-
-/// Binary packages for one operating system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Binaries {
-    /// `bin/windows`.
-    Windows,
-    /// `bin/macosx`.
-    Macos,
 }
 
 impl JobKind {

@@ -21,6 +21,7 @@ mod job;
 mod jobs;
 mod nearest;
 mod policy;
+mod r_files;
 mod recheck;
 mod recheck_r;
 mod report;
@@ -43,10 +44,11 @@ pub use distribution::{
 pub use forecast::Forecast;
 pub use job::{Job, Retry, When};
 pub use jobs::{
-    Binaries, CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases,
-    Promote, Publish as PublishJob, Snapshot, WriteStatus,
+    CheckStatus, EngineKind, Intake, Integrate, IntegrationRepository, JobKind, PollReleases, Promote,
+    Publish as PublishJob, Snapshot, WriteStatus,
 };
 pub use policy::{Policy, PullRequestPolicy, UpstreamPolicy};
+pub use r_files::{Binaries, FetchBy, KeptFor};
 pub use recheck::Recheck;
 pub use recheck_r::{Only, RecheckR};
 pub use report::Report;

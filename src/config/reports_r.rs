@@ -23,6 +23,22 @@ pub(super) struct ReportsRFile {
     /// Packages whose maintainers are not told all the same. Default: none.
     #[serde(default)]
     quiet: Vec<QuietText>,
+    /// How many issues one pass may open in the repositories of packages; the rest waits for the next. Default: 10.
+    #[serde(default = "default_per_pass")]
+    #[schemars(range(min = 1, max = 1000))]
+    max_per_pass: u32,
+    /// The same within any hour. Default: 20.
+    #[serde(default = "default_per_hour")]
+    #[schemars(range(min = 1, max = 1000))]
+    max_per_hour: u32,
+}
+
+fn default_per_pass() -> u32 {
+    10
+}
+
+fn default_per_hour() -> u32 {
+    20
 }
 
 /// The name of a package.
@@ -39,6 +55,10 @@ pub struct ReportsR {
     pub labels: Vec<String>,
     /// Whose maintainers are told by an issue in the repository of their own package.
     pub maintainers: Maintainers,
+    /// How many issues one pass may open in the repositories of packages.
+    pub max_per_pass: u32,
+    /// The same within any hour.
+    pub max_per_hour: u32,
 }
 
 /// Whose maintainers are told.
@@ -60,6 +80,12 @@ impl ReportsRFile {
             true => Maintainers::Told { but },
             false => Maintainers::Untold,
         };
-        ReportsR { repository: self.repository, labels: self.labels, maintainers }
+        ReportsR {
+            repository: self.repository,
+            labels: self.labels,
+            maintainers,
+            max_per_pass: self.max_per_pass,
+            max_per_hour: self.max_per_hour,
+        }
     }
 }

@@ -244,6 +244,10 @@ pub struct Retention {
     /// The age at which runs with their observations, plans and logs are deleted. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<TextDuration>,
+    /// The age from which on the binaries of a snapshot are not kept in the store of files any more. Sources stay for
+    /// good, and so does what is published. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binaries: Option<TextDuration>,
 }
 
 impl Default for GitHub {

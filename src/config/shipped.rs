@@ -11,7 +11,7 @@ macro_rules! shipped_files {
     };
 }
 
-const FILES: [(&str, &str); 15] = shipped_files![
+const FILES: [(&str, &str); 16] = shipped_files![
     "config/tidegate.toml",
     "config/distributions/qiime2-tiny.toml",
     "config/distributions/r-multiverse.toml",
@@ -20,6 +20,7 @@ const FILES: [(&str, &str); 15] = shipped_files![
     "jobs/qiime2-tiny-recheck.toml",
     "jobs/r-multiverse-community-status.toml",
     "jobs/r-multiverse-forecast.toml",
+    "jobs/r-multiverse-publish.toml",
     "jobs/r-multiverse-recheck.toml",
     "jobs/r-multiverse-releases.toml",
     "jobs/r-multiverse-report.toml",

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -48,12 +49,17 @@ impl fmt::Display for TextDuration {
     }
 }
 
+impl FromStr for TextDuration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        format::duration(text).map(Self).map_err(|complaint| format!("`{text}` {}", complaint.message))
+    }
+}
+
 impl<'de> Deserialize<'de> for TextDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let complain =
-            |complaint: format::Complaint| D::Error::custom(format!("`{text}` {}", complaint.message));
-        format::duration(&text).map(Self).map_err(complain)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::report::StatusReport;
 use super::steering::Steering;
 use crate::domain::{
-    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, ReleaseWish, RemovalWish,
+    ChannelChange, ChannelWish, CulpritWish, HeldChange, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
     SnapshotChange, SnapshotWish,
 };
 use crate::store::NewGuardConfirmation;
@@ -97,6 +97,8 @@ pub enum Request {
     OverrideEvidence(OverrideWish),
     /// Publish a snapshot that a guard holds.
     ReleaseSnapshot(ReleaseWish),
+    /// Send a published snapshot to a target.
+    Publish(PublishWish),
     /// Find the change that broke a member of a metapackage.
     FindCulprit(CulpritWish),
     /// Change the channels of a conda distribution.
@@ -218,6 +220,7 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
         Request::OverrideEvidence(wish) => {
             steering.override_evidence(&OverrideWish { by: who(&wish.by), ..wish.clone() }).await
         }
+        Request::Publish(wish) => steering.publish(&PublishWish { by: who(&wish.by), ..wish.clone() }).await,
         Request::ReleaseSnapshot(wish) => {
             steering.release_snapshot(&ReleaseWish { by: who(&wish.by), ..wish.clone() }).await
         }

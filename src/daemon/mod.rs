@@ -7,6 +7,7 @@
 mod control;
 mod execution;
 mod heartbeat;
+mod housekeeping;
 mod job;
 mod planner;
 mod report;
@@ -17,6 +18,7 @@ pub mod wishes;
 
 pub use control::{Answer, CONTROL_SOCKET, Request, ask};
 pub use heartbeat::Beat;
+pub use housekeeping::{Kept, Retention, keep_house};
 pub use job::{Job, JobDefinition, JobSet, JobWork, Jobs, Retry, RunContext, RunError, RunOutcome};
 pub use planner::{Planner, plan_job};
 pub use report::{JobReport, Outcome, StatusReport, report};

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{CONTROL_SOCKET, answer_all, listen};
 use super::heartbeat::{self, Beat, notify};
+use super::housekeeping::{Retention, keep_house_daily};
 use super::job::{Job, Jobs};
 use super::planner::Planner;
 use super::runner::{RunLimits, Runner, new_boot_id};
@@ -34,6 +35,8 @@ pub struct DaemonSettings {
     pub stop_within: Duration,
     /// The most runs at the same time.
     pub concurrent_runs: NonZeroUsize,
+    /// How long history is kept.
+    pub retention: Retention,
 }
 
 /// What a daemon is given to work with.
@@ -111,6 +114,8 @@ pub async fn serve(
     beat.beat().await;
     notify(&[NotifyState::Ready]);
 
+    let housekeeping =
+        tokio::spawn(keep_house_daily(store.clone(), clock.clone(), settings.retention, stop.clone()));
     let reloading = tokio::spawn(async move {
         loop {
             hangup.notified().await;
@@ -128,6 +133,8 @@ pub async fn serve(
         tracing::warn!("the heartbeat did not stop: {error}");
     }
     reloading.abort();
+    // A batch under way ends as one transaction, or not at all.
+    housekeeping.abort();
     answering.abort();
     // A socket that nobody answers would only make commands wait.
     let _ = std::fs::remove_file(settings.state.join(CONTROL_SOCKET));

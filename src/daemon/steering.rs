@@ -15,8 +15,8 @@ use super::report::{StatusReport, report};
 use super::wishes::{self, Wish};
 use crate::clock::SharedClock;
 use crate::domain::{
-    ChannelChange, ChannelWish, CulpritWish, OverrideWish, ReleaseWish, RemovalWish, SnapshotChange,
-    SnapshotWish,
+    ChannelChange, ChannelWish, CulpritWish, OverrideWish, PublishWish, ReleaseWish, RemovalWish,
+    SnapshotChange, SnapshotWish,
 };
 use crate::store::{NewGuardConfirmation, Store};
 
@@ -84,6 +84,10 @@ impl Steering {
 
     pub(super) async fn release_snapshot(&self, wish: &ReleaseWish) -> anyhow::Result<String> {
         wishes::release_snapshot(&self.store, wish, self.clock.now()).await
+    }
+
+    pub(super) async fn publish(&self, wish: &PublishWish) -> anyhow::Result<String> {
+        wishes::publish(&self.store, wish, self.clock.now()).await
     }
 
     pub(super) async fn run_now(

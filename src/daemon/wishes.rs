@@ -4,8 +4,10 @@
 use anyhow::ensure;
 use jiff::Timestamp;
 
-use crate::domain::{CulpritWish, OverrideWish, ReleaseWish, Removal, RemovalChange, RemovalWish};
-use crate::store::{NewGuardConfirmation, Store, Undone};
+use crate::domain::{
+    CulpritWish, OverrideWish, PublishWish, ReleaseWish, Removal, RemovalChange, RemovalWish,
+};
+use crate::store::{NewGuardConfirmation, NewPublication, Store, Undone};
 
 /// A person's wish about one job.
 #[derive(Clone, Copy, Debug)]
@@ -113,4 +115,16 @@ pub async fn release_snapshot(store: &Store, wish: &ReleaseWish, now: Timestamp)
     Ok(format!(
         "the snapshot {date} of {distribution} is published by the next run of its job, if it is held for the same"
     ))
+}
+
+/// A published snapshot is to lie at a target; one that the target refused is offered to it again.
+pub async fn publish(store: &Store, wish: &PublishWish, now: Timestamp) -> anyhow::Result<String> {
+    let PublishWish { distribution, date, generation, target, by } = wish;
+    let new = NewPublication { distribution, date: *date, generation: *generation, target, by };
+    match store.want_publication(&new, now).await? {
+        true => Ok(format!("the snapshot {date} of {distribution} is sent to {target}")),
+        false => {
+            Ok(format!("the snapshot {date} of {distribution} is at {target} already, or is sent there"))
+        }
+    }
 }

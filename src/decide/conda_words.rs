@@ -1,5 +1,6 @@
 //! How decisions about conda builds read: for `explain`, for plans on the terminal, and for reports.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::integrate::{Candidate, Choice, Step};
@@ -231,10 +232,12 @@ pub fn summary(plan: &RecheckPlan) -> String {
         Gate::Waiting => "waits for tests".to_owned(),
         Gate::Closed(_) => "does not pass".to_owned(),
         Gate::NotWhole(platforms) => {
-            let told: Vec<String> =
-                platforms.iter().map(|(platform, why)| format!("{platform} ({})", one_line(why))).collect();
-            format!("does not pass, since it cannot be installed as a whole on {}", told.join(", "))
+            format!("does not pass, since it cannot be installed as a whole on {}", with_reasons(platforms))
         }
+        Gate::WholeUnknown(platforms) => format!(
+            "does not pass yet, since nobody could tell whether it can be installed as a whole on {}",
+            with_reasons(platforms)
+        ),
         Gate::Withdrawn(files) => {
             let told: Vec<String> = files.iter().map(|(file, why)| format!("{file} ({why})")).collect();
             format!("does not pass, since a person took out {}", told.join(", "))
@@ -242,6 +245,12 @@ pub fn summary(plan: &RecheckPlan) -> String {
     };
     let metapackage = &plan.metapackage;
     format!("{} {} {gate}: {}{reused}", metapackage.name, metapackage.version, told.join(", "))
+}
+
+/// Platforms, each with its reason.
+fn with_reasons(platforms: &BTreeMap<String, String>) -> String {
+    let told = platforms.iter().map(|(platform, why)| format!("{platform} ({})", one_line(why)));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// One line on a candidate.

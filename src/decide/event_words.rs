@@ -173,6 +173,9 @@ impl<'e> Event<'e> {
             later => format!(", generation {later},"),
         };
         let snapshot = format!("the snapshot of {date}{generation}");
+        if self.body["latest"] == true {
+            return format!("{snapshot} is the latest at {target} now");
+        }
         match self.text("error") {
             "" => format!("{snapshot} is at {target}: {}", self.text("address")),
             error if self.body["given_up"] == true => format!("{snapshot} was refused by {target}: {error}"),

@@ -22,6 +22,7 @@
 //! | `publication` | when is a publication that failed tried again? |
 //! | `recheck` | which members of a metapackage need a test, and may it pass? |
 //! | `report` | when are people called, and for what? |
+//! | `retention` | which kept files stay? |
 //! | `recheck_report` | what is told of a recheck, to whom? |
 //! | `snapshot` | what is part of the snapshot, and why is the rest not? |
 //! | `standing` | what is known of the revision that a channel holds? |
@@ -49,6 +50,7 @@ pub mod publication;
 pub mod recheck;
 pub mod recheck_report;
 pub mod report;
+pub mod retention;
 pub mod snapshot;
 pub mod stage;
 mod standing;

@@ -88,6 +88,11 @@ impl<'a> Standing<'a> {
         })
     }
 
+    /// The package because of which nobody can tell of this one, where it is another.
+    pub fn unknown_through(self) -> Option<&'a PackageName> {
+        self.assessment().filter(|known| known.evidence == Evidence::Unknown)?.unknown_through.as_ref()
+    }
+
     /// The packages whose issues reach this one.
     pub fn root_causes(self) -> Vec<PackageName> {
         self.causes().map(|causes| causes.keys().cloned().collect()).unwrap_or_default()

@@ -18,6 +18,9 @@ pub struct DependencyGraph<'a> {
     dependents: Vec<Vec<usize>>,
 }
 
+/// Causes, each with the direct dependencies that lead there.
+pub type Paths<'a> = Vec<(&'a str, Vec<&'a str>)>;
+
 impl<'a> DependencyGraph<'a> {
     /// Builds the graph from each package's direct strong dependencies, in the order in which its
     /// DESCRIPTION names them. Duplicates count once.
@@ -41,31 +44,41 @@ impl<'a> DependencyGraph<'a> {
         Self { names, places, dependencies, dependents }
     }
 
-    /// All packages that depend on `package`, directly or through others, in the order of their
-    /// names; each with those of its direct dependencies, in DESCRIPTION order, that depend on
-    /// `package` themselves (none where it only depends on `package` directly). Never `package` itself.
-    pub fn paths_to(&self, package: &str) -> Vec<(&'a str, Vec<&'a str>)> {
-        let Some(&end) = self.places.get(package) else { return Vec::new() };
-        let mut reached = vec![false; self.names.len()];
-        reached[end] = true;
-        let mut found = vec![end];
-        let mut next = 0;
-        while next < found.len() {
-            for &dependent in &self.dependents[found[next]] {
-                if !std::mem::replace(&mut reached[dependent], true) {
-                    found.push(dependent);
+    /// For each package that depends on one of `causes`, directly or through others, all those causes by name; each
+    /// with those of the package's direct dependencies, in DESCRIPTION order, that depend on the cause themselves
+    /// (none where it only depends on it directly). Packages come by name; none is a cause of itself.
+    pub fn paths_to<'c>(&self, causes: impl Iterator<Item = &'c str>) -> Vec<(&'a str, Paths<'a>)> {
+        let mut causes: Vec<usize> = causes.filter_map(|name| self.places.get(name).copied()).collect();
+        causes.sort_unstable();
+        causes.dedup();
+        const NOBODY: usize = usize::MAX;
+        // The cause that reached each package last, so that nothing is cleared between two of them.
+        let mut reached_by = vec![NOBODY; self.names.len()];
+        let mut paths: Vec<Paths<'a>> = vec![Vec::new(); self.names.len()];
+        let mut found = Vec::new();
+        for cause in causes {
+            reached_by[cause] = cause;
+            found.clear();
+            found.push(cause);
+            let mut next = 0;
+            while next < found.len() {
+                for &dependent in &self.dependents[found[next]] {
+                    if std::mem::replace(&mut reached_by[dependent], cause) != cause {
+                        found.push(dependent);
+                    }
                 }
+                next += 1;
             }
-            next += 1;
+            reached_by[cause] = NOBODY;
+            for &dependent in &found[1..] {
+                let direct = self.dependencies[dependent].iter();
+                let through = direct.filter(|direct| reached_by[**direct] == cause);
+                let through = through.map(|direct| self.names[*direct]).collect();
+                paths[dependent].push((self.names[cause], through));
+            }
         }
-        reached[end] = false;
-        found.swap_remove(0);
-        found.sort_unstable();
-        let through = |dependent: &usize| {
-            let direct = self.dependencies[*dependent].iter();
-            direct.filter(|&&direct| reached[direct]).map(|&direct| self.names[direct]).collect()
-        };
-        found.iter().map(|dependent| (self.names[*dependent], through(dependent))).collect()
+        let reached = self.names.iter().copied().zip(paths);
+        reached.filter(|(_, paths)| !paths.is_empty()).collect()
     }
 
     /// The direct dependencies of a package that the graph knows, in DESCRIPTION order.

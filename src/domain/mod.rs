@@ -10,10 +10,12 @@ mod epoch;
 mod evidence;
 mod evidence_override;
 mod facts;
+mod held_file;
 mod listing;
 mod own_check;
 mod policy;
 mod promotion;
+mod publish_wish;
 mod r_version;
 mod recheck;
 mod snapshot_wish;
@@ -30,6 +32,7 @@ pub use epoch::is_epoch;
 pub use evidence::{Check, Evidence, HeldChange, HeldUntil, Issue, IssueKind};
 pub use evidence_override::{EvidenceOverride, OverriddenAs, OverrideWish, ReleaseWish, SnapshotRelease};
 pub use facts::{Advisories, Checks, Fact, Ledger, LedgerRow, ListedPackages, PackageFacts, StatusFacts};
+pub use held_file::{HeldFile, Holder};
 pub use listing::{Listing, PackageName, is_commit, sort_as_upstream};
 pub(crate) use own_check::shell_words;
 pub use own_check::{CheckLog, CheckedSource, Counts, OwnCheck, OwnResult, Recipe, System};
@@ -39,6 +42,7 @@ pub use promotion::{
     PersonsProposal, Plan, PromotionFacts, ProposalSeen, ProposalState, QueueFacts, Release,
     ReleasedEvidence,
 };
+pub use publish_wish::PublishWish;
 pub use r_version::{MalformedRVersion, RVersion};
 pub use recheck::{FailedStep, RecheckCase, RecheckMode, Solved, TestVerdict};
 pub use snapshot_wish::{

@@ -29,6 +29,9 @@ pub struct Assessment {
     /// Why the evidence is unknown: one clause for each missing source or guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
+    /// Where nobody can tell because nobody can tell of something that it depends on: the nearest such package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_through: Option<PackageName>,
     /// What would release it, while the evidence is unknown.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub held_until: BTreeSet<HeldUntil>,

@@ -3,5 +3,6 @@
 pub mod conda;
 pub mod cran;
 pub mod galaxy;
+pub mod index_memory;
 pub(crate) mod parallel;
 pub mod unpack;

@@ -16,7 +16,6 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
-use super::artifacts::kept_path;
 use super::{Services, conda_channels};
 use crate::config::{CondaDistribution, Configuration};
 use crate::daemon::ChannelSteering;
@@ -295,7 +294,7 @@ impl Channels<'_> {
             size,
             path,
         };
-        let artifact = kept_path(&self.services.artifacts, &file.sha256);
+        let artifact = self.services.content().path_of(&file.sha256);
         if let Ok(there) = artifact.metadata() {
             return Ok(Some(package(artifact, there.len())));
         }

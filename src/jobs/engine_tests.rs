@@ -18,6 +18,7 @@ use crate::daemon::{RunContext, RunError};
 use crate::domain::TestVerdict;
 use crate::engine::{Assignment, AssignmentFolder, Limits, Network, Progress, Ticket, Work};
 use crate::failure::Failure;
+use crate::publish::content::Keeping;
 use crate::store::{NewRecheckTest, RecheckTest};
 
 /// How often an engine is asked how far a test is.
@@ -39,7 +40,7 @@ pub(super) struct Order<'o> {
     pub limits: Limits,
     pub network: Network,
     /// A file that its program finds under that name in its working folder.
-    pub input: Option<(&'o Path, &'o str)>,
+    pub input: Option<(&'o Path, &'o str, Keeping)>,
     /// What the engine's verdict means beside what the log says.
     pub judge: fn(TestVerdict, &[u8]) -> TestVerdict,
 }
@@ -61,7 +62,8 @@ impl EngineTests<'_> {
         let Order { work, limits, network, input, judge } = order;
         let assignment = Assignment { key: key(&row), work, limits, network };
         let folder = AssignmentFolder::create(&engine.root.join(&assignment.key), &assignment)?;
-        if let Some((from, name)) = input {
+        // Once the engine has its copy, the file may go.
+        if let Some((from, name, _keeping)) = input {
             give(&folder.input(), from, name)?;
         }
         let ticket = engine.engine.submit(&folder).await?;

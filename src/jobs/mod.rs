@@ -3,7 +3,6 @@
 //!
 //! To add a kind: a file here, its settings in `config`, and one line in [`work_of`].
 
-mod artifacts;
 mod channel_files;
 mod channel_patches;
 pub mod channel_wishes;
@@ -15,6 +14,7 @@ pub mod forecast;
 pub mod intake;
 pub mod integrate;
 pub mod poll_releases;
+mod progress;
 pub mod promote;
 pub mod publish;
 mod r_archives;

@@ -1,18 +1,19 @@
-//! Fetches archives of R packages from their universe: each within a limit on size, verified by its
+//! Fetches archives of R packages from their universe: each within a limit on size, verified by size and
 //! SHA-256, looked into, and kept by its digest, so that what is there already is never fetched again.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::artifacts::kept_path;
-use crate::digest::sha256_hex;
 use crate::ecosystem::cran::archive::{ArchiveLimits, inspect_file};
-use crate::ecosystem::cran::fetch::FetchLimits;
+use crate::ecosystem::cran::fetch::{FetchLimits, PartialFile, Promise};
 use crate::ecosystem::cran::layout::{ArchiveKind, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
 use crate::failure::Failure;
+use crate::publish::content::ContentStore;
+
+/// The longest time for one request. What has arrived by then is not lost, and a connection that brings
+/// nothing for a minute ends long before.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// An archive as its universe promises it.
 pub(super) struct PromisedArchive<'a> {
@@ -24,37 +25,65 @@ pub(super) struct PromisedArchive<'a> {
     pub path: &'a RepositoryPath,
     /// What kind of archive it is.
     pub kind: ArchiveKind,
-    /// Its SHA-256.
-    pub sha256: &'a str,
+    /// Its SHA-256 and size.
+    pub promise: &'a Promise,
+}
+
+/// An archive that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeptArchive {
+    /// Where.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 impl PromisedArchive<'_> {
-    /// Fetches the archive unless it is kept below `artifacts` already, and gives back where it is kept.
-    /// Another content than was promised is a [`Failure::Permanent`]; a disk or a network that fails is
-    /// transient.
-    pub(super) async fn keep(&self, artifacts: &Path, client: &UniverseClient) -> Result<PathBuf, Failure> {
-        let digest = self.sha256.len() == 64 && self.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !digest {
-            return Err(Failure::permanent(format!("the universe gives `{}` as a SHA-256", self.sha256)));
-        }
-        let kept = kept_path(artifacts, self.sha256);
-        if is_intact(&kept, self.sha256)? {
+    /// Where the archive is kept already, if it is.
+    pub(super) fn find(&self, content: &ContentStore) -> Result<Option<KeptArchive>, Failure> {
+        let found = content.find(&self.promise.sha256, self.promise.size)?;
+        Ok(found.map(|(path, size)| KeptArchive { path, size }))
+    }
+
+    /// Fetches the archive unless it is kept already, and gives back where it is kept. An archive that is not of
+    /// this package is a [`Failure::Permanent`]; other bytes than were promised, a disk or a network that fails
+    /// are transient. `told` hears of bytes as they arrive.
+    pub(super) async fn keep(
+        &self,
+        content: &ContentStore,
+        client: &UniverseClient,
+        told: &(dyn Fn(u64) + Sync),
+    ) -> Result<KeptArchive, Failure> {
+        if let Some(kept) = self.find(content)? {
             return Ok(kept);
         }
-        let folder = kept.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| disk("make", folder, &error))?;
-        let mut file =
-            tempfile::NamedTempFile::new_in(folder).map_err(|error| disk("write to", folder, &error))?;
-        let limits = FetchLimits { bytes: ArchiveLimits::default().compressed, ..FetchLimits::default() };
-        client.download(self.path, Some(self.sha256), &limits, &mut file).await?;
-        self.look_into(file.path())?;
-        // A temporary file is for its owner only; what is published is for everybody to read.
-        file.flush()
-            .and_then(|()| file.as_file().sync_all())
-            .and_then(|()| file.as_file().set_permissions(fs::Permissions::from_mode(0o644)))
-            .map_err(|error| disk("write", file.path(), &error))?;
-        file.persist(&kept).map_err(|error| disk("keep", &kept, &error.error))?;
-        Ok(kept)
+        let sha256 = &self.promise.sha256;
+        let limits = FetchLimits { bytes: ArchiveLimits::default().compressed, timeout: LONGEST };
+        // Where another job fetches the same file now, this one does not wait for it.
+        let mut own = None;
+        let mut partial = match PartialFile::open(&content.partial(sha256)?)? {
+            Some(partial) => partial,
+            None => {
+                let file = own.insert(content.temporary()?);
+                let taken = || Failure::transient(format!("{} is in use", file.path().display()));
+                PartialFile::open(file.path())?.ok_or_else(taken)?
+            }
+        };
+        let fetched = client.fetch(self.path, self.promise, &limits, &mut partial, told).await?;
+        if let Err(refused) = self.look_into(partial.path()) {
+            partial.forget()?;
+            return Err(refused);
+        }
+        let path = content.keep(partial.path(), sha256)?;
+        partial.done();
+        Ok(KeptArchive { path, size: fetched.size })
+    }
+
+    /// Keeps the archive that lies in the file `from` of the store, which has been found to be the promised
+    /// one.
+    pub(super) fn keep_from(&self, content: &ContentStore, from: &Path) -> Result<PathBuf, Failure> {
+        self.look_into(from)?;
+        Ok(content.keep(from, &self.promise.sha256)?)
     }
 
     /// An archive is never trusted: its DESCRIPTION has to be of the package and version that was asked for.
@@ -72,17 +101,4 @@ impl PromisedArchive<'_> {
             version.as_deref().unwrap_or("without a version")
         )))
     }
-}
-
-/// True where the file is there with the right content; one that is damaged is fetched again.
-fn is_intact(path: &Path, sha256: &str) -> Result<bool, Failure> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(sha256_hex(&bytes) == sha256),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(disk("read", path, &error)),
-    }
-}
-
-fn disk(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::transient(format!("cannot {what} {}: {error}", path.display()))
 }

@@ -41,6 +41,18 @@ pub(super) struct Delivery<'a> {
     subjects: &'a str,
     context: &'a RunContext,
     login: OnceCell<String>,
+    caps: Option<Caps<'a>>,
+}
+
+/// How many issues may be opened in repositories of others. Nobody can take back what a mistake told a hundred
+/// maintainers at once.
+pub(super) struct Caps<'a> {
+    /// The distribution's own repository, whose issues are not counted.
+    pub own: &'a str,
+    /// In one pass.
+    pub per_pass: u32,
+    /// In any hour.
+    pub per_hour: u32,
 }
 
 /// Why something was not told.
@@ -87,12 +99,31 @@ struct Opened {
 impl<'a> Delivery<'a> {
     /// A round of all reports of a distribution.
     pub(super) fn new(services: &'a Services, distribution: &'a str, context: &'a RunContext) -> Self {
-        Self { services, distribution, subjects: "", context, login: OnceCell::new() }
+        Self { services, distribution, subjects: "", context, login: OnceCell::new(), caps: None }
     }
 
     /// The same round of those reports alone whose subjects begin like this.
     pub(super) fn of_subjects(self, subjects: &'a str) -> Self {
         Self { subjects, ..self }
+    }
+
+    /// The same round within these caps. What finds no room waits, the oldest first, and `status` shows it.
+    pub(super) fn within(self, caps: Caps<'a>) -> Self {
+        Self { caps: Some(caps), ..self }
+    }
+
+    /// How many issues may still be opened in repositories of others.
+    async fn room(&self) -> anyhow::Result<usize> {
+        let Some(caps) = &self.caps else { return Ok(usize::MAX) };
+        let hour_ago = self.now().checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        let lately = self.services.store.issues_opened_since(hour_ago, caps.own).await?;
+        Ok((caps.per_hour as usize).saturating_sub(lately).min(caps.per_pass as usize))
+    }
+
+    /// True where telling a report takes room: it would open an issue of somebody else's.
+    fn takes_room(&self, report: &Report) -> bool {
+        let own = self.caps.as_ref().map_or("", |caps| caps.own);
+        report.number.is_none() && !report.is_over && !report.repository.eq_ignore_ascii_case(own)
     }
 
     /// Tells whatever is still to be told of its subjects. Fails where the store does, and only then.
@@ -110,6 +141,7 @@ impl<'a> Delivery<'a> {
                 return Ok(());
             }
         };
+        let mut room = self.room().await?;
         // The report before has to be told first: it may have the issue that this one would adopt.
         let mut waiting = BTreeSet::new();
         for report in &untold {
@@ -118,6 +150,13 @@ impl<'a> Delivery<'a> {
             }
             if waiting.contains(&report.subject) {
                 continue;
+            }
+            if self.takes_room(report) {
+                let Some(left) = room.checked_sub(1) else {
+                    waiting.insert(&report.subject);
+                    continue;
+                };
+                room = left;
             }
             let refused = match self.deliver_one(github, report).await {
                 Ok(()) => continue,

@@ -8,6 +8,7 @@ use crate::clock::SharedClock;
 use crate::config::{Configuration, EngineKind, JobKind, Settings};
 use crate::failure::Failure;
 use crate::github::{Access, App, GitHub, GitHubSettings, Pace, PrivateKey};
+use crate::publish::content::{ContentStore, FOLDER, Keeping};
 use crate::store::Store;
 use crate::tls;
 
@@ -76,9 +77,22 @@ impl Services {
             http,
             clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
-            artifacts: settings.state.join("artifacts"),
+            artifacts: settings.state.join(FOLDER),
             engines,
         })
+    }
+
+    /// The files that were fetched and made, by their content.
+    pub fn content(&self) -> ContentStore {
+        ContentStore::new(&self.artifacts)
+    }
+
+    /// Begins to keep files: none is collected until the answer is dropped, which should not be before the rows
+    /// that name them are written.
+    pub async fn keeping(&self) -> anyhow::Result<Keeping> {
+        let content = self.content();
+        let keeping = tokio::task::spawn_blocking(move || content.begin_keeping()).await?;
+        Ok(keeping.map_err(Failure::from)?)
     }
 
     /// GitHub. A missing token is a [`Failure::Configuration`].

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::failure::Failure;
+
 /// Why nothing was published. What was published before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -28,6 +30,9 @@ pub enum PublishError {
     /// A link was asked to replace something that is no link.
     #[error("`{0}` is there and is not a link; it stays as it is")]
     NotALink(String),
+    /// The name of a file in the store is none.
+    #[error("`{0}` is no SHA-256 of 64 hexadecimal digits in lower case")]
+    NotADigest(String),
     /// The link is there, but not of our making.
     #[error("`{name}` points at {}, which is no generation of it; put the link away to publish here", target.display())]
     Foreign {
@@ -58,6 +63,16 @@ pub enum PublishError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<PublishError> for Failure {
+    /// A disk may have room again; everything else stays as it is.
+    fn from(error: PublishError) -> Self {
+        match &error {
+            PublishError::Disk { what, path, source } => Self::disk(what, path, source),
+            _ => Self::permanent(error.to_string()),
+        }
+    }
 }
 
 /// Turns what the system said into an error about the file or folder at `path`.

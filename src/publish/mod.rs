@@ -2,6 +2,7 @@
 //! lies elsewhere is a copy of what was published there.
 
 pub mod channel;
+pub mod content;
 pub mod directory;
 mod disk;
 mod error;

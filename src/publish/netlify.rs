@@ -370,7 +370,8 @@ async fn checked(answer: Response, what: &str) -> Result<Response, Failure> {
     }
     let body = answer.text().await.unwrap_or_default();
     let said: String = body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
-    let message = format!("cannot {what}: Netlify answered {status}: {said}");
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let message = format!("cannot {what}: Netlify answered {status}{said}");
     Err(match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Failure::Configuration {
             message,

@@ -10,7 +10,7 @@ pub mod github;
 mod identity;
 mod journal;
 pub mod output;
-mod packages;
+pub mod packages;
 mod r_universe;
 pub mod rehearsal;
 mod scenery;

@@ -12,6 +12,7 @@
 //! - `/advisories/main.zip`: the advisory database, for the jobs of every channel
 
 mod advisories;
+mod bundles;
 mod cran;
 mod cranlike;
 mod maker;

@@ -196,6 +196,21 @@ impl Store {
         .with_context(|| format!("cannot read what was done for the occurrence of run {run}"))
     }
 
+    /// How many issues were opened after `since` to report to others than those of `own`, a repository.
+    pub async fn issues_opened_since(&self, since: Timestamp, own: &str) -> anyhow::Result<usize> {
+        let own = format!("report/{own}/");
+        let opened: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM action WHERE kind = 'report' AND state = 'done' AND finished_at > ?1 \
+             AND key LIKE '%/open' AND substr(key, 1, length(?2)) <> ?2",
+        )
+        .bind(Micros(since))
+        .bind(own)
+        .fetch_one(&self.pool)
+        .await
+        .context("cannot count the issues that were opened lately")?;
+        Ok(usize::try_from(opened)?)
+    }
+
     /// The action with the key `key`.
     pub async fn action(&self, key: &str) -> anyhow::Result<Option<Action>> {
         sqlx::query_as("SELECT * FROM action WHERE key = ?")

@@ -17,12 +17,25 @@ use crate::digest::sha256_hex;
 const BLOB_LIMIT: u64 = 1 << 30;
 
 impl Store {
-    /// Keeps `bytes` and returns the SHA-256 of them, uncompressed, in lower-case hexadecimal.
-    /// Keeping the same bytes again changes nothing.
+    /// Keeps `bytes` as long as a row names them, and returns the SHA-256 of them, uncompressed, in lower-case
+    /// hexadecimal. Keeping the same bytes again makes them young again, and changes nothing else.
     pub async fn put_blob(&self, bytes: &[u8], at: Timestamp) -> anyhow::Result<String> {
         let digest = digest_of(bytes);
         let mut write = self.write().await?;
         insert_blob(&mut write, &digest, bytes, at).await?;
+        write.commit().await?;
+        Ok(digest)
+    }
+
+    /// Keeps `bytes` for good: for facts that name a digest in their text, where no look for rows finds it.
+    pub async fn put_blob_for_good(&self, bytes: &[u8], at: Timestamp) -> anyhow::Result<String> {
+        let digest = digest_of(bytes);
+        let mut write = self.write().await?;
+        insert_blob(&mut write, &digest, bytes, at).await?;
+        sqlx::query("UPDATE blob SET for_good = 1 WHERE digest = ?")
+            .bind(&digest)
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         Ok(digest)
     }
@@ -51,6 +64,12 @@ pub(super) async fn insert_blob(
         .fetch_one(&mut **write)
         .await?;
     if known {
+        // Whoever deletes old blobs has to leave this one to the row that is about to name it.
+        sqlx::query("UPDATE blob SET created_at = max(created_at, ?) WHERE digest = ?")
+            .bind(Micros(at))
+            .bind(digest)
+            .execute(&mut **write)
+            .await?;
         return Ok(());
     }
     let mut packer = GzEncoder::new(Vec::new(), Compression::default());

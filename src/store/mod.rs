@@ -9,6 +9,7 @@ mod backup;
 mod blobs;
 mod channels;
 mod columns;
+mod content;
 mod culprit_wishes;
 mod descriptions;
 mod events;
@@ -28,6 +29,7 @@ mod rechecks;
 mod registry;
 mod removals;
 mod reports;
+mod retention;
 mod runs;
 mod snapshot_withdrawals;
 mod snapshots;
@@ -50,6 +52,7 @@ use sqlx::{Sqlite, Transaction};
 pub use actions::{Action, ActionState, Intention};
 pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
+pub use content::{ChannelOf, KeptFile};
 pub use culprit_wishes::{CulpritWishId, KeptCulpritWish};
 pub use descriptions::{DescriptionFinding, DescriptionKey};
 pub use events::{Event, NewEvent, TimelinePlace};
@@ -62,7 +65,9 @@ pub use observations::{LatestObservation, Seen, SeenFact, SourceFailure};
 pub use occurrences::{
     Claim, NewOccurrence, Occurrence, OccurrenceId, OccurrenceState, OpenOccurrence, Trigger,
 };
-pub use publications::{FailedAttempt, NewPublication, Publication, PublicationId, PublicationState};
+pub use publications::{
+    FailedAttempt, LatestAtTarget, NewPublication, Publication, PublicationId, PublicationState,
+};
 pub use pull_requests::{PullRequest, PullRequestState};
 pub use rate_limits::{SavedLimits, SavedQuota};
 pub use rechecks::{NewRecheckTest, RecheckTest, RecheckTestId, TestSubject};
@@ -72,6 +77,7 @@ pub use registry::{
 };
 pub use removals::{RemovalRow, Undone};
 pub use reports::{NewReportComment, Report, ReportComment, ReportId, ReportStanding, Telling};
+pub use retention::Pruned;
 pub use runs::{BootId, Recovered, Run, RunEnd, RunId, RunState};
 pub use snapshot_withdrawals::{NewSnapshotWithdrawal, SnapshotWithdrawal, SnapshotWithdrawalId};
 pub use snapshots::{Snapshot, SnapshotState};

@@ -132,6 +132,17 @@ impl TryFrom<Row> for Publication {
     }
 }
 
+/// What `latest` stands for at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestAtTarget {
+    /// The target's name.
+    pub target: String,
+    /// The snapshot's date.
+    pub date: Date,
+    /// Which generation of that date.
+    pub generation: u32,
+}
+
 /// How an attempt failed, and what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
@@ -143,10 +154,10 @@ pub struct FailedAttempt {
 
 impl Store {
     /// Writes down that a snapshot is to lie at a target. What is wanted or done already stays as it is; what
-    /// was given up is wanted again. Older generations that were not done are superseded.
-    pub async fn want_publication(&self, new: &NewPublication<'_>, at: Timestamp) -> anyhow::Result<()> {
+    /// was given up is wanted again. Older generations that were not done are superseded. False where nothing changed.
+    pub async fn want_publication(&self, new: &NewPublication<'_>, at: Timestamp) -> anyhow::Result<bool> {
         let mut write = self.write().await?;
-        sqlx::query(
+        let wanted = sqlx::query(
             "INSERT INTO publication (distribution, date, generation, target, by, wanted_at, changed_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (distribution, date, generation, target) DO UPDATE SET \
              state = 'wanted', attempts = 0, next_try_at = NULL, error = NULL, by = excluded.by, \
@@ -173,7 +184,8 @@ impl Store {
         .bind(new.generation)
         .execute(&mut *write)
         .await?;
-        Ok(write.commit().await?)
+        write.commit().await?;
+        Ok(wanted.rows_affected() > 0)
     }
 
     /// The publications of a distribution that may be tried now, the oldest snapshot first.
@@ -250,6 +262,50 @@ impl Store {
         .await
         .with_context(|| format!("cannot record that publication {} is done", id.0))?;
         insert_event(&mut write, told).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// What `latest` stands for at each target of a distribution, as we put it there last.
+    pub async fn latest_at_targets(&self, distribution: &str) -> anyhow::Result<Vec<LatestAtTarget>> {
+        let rows: Vec<(String, String, u32)> = sqlx::query_as(
+            "SELECT target, date, generation FROM publication_latest WHERE distribution = ? ORDER BY target",
+        )
+        .bind(distribution)
+        .fetch_all(&self.pool)
+        .await
+        .with_context(|| format!("cannot read what is the latest of {distribution} at which target"))?;
+        let read = rows.into_iter().map(|(target, date, generation)| {
+            let date = date.parse().with_context(|| format!("{target} has {date} as its latest"))?;
+            Ok(LatestAtTarget { target, date, generation })
+        });
+        read.collect()
+    }
+
+    /// Writes down what `latest` stands for at a target now, and tells of it where there is something to tell.
+    pub async fn latest_pointed(
+        &self,
+        distribution: &str,
+        latest: &LatestAtTarget,
+        at: Timestamp,
+        told: Option<&NewEvent>,
+    ) -> anyhow::Result<()> {
+        let mut write = self.write().await?;
+        sqlx::query(
+            "INSERT INTO publication_latest (distribution, target, date, generation, at) VALUES (?, ?, ?, ?, ?) \
+             ON CONFLICT (distribution, target) DO UPDATE SET date = excluded.date, \
+                 generation = excluded.generation, at = excluded.at",
+        )
+        .bind(distribution)
+        .bind(&latest.target)
+        .bind(latest.date.to_string())
+        .bind(latest.generation)
+        .bind(Micros(at))
+        .execute(&mut *write)
+        .await
+        .with_context(|| format!("cannot record what is the latest at {}", latest.target))?;
+        if let Some(told) = told {
+            insert_event(&mut write, told).await?;
+        }
         Ok(write.commit().await?)
     }
 

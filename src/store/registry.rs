@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
-use sqlx::FromRow;
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::Store;
 use super::columns::Micros;
@@ -207,42 +207,44 @@ impl Store {
         at: Timestamp,
     ) -> anyhow::Result<()> {
         let mut write = self.write().await?;
-        sqlx::query(
-            "INSERT INTO artifact (revision_id, platform, path, size, sha256, added_at) \
-             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (revision_id, platform, path) DO NOTHING",
-        )
-        .bind(revision)
-        .bind(&artifact.platform)
-        .bind(&artifact.path)
-        .bind(artifact.size)
-        .bind(&artifact.sha256)
-        .bind(Micros(at))
-        .execute(&mut *write)
-        .await
-        .with_context(|| format!("cannot record the artifact {}", artifact.path))?;
-        let known: Artifact = sqlx::query_as(
+        let known: Option<Artifact> = sqlx::query_as(
             "SELECT platform, path, size, sha256 FROM artifact \
              WHERE revision_id = ? AND platform = ? AND path = ?",
         )
         .bind(revision)
         .bind(&artifact.platform)
         .bind(&artifact.path)
-        .fetch_one(&mut *write)
+        .fetch_optional(&mut *write)
         .await?;
-        ensure!(
-            known == *artifact,
-            "{} is recorded with SHA-256 {}, and now has {}: a published file never changes",
-            artifact.path,
-            known.sha256,
-            artifact.sha256,
-        );
+        if let Some(known) = known.filter(|known| known != artifact) {
+            bail!(
+                "{} is recorded with SHA-256 {}, and now has {}: a published file never changes",
+                artifact.path,
+                known.sha256,
+                artifact.sha256,
+            );
+        }
+        insert_artifact(&mut write, revision, artifact, at).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Adds a file to a revision whose universe builds the same commit again from time to time: other bytes
+    /// under the same platform and path are one file more, and the earlier one stays.
+    pub async fn add_rebuilt_artifact(
+        &self,
+        revision: RevisionId,
+        artifact: &Artifact,
+        at: Timestamp,
+    ) -> anyhow::Result<()> {
+        let mut write = self.write().await?;
+        insert_artifact(&mut write, revision, artifact, at).await?;
         Ok(write.commit().await?)
     }
 
     /// The files of a revision, by platform and path.
     pub async fn artifacts(&self, revision: RevisionId) -> anyhow::Result<Vec<Artifact>> {
         Ok(sqlx::query_as(
-            "SELECT platform, path, size, sha256 FROM artifact WHERE revision_id = ? ORDER BY platform, path",
+            "SELECT platform, path, size, sha256 FROM artifact WHERE revision_id = ? ORDER BY platform, path, id",
         )
         .bind(revision)
         .fetch_all(&self.pool)
@@ -363,4 +365,26 @@ impl Store {
         .fetch_all(&self.pool)
         .await?)
     }
+}
+
+async fn insert_artifact(
+    write: &mut Transaction<'_, Sqlite>,
+    revision: RevisionId,
+    artifact: &Artifact,
+    at: Timestamp,
+) -> anyhow::Result<()> {
+    sqlx::query(
+        "INSERT INTO artifact (revision_id, platform, path, size, sha256, added_at) \
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (revision_id, platform, path, sha256) DO NOTHING",
+    )
+    .bind(revision)
+    .bind(&artifact.platform)
+    .bind(&artifact.path)
+    .bind(artifact.size)
+    .bind(&artifact.sha256)
+    .bind(Micros(at))
+    .execute(&mut **write)
+    .await
+    .map(drop)
+    .with_context(|| format!("cannot record the artifact {}", artifact.path))
 }

@@ -40,7 +40,7 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn check_says_what_it_found() {
-    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 12 jobs (7 switched off)");
+    insta::assert_snapshot!(printed("check"), @"configuration is valid: 2 distributions, 13 jobs (8 switched off)");
     insta::assert_snapshot!(printed("check --json"), @r#"
     {
       "valid": true,
@@ -54,6 +54,7 @@ fn check_says_what_it_found() {
         "qiime2-tiny-recheck",
         "r-multiverse-community-status",
         "r-multiverse-forecast",
+        "r-multiverse-publish",
         "r-multiverse-recheck",
         "r-multiverse-releases",
         "r-multiverse-report",

@@ -158,6 +158,7 @@ fn the_shipped_files_are_sound() {
             "recheck",
             "check-status",
             "forecast",
+            "publish",
             "recheck",
             "poll-releases",
             "report",
@@ -314,7 +315,7 @@ proptest! {
     fn no_edit_is_ignored(texts in a_broken_edit()) {
         match Configuration::from_texts(texts) {
             Ok(configuration) => {
-                prop_assert_eq!(configuration.jobs.len(), 12);
+                prop_assert_eq!(configuration.jobs.len(), 13);
                 prop_assert_eq!(configuration.distributions.len() + configuration.conda.len(), 2);
             }
             Err(mistakes) => {

@@ -44,6 +44,7 @@ async fn daemon() -> Daemon {
         heartbeat: Duration::from_secs(1),
         stop_within: Duration::from_secs(4),
         concurrent_runs: NonZeroUsize::MIN,
+        retention: Default::default(),
     };
     let work = Script::quick();
     let yearly = definition("snapshot", "0 0 1 1 *", "UTC");
@@ -306,6 +307,7 @@ async fn signals_reload_and_stop_a_daemon() {
         heartbeat: Duration::from_secs(1),
         stop_within: Duration::from_secs(4),
         concurrent_runs: NonZeroUsize::MIN,
+        retention: Default::default(),
     };
     let reload = Box::new(|| Err("no such folder".to_owned()));
     let provided = Provided { jobs: Vec::new(), reload, channels: Arc::new(Echo), snapshots: Arc::new(Echo) };

@@ -14,6 +14,7 @@ mod planner;
 mod promotion;
 mod publication;
 mod rehearsal;
+mod retention;
 mod rules;
 mod runner;
 mod sample_jobs;

@@ -2,6 +2,7 @@
 //! counted, and with connections that end and programs that are killed at every step.
 
 mod bucket;
+mod commands;
 mod gate;
 mod job;
 mod netlify;

@@ -3,6 +3,7 @@
 mod conda;
 mod crashes;
 pub mod dice;
+mod explained;
 mod faults;
 mod installs;
 mod invented;

@@ -25,6 +25,7 @@ mod recheck_report;
 mod recorded;
 mod removals;
 mod report;
+mod root_causes;
 mod snapshot;
 mod status;
 mod storms;

@@ -1,6 +1,5 @@
 //! `index conda`: the index of a conda channel in a folder.
 
-use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{CommandError, Context, Output};
 use crate::ecosystem::conda::archive::ArchiveLimits;
-use crate::ecosystem::conda::index::{FolderIndex, IndexError, IndexMemory, IndexedSubdir};
+use crate::ecosystem::conda::index::{FolderIndex, IndexError, IndexedSubdir};
 
 /// Write repodata.json, also compressed, into each sub-directory of a conda channel
 #[derive(Debug, Args)]
@@ -34,7 +33,7 @@ impl Conda {
             let message = format!("{} is not a folder", folder.display());
             return Err(CommandError::invalid(message).hint("name the folder that holds noarch, linux-64, …"));
         }
-        let memory = memory();
+        let memory = super::memory();
         let index = FolderIndex::remembering(folder, &ArchiveLimits::default(), &memory).map_err(refused)?;
         let subdirs = index.write().map_err(|error| {
             CommandError::failed(format!("cannot write the index into {}: {error}", folder.display()))
@@ -51,22 +50,6 @@ impl Conda {
                 Ok(())
             }
         }
-    }
-}
-
-/// Where this user keeps what was read: the folder that systemd gives a unit with `CacheDirectory=`, or the
-/// user's own.
-fn memory() -> IndexMemory {
-    let of_unit = env::var_os("CACHE_DIRECTORY").and_then(|list| env::split_paths(&list).next());
-    let absolute = |path: &PathBuf| path.is_absolute();
-    let of_user = || {
-        let named = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
-        let home = || env::home_dir().filter(absolute).map(|home| home.join(".cache"));
-        Some(named.or_else(home)?.join("tidegate"))
-    };
-    match of_unit.filter(absolute).or_else(of_user) {
-        Some(folder) => IndexMemory::in_folder(folder.join("index")),
-        None => IndexMemory::none(),
     }
 }
 

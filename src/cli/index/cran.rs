@@ -8,13 +8,15 @@ use serde_json::json;
 
 use super::super::{CommandError, Context, Output};
 use crate::ecosystem::cran::archive::ArchiveLimits;
-use crate::ecosystem::cran::index::Index as CranIndex;
+use crate::ecosystem::cran::index::Remembered;
 use crate::ecosystem::cran::layout::ArchiveKind;
 
 /// Write PACKAGES, PACKAGES.gz and PACKAGES.rds of a folder of R packages, as R itself would
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The packages are all sources (.tar.gz), all for macOS (.tgz) or all for Windows (.zip).
+    after_help = "The packages are all sources (.tar.gz), all for macOS (.tgz) or all for Windows (.zip). Packages that did
+not change since the last index are not read again; what tells so lies in $CACHE_DIRECTORY,
+$XDG_CACHE_HOME/tidegate or ~/.cache/tidegate, so that equal folders stay equal.
 
 Examples:
   tidegate index cran repository/src/contrib"
@@ -28,11 +30,12 @@ impl Cran {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let folder = &self.folder;
         let kind = kind_of(folder)?;
-        let index = CranIndex::of_folder(folder, kind, &ArchiveLimits::default())
+        let remembered = Remembered::of_folder(folder, kind, &ArchiveLimits::default(), &super::memory())
             .map_err(|error| CommandError::failed(error.to_string()))?;
-        index.write_to(folder).map_err(|error| {
+        remembered.write_to(folder).map_err(|error| {
             CommandError::failed(format!("cannot write the index into {}: {error}", folder.display()))
         })?;
+        let index = &remembered.index;
         let packages = index.packages.len();
         match context.output {
             Output::Json => {

@@ -52,9 +52,8 @@ impl Publish {
             return Err(chosen::unknown("target", &self.to, targets.into_iter()));
         }
         let mut jobs = configuration.jobs.values().filter(|job| job.enabled);
-        let sender = jobs.find(|job| {
-            job.distribution == distribution && matches!(job.kind, JobKind::Publish(_))
-        });
+        let sender =
+            jobs.find(|job| job.distribution == distribution && matches!(job.kind, JobKind::Publish(_)));
         let sender = sender.map(|job| job.name.clone()).ok_or_else(|| {
             let hint = format!("add a job with `kind = \"publish\"` and `distribution = \"{distribution}\"`");
             CommandError::invalid("no job sends snapshots of this distribution to targets").hint(hint)
@@ -90,6 +89,8 @@ impl Publish {
         let (generation, _) = there.ok_or_else(|| {
             CommandError::failed(format!("the snapshot {} lies in no published folder", self.date))
         })?;
+        let generation =
+            u32::try_from(generation).map_err(|error| CommandError::failed(error.to_string()))?;
         let wish = PublishWish {
             distribution: distribution.to_owned(),
             date: self.date,

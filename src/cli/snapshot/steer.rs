@@ -10,7 +10,7 @@ use super::named;
 use crate::cli::shown::plain;
 use crate::cli::steer::{ask_daemon, beside_the_point, user};
 use crate::cli::{CommandError, Context, Output, state};
-use crate::config::Configuration;
+use crate::config::{Configuration, Publish};
 use crate::daemon::{Answer, Request};
 use crate::domain::{
     LatestWish, SnapshotChange, SnapshotWish, SnapshotWishKind, WithdrawFrom, WithdrawnBytes,
@@ -175,9 +175,8 @@ fn carry_out(
 fn where_published(context: &Context<'_>) -> Result<Configuration, CommandError> {
     let mut configuration = context.configuration_of_state()?;
     let beside = context.state.as_ref().map(|state| state.join("published"));
-    if beside.is_some_and(|directory| directory.is_dir()) {
-        // Without a folder of its own a state publishes beside itself.
-        configuration.settings.publish = None;
+    if let Some(directory) = beside.filter(|directory| directory.is_dir()) {
+        configuration.settings.publish = Some(Publish::to_folder(directory));
     }
     Ok(configuration)
 }

@@ -12,7 +12,7 @@ use crate::domain::{Evidence, Listing, PackageName, Verdict, VerdictKind};
 use crate::github::RepositoryName;
 use crate::github::markdown::escape;
 
-/// The most bytes of one list; there are eight.
+/// The most bytes of one list; there are nine.
 const LIST: usize = 6_500;
 /// The most packages that one line names; above it they are counted.
 const NAMED: usize = 12;
@@ -27,6 +27,7 @@ pub(super) fn body(view: &View<'_>) -> String {
     let mut text = format!("{}\n\n{}", headline(view), dates(view));
     let sections = [
         ("Held until somebody looks", held(view)),
+        ("Not at every target", not_at_targets(view)),
         ("Waits for the moderators", moderators(view)),
         ("Waits for maintainers", maintainers(view)),
         ("Blocked by others", blocked(view)),
@@ -96,6 +97,19 @@ fn held(view: &View<'_>) -> String {
         crate::domain::Fact::Unknown { why } => vec![format!("Nobody can tell how packages stand: {why}.")],
     };
     lines(why.iter().map(|sentence| format!("- {}\n", clause(sentence))), LIST, "change")
+}
+
+/// Snapshots that could not be sent to where they belong. Why is said where it does not change with every try.
+fn not_at_targets(view: &View<'_>) -> String {
+    let missing = view.facts.not_at_targets.iter().map(|missing| {
+        let follows = match missing.given_up {
+            true => "the target refuses it, and it is not sent again",
+            false => "it is sent again by itself",
+        };
+        let (date, target, since) = (missing.date, name(&missing.target), day(missing.since));
+        format!("- {date} is not at {target} since {since}; {follows}; `tidegate status` says why\n")
+    });
+    lines(missing, LIST, "snapshot")
 }
 
 /// Open pull requests in their order, then what waits behind them, and what was declined.

@@ -43,6 +43,9 @@ pub struct ReportFacts {
     pub snapshot: SnapshotFacts,
     /// The snapshots that were published last, the newest first; two at most.
     pub taken: Vec<Taken>,
+    /// Published snapshots that a target was to have and has not, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_at_targets: Vec<NotAtTarget>,
     /// What promotions decided last on each package.
     pub verdicts: BTreeMap<PackageName, Verdict>,
     /// The open pull requests, oldest first.
@@ -66,6 +69,19 @@ pub struct Taken {
     pub date: Date,
     /// Its packages.
     pub packages: BTreeSet<PackageName>,
+}
+
+/// A snapshot that could not be sent to a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotAtTarget {
+    /// Its date.
+    pub date: Date,
+    /// The target's name.
+    pub target: String,
+    /// Since when the target was to have it.
+    pub since: Timestamp,
+    /// True where the target refused it, and nobody tries again.
+    pub given_up: bool,
 }
 
 /// An open pull request of tidegate's.

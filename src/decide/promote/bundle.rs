@@ -246,22 +246,23 @@ impl Bundle {
             plan.actions.push(Action::Commit(change.clone()));
             return Way::Committed;
         }
+        if self.kind != BundleKind::FreezeBegins && index.open(&self.key).is_none() {
+            // Before any text is written: that is most of the work, and thousands may wait.
+            if index.facts.people.unread.is_some() {
+                return Way::Unread;
+            }
+            if room.left == 0 {
+                room.waiting += 1;
+                return Way::Queued(room.waiting);
+            }
+        }
         match proposal::step(index, &self.key, change, self.body(index, change, plan)) {
             Step::HandsOff(seen) => {
                 plan.actions.extend(proposal::tell(index, seen, change));
                 return Way::HandsOff(seen.number);
             }
-            Step::Open(action) if self.kind == BundleKind::FreezeBegins => {
-                room.left = room.left.saturating_sub(1);
-                plan.actions.push(action);
-            }
-            Step::Open(_) if index.facts.people.unread.is_some() => return Way::Unread,
-            Step::Open(_) if room.left == 0 => {
-                room.waiting += 1;
-                return Way::Queued(room.waiting);
-            }
             Step::Open(action) => {
-                room.left -= 1;
+                room.left = room.left.saturating_sub(1);
                 plan.actions.push(action);
             }
             Step::Act(action) => plan.actions.push(action),

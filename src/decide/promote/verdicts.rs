@@ -83,6 +83,7 @@ pub fn staying(index: &Index<'_>, package: &str, healthy: VerdictKind) -> Verdic
         Evidence::Unknown => {
             let next = release_in_words(&standing.held_until());
             Ruling::new(VerdictKind::CannotDetermine, Actor::Operator, &words, &next)
+                .caused_by(standing.unknown_through().cloned().into_iter().collect())
         }
         Evidence::Failing if standing.fails_by_itself() => {
             Ruling::new(VerdictKind::Failing, Actor::Maintainer, &words, &way_out(index))

@@ -27,10 +27,13 @@ pub struct RecheckFacts {
     /// would pass, with who and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withdrawn: BTreeMap<String, String>,
-    /// The platforms on which the metapackage cannot be installed as a whole, or nobody could tell, and why.
-    /// Each member may be well by itself where two exclude each other.
+    /// The platforms on which the metapackage cannot be installed as a whole, and why. Each member may be well by
+    /// itself where two exclude each other.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_whole: BTreeMap<String, String>,
+    /// The platforms on which nobody could tell whether it can be installed as a whole, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub whole_unknown: BTreeMap<String, String>,
     /// Every member on every platform in every mode, in any order.
     pub cases: Vec<CaseFacts>,
 }

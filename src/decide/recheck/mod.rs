@@ -157,6 +157,7 @@ fn gate(facts: &RecheckFacts, verdicts: &[CaseVerdict]) -> Gate {
     // A metapackage of which nothing is known is not one in which all is well.
     match closed.is_empty() && !verdicts.is_empty() {
         true if !facts.not_whole.is_empty() => Gate::NotWhole(facts.not_whole.clone()),
+        true if !facts.whole_unknown.is_empty() => Gate::WholeUnknown(facts.whole_unknown.clone()),
         true if !facts.withdrawn.is_empty() => Gate::Withdrawn(facts.withdrawn.clone()),
         true => Gate::Open,
         false => Gate::Closed(closed.into_iter().map(|verdict| verdict.case.clone()).collect()),

@@ -96,6 +96,9 @@ pub enum Gate {
     Closed(Vec<RecheckCase>),
     /// Every case is well, but the metapackage cannot be installed as a whole on these platforms.
     NotWhole(BTreeMap<String, String>),
+    /// Every case is well, but nobody could tell whether the metapackage can be installed as a whole on these
+    /// platforms.
+    WholeUnknown(BTreeMap<String, String>),
     /// All is well, but a person has withdrawn these files, for these reasons.
     Withdrawn(BTreeMap<String, String>),
 }

@@ -66,7 +66,7 @@ pub fn moved_comment(frame: &Frame, told: &Troubles, now: &Troubles, gate: &Gate
     let metapackage = name(&format!("{} {}", frame.metapackage.name, frame.metapackage.version));
     let _ = match gate {
         Gate::Open => writeln!(text, "\n{metapackage} passes."),
-        Gate::Waiting | Gate::Closed(_) | Gate::NotWhole(_) | Gate::Withdrawn(_) => {
+        Gate::Waiting | Gate::Closed(_) | Gate::NotWhole(_) | Gate::WholeUnknown(_) | Gate::Withdrawn(_) => {
             writeln!(text, "\n{metapackage} does not pass. The text above says why, and who has to act.")
         }
     };

@@ -97,7 +97,9 @@ fn headline(facts: &SummaryFacts<'_>) -> String {
     let members: BTreeSet<&str> = facts.verdicts.iter().map(|v| v.case.member.name.as_str()).collect();
     let holding: BTreeSet<&str> = match facts.gate {
         Gate::Closed(cases) => cases.iter().map(|case| case.member.name.as_str()).collect(),
-        Gate::Open | Gate::Waiting | Gate::NotWhole(_) | Gate::Withdrawn(_) => BTreeSet::new(),
+        Gate::Open | Gate::Waiting | Gate::NotWhole(_) | Gate::WholeUnknown(_) | Gate::Withdrawn(_) => {
+            BTreeSet::new()
+        }
     };
     match facts.gate {
         Gate::Open => format!(
@@ -105,16 +107,18 @@ fn headline(facts: &SummaryFacts<'_>) -> String {
             counted(members.len(), "member")
         ),
         Gate::Waiting => format!("**{metapackage} waits** for tests that go on."),
-        Gate::NotWhole(platforms) => {
-            let told =
-                platforms.iter().map(|(platform, why)| format!("- {}: {}\n", name(platform), escape(why)));
-            format!(
-                "**{metapackage} does not pass**: nothing speaks against its {} one by one, but they cannot be \
-                 installed together.\n\n{}",
-                counted(members.len(), "member"),
-                told.collect::<String>().trim_end()
-            )
-        }
+        Gate::NotWhole(platforms) => format!(
+            "**{metapackage} does not pass**: nothing speaks against its {} one by one, but they cannot be \
+             installed together.\n\n{}",
+            counted(members.len(), "member"),
+            list_of_reasons(platforms)
+        ),
+        Gate::WholeUnknown(platforms) => format!(
+            "**{metapackage} does not pass yet**: nothing speaks against its {} one by one, but nobody could tell \
+             whether they can be installed together. It is tried again at the next recheck.\n\n{}",
+            counted(members.len(), "member"),
+            list_of_reasons(platforms)
+        ),
         Gate::Withdrawn(files) => {
             let told = files.iter().map(|(file, why)| format!("- {}, {}\n", name(file), escape(why)));
             format!(
@@ -286,4 +290,10 @@ fn unknown(facts: &SummaryFacts<'_>) -> String {
         0..=50 => unknown.concat(),
         many => format!("{}- and {} more\n", unknown[..50].concat(), many - 50),
     }
+}
+
+/// Platforms as a list, each with its reason.
+fn list_of_reasons(platforms: &BTreeMap<String, String>) -> String {
+    let lines = platforms.iter().map(|(platform, why)| format!("- {}: {}", name(platform), escape(why)));
+    lines.collect::<Vec<_>>().join("\n")
 }

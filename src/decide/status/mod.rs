@@ -50,9 +50,10 @@ pub fn channel_status(
                 assessment.overridden = Some(word.clone());
             }
             None => {
-                if let Some((clause, until)) = gaps.remove(name) {
-                    assessment.unknown.push(clause);
-                    assessment.held_until.insert(until);
+                if let Some(gap) = gaps.remove(name) {
+                    assessment.unknown.push(gap.clause);
+                    assessment.held_until.insert(gap.until);
+                    assessment.unknown_through = Some(gap.cause);
                 }
                 assessment.issues.extend(failures.remove(name.as_str()).map(Issue::Dependencies));
                 if policy == EvidencePolicy::Guarded {
@@ -85,6 +86,7 @@ fn found_alone(package: Option<&PackageFacts>, found: &OwnFindings) -> Assessmen
         issues: found.issues.clone(),
         failed_build: package.and_then(|package| package.newer_failure.clone()),
         unknown: found.unknown.clone(),
+        unknown_through: None,
         held_until: found.held_until.clone(),
         outdated_by: Vec::new(),
         from_elsewhere: Vec::new(),
@@ -111,6 +113,7 @@ fn evidence_of(assessment: &Assessment, policy: EvidencePolicy) -> Evidence {
 fn without_what_does_not_count(assessment: &mut Assessment) {
     if assessment.evidence != Evidence::Unknown {
         assessment.held_until = BTreeSet::new();
+        assessment.unknown_through = None;
     }
     if assessment.evidence == Evidence::Failing {
         assessment.outdated_by = Vec::new();

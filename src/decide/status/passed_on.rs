@@ -18,6 +18,16 @@ pub(super) struct Neighbours<'a> {
     policy: EvidencePolicy,
 }
 
+/// Why nobody can tell of a package though its own sources can.
+pub(super) struct Gap {
+    /// The nearest dependency of which nobody can tell.
+    pub(super) cause: PackageName,
+    /// One clause about that.
+    pub(super) clause: String,
+    /// What would release it.
+    pub(super) until: HeldUntil,
+}
+
 impl<'a> Neighbours<'a> {
     /// Upstream knows only what the universe has. Under `guarded` what the channel lists is part of it too:
     /// a dependency that the universe lost would pass for one from outside, which never matters.
@@ -44,20 +54,17 @@ impl<'a> Neighbours<'a> {
         findings: &'a BTreeMap<PackageName, OwnFindings>,
         overrides: &Overrides<'_>,
     ) -> BTreeMap<&'a str, BTreeMap<PackageName, Vec<PackageName>>> {
-        let mut passed_on: BTreeMap<&str, BTreeMap<PackageName, Vec<PackageName>>> = BTreeMap::new();
         if !self.is_strict() {
-            return passed_on;
+            return BTreeMap::new();
         }
-        for (bad, found) in findings {
-            if !self.fails(bad, found, overrides) || self.facts.staged.contains(bad) {
-                continue;
-            }
-            for (dependent, through) in self.graph.paths_to(bad) {
-                let through = through.into_iter().map(str::to_owned).collect();
-                passed_on.entry(dependent).or_default().insert(bad.clone(), through);
-            }
-        }
-        passed_on
+        let bad = findings
+            .iter()
+            .filter(|(name, found)| self.fails(name, found, overrides) && !self.facts.staged.contains(*name));
+        let owned = |(bad, through): (&str, Vec<&str>)| {
+            (bad.to_owned(), through.into_iter().map(str::to_owned).collect())
+        };
+        let reached = self.graph.paths_to(bad.map(|(name, _)| name.as_str())).into_iter();
+        reached.map(|(dependent, paths)| (dependent, paths.into_iter().map(owned).collect())).collect()
     }
 
     /// A clause for each package that depends on one of which nobody can tell anything: as long as that
@@ -67,7 +74,7 @@ impl<'a> Neighbours<'a> {
         &self,
         findings: &BTreeMap<PackageName, OwnFindings>,
         overrides: &Overrides<'_>,
-    ) -> BTreeMap<PackageName, (String, HeldUntil)> {
+    ) -> BTreeMap<PackageName, Gap> {
         if self.policy == EvidencePolicy::Faithful || !self.is_strict() {
             return BTreeMap::new();
         }
@@ -83,8 +90,8 @@ impl<'a> Neighbours<'a> {
         reached.map(|(name, cause)| (name.to_owned(), self.gap(cause, findings))).collect()
     }
 
-    fn gap(&self, cause: &str, findings: &BTreeMap<PackageName, OwnFindings>) -> (String, HeldUntil) {
-        match findings.get(cause).and_then(|found| found.unknown.first()) {
+    fn gap(&self, cause: &str, findings: &BTreeMap<PackageName, OwnFindings>) -> Gap {
+        let (clause, until) = match findings.get(cause).and_then(|found| found.unknown.first()) {
             Some(why) => {
                 let clause = format!("it depends on {cause}, of which nobody can tell ({why})");
                 (clause, HeldUntil::DependenciesKnown)
@@ -93,7 +100,8 @@ impl<'a> Neighbours<'a> {
                 let clause = format!("it depends on {cause}, which the channel lists and its universe lacks");
                 (clause, HeldUntil::DependenciesBuilt)
             }
-        }
+        };
+        Gap { cause: cause.to_owned(), clause, until }
     }
 
     /// Under `own-checks`: the direct dependencies of a package that fail by themselves, or are not there.

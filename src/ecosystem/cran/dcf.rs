@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The width that R's `write.dcf` wraps at: lines stay below it.
 const WRAP_WIDTH: usize = 72;
 /// How far the second and later lines of a value are indented.
@@ -41,7 +43,7 @@ pub struct DcfError {
 }
 
 /// One record: its fields in order, each name once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DcfRecord(Vec<(String, String)>);
 
 impl DcfRecord {

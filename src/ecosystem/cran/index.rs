@@ -5,6 +5,7 @@
 //! other than R stumble over them.
 
 mod rds;
+mod remembered;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -13,14 +14,17 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
 
 use super::archive::{ArchiveLimits, inspect_bytes};
 use super::dcf::{self, DcfError, DcfLimits, DcfRecord};
 use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
-use crate::digest::hex;
+use crate::digest::{hex, sha256_hex};
 use crate::domain::{PackageName, RVersion};
-use crate::ecosystem::parallel::in_parallel;
+use crate::ecosystem::index_memory::{IndexMemory, write_changed};
+
+pub use self::remembered::Remembered;
 
 /// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.
 const FIELDS_BEFORE_SUM: [&str; 13] = [
@@ -40,7 +44,7 @@ const FIELDS_BEFORE_SUM: [&str; 13] = [
 ];
 
 /// One archive of an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexedPackage {
     /// The package.
     pub package: PackageName,
@@ -50,6 +54,8 @@ pub struct IndexedPackage {
     pub file: String,
     /// The archive's size in bytes.
     pub size: u64,
+    /// Its SHA-256.
+    pub sha256: String,
     /// The row of the index.
     pub row: DcfRecord,
 }
@@ -66,6 +72,13 @@ pub struct Index {
 pub struct IndexError {
     folder: PathBuf,
     problems: Vec<(String, String)>,
+}
+
+impl IndexError {
+    /// The files that something is wrong with.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().map(|(file, _)| file.as_str())
+    }
 }
 
 impl fmt::Display for IndexError {
@@ -85,22 +98,14 @@ impl Index {
     /// cannot be read, or whose name is not `<package>_<version>` of its DESCRIPTION, is an error:
     /// an index that leaves a file out in silence would hide a package.
     pub fn of_folder(folder: &Path, kind: ArchiveKind, limits: &ArchiveLimits) -> Result<Self, IndexError> {
-        let names = archive_names(folder, kind)?;
-        let (mut packages, mut problems) = (Vec::new(), Vec::new());
-        let looks = in_parallel(&names, |name| indexed(folder, name, kind, limits));
-        for (name, look) in names.into_iter().zip(looks) {
-            match look {
-                Ok(package) => packages.push(package),
-                Err(problem) => problems.push((name, problem)),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(IndexError { folder: folder.to_owned(), problems });
-        }
+        Ok(Remembered::of_folder(folder, kind, limits, &IndexMemory::none())?.index)
+    }
+
+    fn of_packages(mut packages: Vec<IndexedPackage>) -> Self {
         packages.sort_by_cached_key(|package| {
             (package.package.to_lowercase(), package.package.clone(), RVersion::parse(&package.version).ok())
         });
-        Ok(Self { packages })
+        Self { packages }
     }
 
     /// The text of `PACKAGES`.
@@ -132,11 +137,7 @@ pub fn write_text(text: &str, folder: &Path) -> io::Result<()> {
         (IndexFile::Gzip, gzip(text)?),
         (IndexFile::Plain, text.as_bytes().to_vec()),
     ] {
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-        beside.write_all(&bytes)?;
-        beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        beside.as_file().sync_all()?;
-        beside.persist(folder.join(file.name())).map_err(|error| error.error)?;
+        write_changed(&folder.join(file.name()), &bytes)?;
     }
     Ok(())
 }
@@ -218,7 +219,14 @@ fn indexed(
         return Err(format!("by its DESCRIPTION the file should be called `{expected}`"));
     }
     let row = row_of(&description, kind, &hex(&Md5::digest(&bytes)));
-    Ok(IndexedPackage { package, version, file: expected, size: bytes.len() as u64, row })
+    Ok(IndexedPackage {
+        package,
+        version,
+        file: expected,
+        size: bytes.len() as u64,
+        sha256: sha256_hex(&bytes),
+        row,
+    })
 }
 
 fn row_of(description: &Description, kind: ArchiveKind, md5: &str) -> DcfRecord {

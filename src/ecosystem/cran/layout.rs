@@ -110,10 +110,7 @@ impl ContribFolder {
     /// The folder of binaries for `platform` and the R series `series` (such as `4.6`). Binaries for
     /// Apple silicon moved from `big-sur-arm64` to `sonoma-arm64` with R 4.6, as R-universe has it.
     pub fn binary(platform: BinaryPlatform, series: &str) -> Result<Self, UnsafePart> {
-        let is_series = is_package_version(series) && series.split('.').count() == 2;
-        let version = RVersion::parse(series).ok().filter(|_| is_series);
-        let version =
-            version.ok_or_else(|| UnsafePart(format!("`{series}` is not an R series such as `4.6`")))?;
+        let version = series_of(series)?;
         let sonoma = RVersion::parse("4.6").expect("a literal version");
         let base = match platform {
             BinaryPlatform::WindowsX64 => "bin/windows/contrib",
@@ -123,6 +120,27 @@ impl ContribFolder {
             BinaryPlatform::MacArm64 => "bin/macosx/sonoma-arm64/contrib",
         };
         Ok(Self { path: format!("{base}/{series}"), kind: platform.archive_kind() })
+    }
+
+    /// The folder of binaries for the R series `series` and a Linux such as `noble` on an architecture such as
+    /// `x86_64`. They are tarballs as sources are, and R takes them from a folder of sources.
+    pub fn linux(distro: &str, arch: &str, series: &str) -> Result<Self, UnsafePart> {
+        let plain = |text: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            (1..=MAX_NAME).contains(&text.len())
+                && text.bytes().all(allowed)
+                && text.as_bytes()[0].is_ascii_alphanumeric()
+        };
+        for part in [distro, arch] {
+            if !plain(part) {
+                return Err(UnsafePart(format!("`{part}` is not the name of a Linux or of an architecture")));
+            }
+        }
+        series_of(series)?;
+        Ok(Self {
+            path: format!("bin/linux/{distro}-{arch}/{series}/src/contrib"),
+            kind: ArchiveKind::Source,
+        })
     }
 
     /// The kind of the archives in this folder.
@@ -146,7 +164,14 @@ impl ContribFolder {
     }
 }
 
-/// The two forms of a folder's index.
+/// The version that an R series such as `4.6` is.
+fn series_of(series: &str) -> Result<RVersion, UnsafePart> {
+    let two = is_package_version(series) && series.split('.').count() == 2;
+    let version = RVersion::parse(series).ok().filter(|_| two);
+    version.ok_or_else(|| UnsafePart(format!("`{series}` is not an R series such as `4.6`")))
+}
+
+/// The forms of a folder's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexFile {
     /// `PACKAGES`.
@@ -229,6 +254,16 @@ mod tests {
             assert!(source.archive(package, version).is_err(), "{package} {version}");
         }
         assert!(ContribFolder::binary(BinaryPlatform::MacX64, "../4.5").is_err());
+        let linux = ContribFolder::linux("noble", "x86_64", "4.6").unwrap();
+        assert_eq!(linux.as_str(), "bin/linux/noble-x86_64/4.6/src/contrib");
+        for (distro, arch, series) in [
+            ("..", "x86_64", "4.6"),
+            ("noble/..", "x86_64", "4.6"),
+            ("noble", "", "4.6"),
+            ("noble", "x86_64", "4"),
+        ] {
+            assert!(ContribFolder::linux(distro, arch, series).is_err(), "{distro} {arch} {series}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! open, the pass ends there.
 
 mod advisories;
+mod keep;
 mod look;
 mod seen;
 
@@ -30,7 +31,8 @@ use crate::decide::look::{Drawn, LookFacts, draw};
 use crate::decide::status::freshness::{self, KnownUpdates};
 use crate::decide::status::since::{NotPassingSince, not_passing_since};
 use crate::domain::{
-    ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, PackageFacts, PackageName, StatusFacts,
+    ChannelStatus, Evidence, EvidencePolicy, Fact, Ledger, ListedPackages, PackageFacts, PackageName,
+    StatusFacts,
 };
 use crate::ecosystem::cran::files::LedgerFile;
 use look::{Look, Sources};
@@ -75,18 +77,26 @@ impl CheckStatus {
             return Err(failure.clone().into());
         }
         let universe = names::universe(&self.distribution.name, &self.settings.channel);
-        let seen: SeenUniverse = match fresh_fact(store, &universe, now, self.max_age()).await? {
+        let universe: SeenUniverse = match fresh_fact(store, &universe, now, self.max_age()).await? {
             Fact::Known(seen) => seen,
             Fact::Unknown { why } => return Ok(RunOutcome::Held { reason: why }),
         };
-        let seen = self.facts(look, &seen, &targets, now).await?;
+        let seen = self.facts(look, &universe, &targets, now).await?;
         let facts = self.look_facts(seen, now).await?;
         let drawn = draw(&facts);
         let (bytes, is_news) = self.keep(&drawn, now).await?;
         self.date_failures(&drawn.status, context.nominal, now).await?;
-        let settled = digest.filter(|_| is_settled(&facts.seen, &drawn.status));
+        let unkept = match pins_of(&facts.seen.listed) {
+            Some(pins) => self.keep_files(&pins, &universe, &targets, now).await?,
+            None => Vec::new(),
+        };
+        let settled = digest.filter(|_| is_settled(&facts.seen, &drawn.status) && unkept.is_empty());
         store.record_seen(&self.settled_source(), settled.unwrap_or_default().as_bytes(), now).await?;
-        let summary = in_numbers(&drawn.status);
+        let mut summary = in_numbers(&drawn.status);
+        if !unkept.is_empty() {
+            summary +=
+                &format!("; files of pinned packages that could not be kept yet: {}", unkept.join("; "));
+        }
         if !is_news {
             return Ok(RunOutcome::Unchanged { summary });
         }
@@ -246,6 +256,12 @@ impl CheckStatus {
 /// it is confirmed, and nothing was published so lately that time alone will change it.
 fn is_settled(facts: &StatusFacts, status: &ChannelStatus) -> bool {
     status.held.is_empty() && facts.packages.values().all(|package| !package.just_published)
+}
+
+/// The packages that the channel pins, with their commits; nothing where nobody could see its list.
+fn pins_of(listed: &Fact<ListedPackages>) -> Option<BTreeMap<PackageName, String>> {
+    let rows = listed.known()?.iter();
+    Some(rows.filter_map(|(package, pin)| Some((package.clone(), pin.clone()?))).collect())
 }
 
 fn read_or_default<T: serde::de::DeserializeOwned + Default>(

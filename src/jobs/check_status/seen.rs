@@ -43,6 +43,9 @@ pub struct SeenBinary {
     pub os: String,
     /// The architecture; none for a package without compiled code.
     pub arch: Option<String>,
+    /// The Linux it was built on; none for other systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distro: Option<String>,
     /// The full version of R that built it.
     pub r: String,
     /// The package's version.
@@ -51,6 +54,17 @@ pub struct SeenBinary {
     pub commit: Option<String>,
     /// Its SHA-256.
     pub sha256: String,
+    /// `success`, or another word where its build or check did not come to a good end. None is said in what
+    /// was stored before this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+impl SeenBinary {
+    /// Whether people should get it.
+    pub fn is_good(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "success")
+    }
 }
 
 /// Reads a universe's answer. A universe always lists something: an empty answer, or one with records
@@ -70,10 +84,12 @@ fn seen_package(package: UniversePackage) -> (PackageName, SeenPackage) {
     let binaries = package.binaries.into_iter().map(|binary| SeenBinary {
         os: binary.os,
         arch: binary.arch,
+        distro: binary.distro,
         r: binary.r,
         version: binary.version,
         commit: binary.commit,
         sha256: binary.sha256,
+        status: binary.status,
     });
     (package.package, SeenPackage { facts, source, binaries: binaries.collect() })
 }

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Intake, Tally, WAITING};
 use crate::daemon::{RunContext, RunError};
 use crate::decide::admission::{Admission, ArchiveFacts, BuildKey, admissions};
-use crate::jobs::artifacts::kept_path;
 use crate::jobs::conda_channels;
 use crate::publish::channel::PackageFile;
 use crate::store::Arrival;
@@ -97,7 +96,7 @@ impl Intake {
             file_name: archive.file_name.clone(),
             sha256: archive.sha256.clone(),
             size: archive.size,
-            path: kept_path(&self.services.artifacts, &archive.sha256),
+            path: self.services.content().path_of(&archive.sha256),
         }
     }
 }

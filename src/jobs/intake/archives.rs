@@ -1,17 +1,12 @@
 //! One archive of a build: read whole, checked against the distribution, and kept by its digest.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use crate::config::CondaDistribution;
 use crate::ecosystem::conda::archive::{Archive, ArchiveLimits, ArchiveProblem, UnpackLimits, UnpackProblem};
 use crate::ecosystem::conda::layout::{NOARCH, is_subdir};
-use crate::jobs::artifacts::kept_path;
+use crate::publish::content::ContentStore;
 use crate::store::NewArrival;
 
 /// Why an archive is not taken in, for a person.
@@ -29,12 +24,6 @@ pub(super) struct Incoming {
 pub(super) struct Checked {
     pub(super) incoming: Incoming,
     pub(super) arrival: NewArrival,
-}
-
-/// Where archives are kept while they are looked at: on the file system where they stay.
-pub(super) fn temporary(artifacts: &Path) -> anyhow::Result<NamedTempFile> {
-    fs::create_dir_all(artifacts).with_context(|| format!("cannot make {}", artifacts.display()))?;
-    NamedTempFile::with_prefix_in(".incoming-", artifacts).context("cannot make a temporary file")
 }
 
 impl Incoming {
@@ -93,18 +82,9 @@ impl Incoming {
 
 impl Checked {
     /// Brings the archive to its place by its digest, and to the disk.
-    pub(super) fn keep(self, artifacts: &Path) -> anyhow::Result<NewArrival> {
-        let keep = |file: NamedTempFile| -> io::Result<()> {
-            let path = kept_path(artifacts, &self.arrival.sha256);
-            let folder = path.parent().unwrap_or(artifacts);
-            fs::create_dir_all(folder)?;
-            file.as_file().sync_all()?;
-            // A temporary file is for its owner only; what is published is for everybody to read.
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.persist(&path)?;
-            fs::File::open(folder)?.sync_all()
-        };
-        keep(self.incoming.file).with_context(|| format!("cannot keep {}", self.arrival.file_name))?;
+    pub(super) fn keep(self, content: &ContentStore) -> anyhow::Result<NewArrival> {
+        let kept = content.keep(self.incoming.file.path(), &self.arrival.sha256);
+        kept.with_context(|| format!("cannot keep {}", self.arrival.file_name))?;
         Ok(self.arrival)
     }
 }

@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use super::archives::{Incoming, Refusal, temporary};
+use super::archives::{Incoming, Refusal};
 use crate::ecosystem::conda::layout::ArchiveFormat;
+use crate::publish::content::ContentStore;
 
 /// More files than this are no artifact of a package.
 const ENTRIES: usize = 10_000;
@@ -23,7 +24,7 @@ const SYMBOLIC_LINK: u32 = 0o120_000;
 /// The package archives in the zip file `zip`, which together may have `largest` bytes.
 pub(super) fn archives_in(
     zip: &File,
-    artifacts: &Path,
+    content: &ContentStore,
     largest: u64,
 ) -> anyhow::Result<Result<Vec<Incoming>, Refusal>> {
     let mut zip = match ZipArchive::new(zip) {
@@ -47,7 +48,7 @@ pub(super) fn archives_in(
         if found.len() == ARCHIVES {
             return Ok(Err(format!("the artifact has more than {ARCHIVES} package archives")));
         }
-        let mut file = temporary(artifacts)?;
+        let mut file = content.temporary()?;
         let copied = std::io::copy(&mut entry.by_ref().take(left + 1), &mut file);
         match copied {
             Ok(size) if size > left => {

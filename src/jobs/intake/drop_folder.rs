@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::archives::{Incoming, Refusal, temporary};
+use super::archives::{Incoming, Refusal};
 use super::notices::other_bytes;
 use super::{Intake, Tally, blocking};
 use crate::daemon::{RunContext, RunError};
 use crate::ecosystem::conda::layout::{ArchiveFormat, is_subdir};
+use crate::publish::content::ContentStore;
 
 /// A file in the folder.
 #[derive(Clone)]
@@ -60,8 +61,8 @@ impl Intake {
         published: &BTreeMap<String, String>,
     ) -> Result<Result<(), Refusal>, RunError> {
         let (file, distribution) = (dropped.clone(), self.distribution.clone());
-        let (artifacts, largest) = (self.services.artifacts.clone(), self.largest());
-        let checked = blocking(move || match file.copied(&artifacts, largest)? {
+        let (content, largest) = (self.services.content(), self.largest());
+        let checked = blocking(move || match file.copied(&content, largest)? {
             Ok(incoming) => incoming.check(&distribution, largest),
             Err(why) => Ok(Err(why)),
         });
@@ -72,8 +73,8 @@ impl Intake {
         if let Some(why) = checked.clash(published) {
             return Ok(Err(why));
         }
-        let artifacts = self.services.artifacts.clone();
-        let arrival = blocking(move || checked.keep(&artifacts)).await?;
+        let content = self.services.content();
+        let arrival = blocking(move || checked.keep(&content)).await?;
         let (store, now) = (&self.services.store, self.services.clock.now());
         if let Err(clash) = store.add_arrivals(&self.distribution.name, None, &[arrival], now).await? {
             return Ok(Err(other_bytes(&clash.file, &clash.known)));
@@ -87,8 +88,8 @@ impl Intake {
 
 impl Dropped {
     /// A copy that nobody else writes to.
-    fn copied(self, artifacts: &Path, largest: u64) -> anyhow::Result<Result<Incoming, Refusal>> {
-        let mut file = temporary(artifacts)?;
+    fn copied(self, content: &ContentStore, largest: u64) -> anyhow::Result<Result<Incoming, Refusal>> {
+        let mut file = content.temporary()?;
         let mut copy = || -> io::Result<u64> {
             io::copy(&mut fs::File::open(&self.path)?.take(largest + 1), file.as_file_mut())
         };

@@ -82,6 +82,8 @@ impl Intake {
             return self.plan().await;
         }
         let mut tally = Tally::default();
+        // Until the rows of what comes in are written, nothing may be collected.
+        let _keeping = self.services.keeping().await?;
         channel_patches::renew(&self.services, &self.distribution, &self.settings.to).await?;
         let published = self.published_sums().await?;
         // What one source fails at keeps nobody from taking in what the others bring.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use super::archives::{Checked, Refusal, temporary};
+use super::archives::{Checked, Refusal};
 use super::artifact::archives_in;
 use super::{Intake, NOTICES, Tally, blocking, stopped};
 use crate::daemon::{RunContext, RunError};
@@ -130,7 +130,7 @@ impl Intake {
             let (size, name) = (artifact.size_in_bytes, &artifact.name);
             return Ok(Err(format!("the artifact {name} has {size} bytes, more than the {largest} allowed")));
         }
-        let zip = temporary(&self.services.artifacts)?;
+        let zip = self.services.content().temporary().map_err(Failure::from)?;
         let mut file = tokio::fs::File::from_std(zip.reopen().context("cannot open a temporary file")?);
         let github = self.services.github()?;
         match github.download_artifact(repository, artifact.id, largest, &mut file).await {
@@ -146,10 +146,10 @@ impl Intake {
         zip: NamedTempFile,
         told: Told,
     ) -> Result<Result<Vec<Checked>, Refusal>, RunError> {
-        let (distribution, artifacts) = (self.distribution.clone(), self.services.artifacts.clone());
+        let (distribution, content) = (self.distribution.clone(), self.services.content());
         let largest = self.largest();
         blocking(move || {
-            let incoming = match archives_in(zip.as_file(), &artifacts, largest)? {
+            let incoming = match archives_in(zip.as_file(), &content, largest)? {
                 Ok(incoming) => incoming,
                 Err(why) => return Ok(Err(why)),
             };
@@ -182,9 +182,9 @@ impl Intake {
         if let Some(why) = checked.iter().find_map(|one| one.clash(published)) {
             return Ok(Step::Refused(why));
         }
-        let artifacts = self.services.artifacts.clone();
+        let content = self.services.content();
         let arrivals = blocking(move || {
-            checked.into_iter().map(|one| one.keep(&artifacts)).collect::<anyhow::Result<Vec<_>>>()
+            checked.into_iter().map(|one| one.keep(&content)).collect::<anyhow::Result<Vec<_>>>()
         });
         let (arrivals, now) = (arrivals.await?, self.services.clock.now());
         let store = &self.services.store;

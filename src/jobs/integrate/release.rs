@@ -1,9 +1,7 @@
 //! From a candidate to a published metapackage: the joint solve, the archives, the channel.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +22,6 @@ use crate::ecosystem::conda::solution::Solution;
 use crate::ecosystem::conda::solve::SolveError;
 use crate::ecosystem::conda::spec::exact_spec;
 use crate::failure::Failure;
-use crate::jobs::artifacts::kept_path;
 use crate::jobs::conda_channels::{self, Channels};
 use crate::publish::channel::PackageFile;
 
@@ -134,6 +131,8 @@ impl Integrate {
         context: &RunContext,
     ) -> Result<(), RunError> {
         let from = self.folder(&self.settings.from)?;
+        // Until the rows of the metapackage are written, nothing may be collected.
+        let _keeping = self.services.keeping().await?;
         let mut files = BTreeMap::new();
         let mut metapackages = ByPlatform::new();
         for platform in &self.distribution.platforms {
@@ -164,7 +163,7 @@ impl Integrate {
         let (store, now) = (&self.services.store, self.services.clock.now());
         let mut kept = BTreeMap::new();
         for (platform, solution) in solutions {
-            let digest = store.put_blob(&bytes(solution)?, now).await?;
+            let digest = store.put_blob_for_good(&bytes(solution)?, now).await?;
             let fingerprint = solution.environment().fingerprint();
             kept.insert(platform, KeptSolution { digest, fingerprint });
         }
@@ -193,20 +192,10 @@ impl Integrate {
 
     /// Keeps an archive by its digest, and says where.
     fn keep(&self, written: &WrittenMetapackage) -> Result<PathBuf, RunError> {
-        let path = kept_path(&self.services.artifacts, &written.build.sha256);
-        let folder = path.parent().context("a kept file lies in a folder")?;
-        let keep = || -> anyhow::Result<()> {
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&written.bytes)?;
-            // A temporary file is for its owner only; what is published is for everybody to read.
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        keep().with_context(|| format!("cannot keep {}", path.display()))?;
-        Ok(path)
+        let content = self.services.content();
+        let mut file = content.temporary().map_err(Failure::from)?;
+        file.write_all(&written.bytes).map_err(|error| Failure::disk("write", file.path(), &error))?;
+        Ok(content.keep(file.path(), &written.build.sha256).map_err(Failure::from)?)
     }
 }
 

@@ -86,10 +86,7 @@ impl Integrate {
         let Some(number) = number else { return Ok(()) };
         let pulls = self.pulls(settings).await?;
         let Some(pull) = pulls.iter().find(|pull| pull.number == number) else { return Ok(()) };
-        let (action, at) = match ended(pull) {
-            Some(ended) => ended,
-            None => return Ok(()),
-        };
+        let Some((action, at)) = ended(pull) else { return Ok(()) };
         let key = ("pull-request", format!("pull-request/{}/{number}/{action}/", settings.name));
         let body = self.body_of_pull(settings, (number, action), &pull.title)?;
         let at = at.unwrap_or_else(|| self.services.clock.now());

@@ -1,7 +1,7 @@
 //! What people did about the channel: rows that they took out, pull requests of theirs that do what tidegate
 //! would propose, and what waits because enough is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,10 +11,11 @@ use crate::daemon::RunError;
 use crate::decide::promote::TakenOut;
 use crate::domain::{
     Fact, HourlyRoom, Listing, PackageName, PeoplesDoings, PersonsProposal, ProposalSeen, ProposalState,
-    QueueFacts, Release, Removal, VerdictKind,
+    QueueFacts, Release, Removal, VerdictKind, is_commit,
 };
+use crate::ecosystem::cran::description::Description;
 use crate::ecosystem::cran::files::PackagesFile;
-use crate::github::{Lookup, PullRequestSeen, PullRequestState, RepositoryName, RepositoryView};
+use crate::github::{FileAt, Lookup, PullRequestSeen, PullRequestState, RepositoryName, RepositoryView};
 use crate::jobs::channel_files::PACKAGES;
 use crate::jobs::sources::names;
 
@@ -74,8 +75,8 @@ impl Promote {
         Ok(after)
     }
 
-    /// Open pull requests of others to the channel that pin a newest release, by its commit or its tag; and
-    /// why some could not be read. What is too large, is no list, or has none says nothing.
+    /// Open pull requests of others to the channel that pin a newest release, by its commit, its tag or another
+    /// commit of the same version; and why some could not be read. What is too large, is no list, or has none says nothing.
     async fn proposals_of_people(
         &self,
         channels: &Channels<'_>,
@@ -105,15 +106,14 @@ impl Promote {
             |pull: &PullRequestSeen| ((*repository).clone(), pull.head_oid.to_string(), PACKAGES.to_owned());
         let files: Vec<_> = others.iter().map(|pull| at(pull)).collect();
         let answers = self.services.github()?.files_at(&files).await;
-        let (mut proposals, mut unread) = (Vec::new(), None);
+        let (mut pins, mut unread) = (Vec::new(), None);
         others.sort_by_key(|pull| pull.number);
         for pull in others {
             match answers.get(&at(pull)) {
                 Some(Lookup::Found(text)) => {
-                    let commits = pinned_by(text, &wanted);
-                    if !commits.is_empty() {
-                        proposals.push(PersonsProposal { number: pull.number, commits });
-                    }
+                    pins.extend(
+                        new_pins(text, channels.head, &wanted).into_iter().map(|pin| (pull.number, pin)),
+                    );
                 }
                 Some(Lookup::Failed(failure)) if failure.is_transient() => {
                     let number = pull.number;
@@ -122,7 +122,57 @@ impl Promote {
                 Some(Lookup::Absent { .. } | Lookup::Failed(_)) | None => {}
             }
         }
-        Ok((proposals, unread))
+        let same = self.pins_of_the_same_version(&pins, &wanted, &mut unread).await?;
+        let mut proposals: BTreeMap<u64, PersonsProposal> = BTreeMap::new();
+        for (number, pin) in pins {
+            let release = wanted[pin.package.as_str()];
+            if is_release(&pin, release) || same.contains(&(pin.package.clone(), pin.branch)) {
+                let theirs = PersonsProposal { number, commits: BTreeMap::new() };
+                let theirs = proposals.entry(number).or_insert(theirs);
+                theirs.commits.insert(pin.package, release.commit.clone());
+            }
+        }
+        Ok((proposals.into_values().collect(), unread))
+    }
+
+    /// Pins to other commits than that of the release at which the package has the release's version all the same,
+    /// as its DESCRIPTION there says: by package and commit.
+    async fn pins_of_the_same_version(
+        &self,
+        pins: &[(u64, NewPin)],
+        wanted: &BTreeMap<&str, &Release>,
+        unread: &mut Option<String>,
+    ) -> Result<BTreeSet<(PackageName, String)>, RunError> {
+        let mut same = BTreeSet::new();
+        let asked = pins.iter().filter_map(|(number, pin)| {
+            let unclear = is_commit(&pin.branch) && !is_release(pin, wanted[pin.package.as_str()]);
+            Some((*number, pin, pin.description()?)).filter(|_| unclear)
+        });
+        let asked: Vec<(u64, &NewPin, FileAt)> = asked.take(MOST_READ).collect();
+        if asked.is_empty() {
+            return Ok(same);
+        }
+        let files: Vec<FileAt> = asked.iter().map(|(_, _, file)| file.clone()).collect();
+        let answers = self.services.github()?.files_at(&files).await;
+        for (number, pin, file) in asked {
+            match answers.get(&file) {
+                Some(Lookup::Found(text)) => {
+                    let version = Description::read(text.as_bytes()).ok().and_then(|read| read.version);
+                    if version.as_ref() == Some(&wanted[pin.package.as_str()].version) {
+                        same.insert((pin.package.clone(), pin.branch.clone()));
+                    }
+                }
+                Some(Lookup::Failed(failure)) if failure.is_transient() => {
+                    unread.get_or_insert(format!(
+                        "what pull request #{number} pins {} at could not be read ({failure})",
+                        pin.package
+                    ));
+                }
+                // A commit that is not there has no version.
+                Some(Lookup::Absent { .. } | Lookup::Failed(_)) | None => {}
+            }
+        }
+        Ok(same)
     }
 
     /// How much room there is within the hour, counted on what people see, and since when packages wait.
@@ -165,14 +215,42 @@ fn wanted<'a>(channels: &Channels<'a>) -> BTreeMap<&'a str, &'a Release> {
     channels.releases.iter().filter_map(newest).collect()
 }
 
-/// What a list pins of what is wanted, by commit or by tag.
-fn pinned_by(text: &str, wanted: &BTreeMap<&str, &Release>) -> BTreeMap<PackageName, String> {
-    let Ok(file) = PackagesFile::read(PACKAGES, text.as_bytes()) else { return BTreeMap::new() };
-    let pinned = |listing: &Listing| {
-        let release = wanted.get(listing.package.as_str())?;
-        let branch = listing.branch.as_deref()?;
-        let same = branch == release.commit || release.tag.as_deref() == Some(branch);
-        same.then(|| (listing.package.clone(), release.commit.clone()))
+/// A row of somebody's list that holds a wanted package otherwise than the channel.
+struct NewPin {
+    package: PackageName,
+    branch: String,
+    url: String,
+    subdir: Option<String>,
+}
+
+impl NewPin {
+    /// The DESCRIPTION at the pin, where it lies on GitHub.
+    fn description(&self) -> Option<FileAt> {
+        let repository = RepositoryName::from_url(&self.url).ok()?;
+        let path = match &self.subdir {
+            Some(folder) => format!("{}/DESCRIPTION", folder.trim_matches('/')),
+            None => "DESCRIPTION".to_owned(),
+        };
+        Some((repository, self.branch.clone(), path))
+    }
+}
+
+/// What a list holds of what is wanted, and otherwise than the channel does.
+fn new_pins(text: &str, head: &[Listing], wanted: &BTreeMap<&str, &Release>) -> Vec<NewPin> {
+    let Ok(file) = PackagesFile::read(PACKAGES, text.as_bytes()) else { return Vec::new() };
+    let held: BTreeMap<&str, Option<&str>> =
+        head.iter().map(|listing| (&*listing.package, listing.branch.as_deref())).collect();
+    let pin = |listing: Listing| {
+        let branch = listing.branch.clone()?;
+        let same = held.get(listing.package.as_str()) == Some(&Some(branch.as_str()));
+        let is_new = !same && wanted.contains_key(listing.package.as_str());
+        let Listing { package, url, subdir, .. } = listing;
+        is_new.then_some(NewPin { package, branch, url, subdir })
     };
-    file.listings.iter().filter_map(pinned).collect()
+    file.listings.into_iter().filter_map(pin).collect()
+}
+
+/// True for a pin to the very commit or the tag of a release.
+fn is_release(pin: &NewPin, release: &Release) -> bool {
+    pin.branch == release.commit || release.tag.as_ref() == Some(&pin.branch)
 }

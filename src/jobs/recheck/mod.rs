@@ -136,8 +136,13 @@ impl Recheck {
     ) -> Result<(RecheckFacts, RecheckPlan), RunError> {
         let before = self.verdicts_before(context.nominal).await?;
         let withdrawn = self.withdrawn(seen).await?;
-        let not_whole: BTreeMap<String, String> =
-            seen.not_whole.iter().map(|(platform, why)| (platform.clone(), why.in_short())).collect();
+        // A solver that found no answer in time says nothing of the metapackage.
+        let (not_whole, whole_unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            seen.not_whole.iter().partition(|(_, why)| matches!(why, SolveError::Impossible { .. }));
+        let told = |platforms: BTreeMap<&String, &SolveError>| -> BTreeMap<String, String> {
+            platforms.into_iter().map(|(platform, why)| (platform.clone(), why.in_short())).collect()
+        };
+        let (not_whole, whole_unknown) = (told(not_whole), told(whole_unknown));
         loop {
             let mut cases = Vec::with_capacity(seen.cases.len());
             for case in &seen.cases {
@@ -152,6 +157,7 @@ impl Recheck {
                 without_tests: self.distribution.without_tests.clone(),
                 withdrawn: withdrawn.clone(),
                 not_whole: not_whole.clone(),
+                whole_unknown: whole_unknown.clone(),
                 cases,
             };
             let plan = recheck(&facts);
@@ -254,7 +260,7 @@ impl Recheck {
         for verdict in &plan.verdicts {
             let environment = match environments.get(&verdict.case) {
                 Some(Solved::Environment(environment)) => {
-                    Some(self.services.store.put_blob(&json(environment)?, now).await?)
+                    Some(self.services.store.put_blob_for_good(&json(environment)?, now).await?)
                 }
                 _ => None,
             };

@@ -12,6 +12,7 @@ use crate::daemon::{RunContext, RunError};
 use crate::decide::own_check::{OwnCheckCase, OwnCheckFacts, verdict_of};
 use crate::domain::{CheckLog, Fact, PackageName, Recipe, TestVerdict};
 use crate::ecosystem::cran::check_log;
+use crate::ecosystem::cran::fetch::Promise;
 use crate::ecosystem::cran::layout::ArchiveKind;
 use crate::engine::{CommandWork, Limits, Work};
 use crate::failure::Failure;
@@ -70,17 +71,19 @@ impl RecheckR {
         let mut case = facts.packages.get(package).context("only a known package is checked")?.clone();
         let Some(source) = case.source.known() else { return Ok(case) };
         let path = source_path(package, &case.version)?;
+        let promise = Promise { sha256: source.sha256.clone(), size: None };
         let promised = PromisedArchive {
             package,
             version: &case.version,
             path: &path,
             kind: ArchiveKind::Source,
-            sha256: &source.sha256,
+            promise: &promise,
         };
         let universe = universe_of(&self.distribution, &self.settings.channel)?;
         let client = universe_client(&self.services, universe)?;
-        let kept = match promised.keep(&self.services.artifacts, &client).await {
-            Ok(kept) => kept,
+        let keeping = self.services.keeping().await?;
+        let kept = match promised.keep(&self.services.content(), &client, &|_| {}).await {
+            Ok(kept) => kept.path,
             Err(failure @ Failure::Configuration { .. }) => return Err(failure.into()),
             Err(failure) => {
                 case.source = Fact::unknown(format!("its source cannot be had: {failure}"));
@@ -106,7 +109,7 @@ impl RecheckR {
             work: Work::Command(command(&case.recipe)),
             limits: self.limits(),
             network: self.settings.network,
-            input: Some((&kept, &source.file)),
+            input: Some((&kept, &source.file, keeping)),
             judge,
         };
         self.engine_tests().carry_out(&test, order, context).await?;

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::reports::Delivery;
+use super::reports::{Caps, Delivery};
 use super::settled::Settled;
 use super::{Pass, Services, planned_only};
 use crate::config::{Distribution, Report as Settings, ReportsR};
@@ -131,7 +131,10 @@ impl Report {
     async fn deliver(&self, context: &RunContext) -> Result<(), RunError> {
         let subjects = self.subjects();
         let delivery = Delivery::new(&self.services, &self.distribution.name, context);
-        Ok(delivery.of_subjects(&subjects).deliver().await?)
+        let reports = self.reports()?;
+        let caps =
+            Caps { own: &reports.repository, per_pass: reports.max_per_pass, per_hour: reports.max_per_hour };
+        Ok(delivery.of_subjects(&subjects).within(caps).deliver().await?)
     }
 }
 

@@ -11,7 +11,7 @@ use super::Report;
 use crate::calendar::{CyclePoint, Targets};
 use crate::config::Maintainers;
 use crate::daemon::RunError;
-use crate::decide::channel_report::{Audience, Memory, OpenProposal, ReportFacts, Taken, Told};
+use crate::decide::channel_report::{Audience, Memory, NotAtTarget, OpenProposal, ReportFacts, Taken, Told};
 use crate::decide::snapshot::{Background, SnapshotFacts};
 use crate::domain::{Absence, ChannelStatus, Fact, PackageName, Verdict};
 use crate::jobs::channel_files;
@@ -19,7 +19,7 @@ use crate::jobs::check_status::SeenUniverse;
 use crate::jobs::forecast::coming;
 use crate::jobs::poll_releases::absences;
 use crate::jobs::sources::{fresh_fact, names};
-use crate::store::{PullRequestState, SnapshotState};
+use crate::store::{PublicationState, PullRequestState, SnapshotState};
 
 impl Report {
     pub(super) async fn facts(&self, now: Timestamp) -> Result<ReportFacts, RunError> {
@@ -57,6 +57,7 @@ impl Report {
             },
             point,
             taken,
+            not_at_targets: self.not_at_targets().await?,
             verdicts: self.verdicts(now).await?,
             proposals: self.proposals().await?,
             memory: self.memory().await?,
@@ -131,6 +132,21 @@ impl Report {
             taken.push(Taken { date, packages });
         }
         Ok(taken)
+    }
+
+    /// What targets were to have and have not, after it was tried.
+    async fn not_at_targets(&self) -> anyhow::Result<Vec<NotAtTarget>> {
+        let rows = self.services.store.publications(&self.distribution.name).await?.into_iter();
+        let missing = rows.filter(|row| {
+            row.error.is_some() && !matches!(row.state, PublicationState::Done | PublicationState::Superseded)
+        });
+        let missing = missing.map(|row| NotAtTarget {
+            date: row.date,
+            target: row.target,
+            since: row.wanted_at,
+            given_up: row.state == PublicationState::Failed,
+        });
+        Ok(missing.collect())
     }
 
     async fn verdicts(&self, now: Timestamp) -> anyhow::Result<BTreeMap<PackageName, Verdict>> {

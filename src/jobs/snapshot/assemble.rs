@@ -1,6 +1,6 @@
 //! Puts a snapshot's folder together, publishes it in one step, and writes down what was published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -13,14 +13,12 @@ use super::Snapshot;
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
 use super::pages::{PAGE, page};
+use super::place::place;
 use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
-use crate::ecosystem::cran::archive::ArchiveLimits;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::ecosystem::cran::index::Index;
-use crate::ecosystem::cran::layout::ContribFolder;
 use crate::publish::directory::Directory;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
@@ -45,7 +43,8 @@ impl Snapshot {
     ) -> Result<Published, RunError> {
         let directory = Directory::new(self.services.publish.join(&self.distribution.name));
         let manifest = Manifest::of(plan, &self.distribution.name, targets);
-        let (files, name, title) = (files.to_vec(), date.to_string(), self.distribution.title.clone());
+        let (files, name, content) = (files.to_vec(), date.to_string(), self.services.content());
+        let title = self.distribution.title.clone();
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
@@ -54,13 +53,13 @@ impl Snapshot {
             let prepared = directory.prepare(&name)?;
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
-            place(root, &files)?;
-            let digest = dress(root, manifest, &[], (&title, before.as_ref()))?;
+            let archives = place(root, &files, &content)?;
+            let digest = dress(root, manifest, &archives, (&title, before.as_ref()))?;
             directory.commit(prepared)?;
             drop(lock);
             Ok(digest)
         });
-        let manifest_sha256 = written.await.map_err(anyhow::Error::from)??;
+        let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(not_written)?;
         Ok(Published { suite: None, manifest_sha256, packages })
     }
 
@@ -96,7 +95,7 @@ impl Snapshot {
                     size: i64::try_from(file.size).map_err(anyhow::Error::from)?,
                     sha256: file.sha256.clone(),
                 };
-                store.add_artifact(revision, &artifact, now).await?;
+                store.add_rebuilt_artifact(revision, &artifact, now).await?;
             }
             members.push(SuiteMember { revision, constraint: String::new() });
         }
@@ -118,25 +117,13 @@ impl Snapshot {
     }
 }
 
-/// Puts every file in its place, as a hard link where the file system allows, and indexes each folder.
-fn place(root: &Path, files: &[FetchedFile]) -> anyhow::Result<()> {
-    let mut folders: BTreeSet<&ContribFolder> = BTreeSet::new();
-    for file in files {
-        let to = root.join(file.path.as_str());
-        if folders.insert(&file.folder) {
-            let folder = root.join(file.folder.as_str());
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::hard_link(&file.kept, &to)
-            .or_else(|_| fs::copy(&file.kept, &to).map(drop))
-            .with_context(|| format!("cannot place {}", to.display()))?;
+/// What a disk refused may work later, and nothing is published yet.
+fn not_written(error: anyhow::Error) -> RunError {
+    let of_disk = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
+    match error.chain().any(of_disk) {
+        true => RunError::Transient(error, None),
+        false => error.into(),
     }
-    for folder in folders {
-        let path = root.join(folder.as_str());
-        let index = Index::of_folder(&path, folder.kind(), &ArchiveLimits::default())?;
-        index.write_to(&path).with_context(|| format!("cannot index {}", path.display()))?;
-    }
-    Ok(())
 }
 
 /// Gives a tree whose packages and indexes are in place the rest: its page, and last its manifest, which lists

@@ -1,25 +1,26 @@
-//! Fetches the files of a snapshot's members: which those are, and where they belong.
+//! Fetches the files of a snapshot's members.
 
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::Snapshot;
-use crate::calendar::Targets;
-use crate::config::Binaries;
+use super::wanted::Wanted;
+use crate::config::FetchBy;
 use crate::daemon::RunError;
-use crate::decide::snapshot::{Member, SnapshotPlan};
-use crate::domain::{PackageName, RVersion};
-use crate::ecosystem::cran::layout::{BinaryPlatform, ContribFolder, RepositoryPath};
+use crate::domain::PackageName;
+use crate::ecosystem::cran::layout::{ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
-use crate::jobs::check_status::{SeenPackage, SeenUniverse};
-use crate::jobs::r_archives::PromisedArchive;
+use crate::jobs::progress::{Amount, Progress};
+use crate::jobs::r_archives::KeptArchive;
 use crate::jobs::universes::{universe_client, universe_of};
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 4;
+
+/// A file as it is kept, and its SHA-256.
+type Fetched = (KeptArchive, String);
 
 /// One file of a snapshot, fetched and verified.
 #[derive(Clone, Debug)]
@@ -38,125 +39,73 @@ pub struct FetchedFile {
     pub kept: PathBuf,
 }
 
-/// A file to fetch.
-struct Wanted {
-    package: PackageName,
-    version: String,
-    path: RepositoryPath,
-    folder: ContribFolder,
-    sha256: String,
-}
-
 impl Snapshot {
-    /// Fetches everything that the plan's members need, in the order of their paths.
-    pub(super) async fn fetch(
-        &self,
-        plan: &SnapshotPlan,
-        universe: &SeenUniverse,
-        targets: &Targets,
-    ) -> Result<Vec<FetchedFile>, RunError> {
+    /// Fetches what is not kept yet of the wanted files, and gives back all of them in their order. What was
+    /// fetched before something fails is kept, and the next try goes on from there.
+    pub(super) async fn fetch(&self, wanted: Vec<Wanted>) -> Result<Vec<FetchedFile>, RunError> {
         let client = universe_client(&self.services, universe_of(&self.distribution, &self.settings.from)?)?;
-        let mut wanted = Vec::new();
-        for member in &plan.members {
-            wanted.extend(self.files_of(member, universe, targets)?);
+        let content = self.services.content();
+        // Several places may want the same bytes, as both kinds of macOS do of a package without compiled code.
+        let mut seen = BTreeSet::new();
+        let distinct: Vec<&Wanted> = wanted.iter().filter(|file| seen.insert(file.bytes())).collect();
+        let mut missing = Vec::new();
+        for file in &distinct {
+            if file.promised(&file.promise).find(&content)?.is_none() {
+                missing.push(*file);
+            }
         }
-        let fetched = futures_util::stream::iter(wanted)
-            .map(|wanted| self.fetch_one(&client, wanted))
-            .buffered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await;
-        let mut files = fetched?;
-        files.sort_by(|one, other| one.path.as_str().cmp(other.path.as_str()));
-        Ok(files)
-    }
-
-    /// The source of a member and its binaries for the targeted R. A member without a source at its
-    /// own commit stops the snapshot: what is published is what was decided.
-    fn files_of(
-        &self,
-        member: &Member,
-        universe: &SeenUniverse,
-        targets: &Targets,
-    ) -> Result<Vec<Wanted>, RunError> {
-        let seen = universe.get(&member.package);
-        let built = seen.filter(|seen| seen.facts.commit.as_deref() == Some(&member.commit));
-        let source = built.and_then(|seen| seen.source.as_ref());
-        let (Some(seen), Some(source)) = (built, source) else {
-            return Err(RunError::Permanent(anyhow::anyhow!(
-                "the universe has no source of {} {} at commit {}",
-                member.package,
-                member.version,
-                member.commit
-            )));
+        let bytes = missing.iter().filter_map(|file| file.promise.size).sum();
+        let total = Amount { files: missing.len() as u64, bytes };
+        let progress = Progress::new(format!("the files of {}", self.settings.from), total);
+        if self.settings.fetch != FetchBy::Files {
+            self.fetch_archives(&client, &missing, &progress).await?;
+        }
+        let mut fetching = Vec::with_capacity(distinct.len());
+        for file in distinct {
+            let fetched = self.fetch_one(&client, file, &progress);
+            fetching.push(async move { Ok::<_, RunError>((file.bytes(), fetched.await?)) });
+        }
+        let fetched = futures_util::stream::iter(fetching).buffer_unordered(AT_ONCE);
+        let fetched: BTreeMap<_, Fetched> = fetched.try_collect().await?;
+        let file = |wanted: &Wanted| {
+            let (kept, sha256) = fetched.get(&wanted.bytes())?.clone();
+            Some(FetchedFile {
+                package: wanted.package.clone(),
+                path: wanted.path.clone(),
+                folder: wanted.folder.clone(),
+                sha256,
+                size: kept.size,
+                kept: kept.path,
+            })
         };
-        let folder = ContribFolder::source();
-        let mut wanted = vec![Wanted {
-            package: member.package.clone(),
-            version: member.version.clone(),
-            path: folder.archive(&member.package, &member.version).map_err(anyhow::Error::from)?,
-            folder,
-            sha256: source.sha256.clone(),
-        }];
-        wanted.extend(self.binaries_of(member, seen, targets)?);
-        Ok(wanted)
+        Ok(wanted.iter().filter_map(file).collect())
     }
 
-    fn binaries_of(
+    /// Fetches a file unless it is kept. Where it is not to be had, another one of the same commit is taken that is.
+    async fn fetch_one(
         &self,
-        member: &Member,
-        seen: &SeenPackage,
-        targets: &Targets,
-    ) -> anyhow::Result<Vec<Wanted>> {
-        let mut wanted: Vec<Wanted> = Vec::new();
-        for binary in &seen.binaries {
-            let right = binary.version == member.version
-                && binary.commit.as_deref().is_none_or(|commit| commit == member.commit)
-                && RVersion::parse(&binary.r).is_ok_and(|r| r.minor_series() == targets.r);
-            if !right {
-                continue;
-            }
-            for platform in BinaryPlatform::of_universe(&binary.os, binary.arch.as_deref()) {
-                if !self.takes(*platform) {
-                    continue;
-                }
-                let folder = ContribFolder::binary(*platform, &targets.r)?;
-                let path = folder.archive(&member.package, &member.version)?;
-                if wanted.iter().all(|known| known.path != path) {
-                    wanted.push(Wanted {
-                        package: member.package.clone(),
-                        version: member.version.clone(),
-                        path,
-                        folder,
-                        sha256: binary.sha256.clone(),
-                    });
-                }
-            }
+        client: &UniverseClient,
+        wanted: &Wanted,
+        progress: &Progress,
+    ) -> Result<Fetched, RunError> {
+        let content = self.services.content();
+        if let Some(kept) = wanted.promised(&wanted.promise).find(&content)? {
+            return Ok((kept, wanted.promise.sha256.clone()));
         }
-        Ok(wanted)
-    }
-
-    /// Windows on ARM is left to its own sources, as upstream's snapshots do.
-    fn takes(&self, platform: BinaryPlatform) -> bool {
-        match platform {
-            BinaryPlatform::WindowsX64 => self.settings.binaries.contains(&Binaries::Windows),
-            BinaryPlatform::MacX64 | BinaryPlatform::MacArm64 => {
-                self.settings.binaries.contains(&Binaries::Macos)
+        let told = |bytes| progress.received(bytes);
+        let fetched = wanted.promised(&wanted.promise).keep(&content, client, &told).await;
+        let (kept, sha256) = match (fetched, &wanted.fallback) {
+            (Ok(kept), _) => (kept, &wanted.promise.sha256),
+            (Err(failure), Some(fallback)) => {
+                let Some(kept) = wanted.promised(fallback).find(&content)? else {
+                    return Err(failure.into());
+                };
+                tracing::warn!(file = %wanted.path, "taking the one of the same commit that is kept: {failure}");
+                (kept, &fallback.sha256)
             }
-            BinaryPlatform::WindowsArm64 => false,
-        }
-    }
-
-    async fn fetch_one(&self, client: &UniverseClient, wanted: Wanted) -> Result<FetchedFile, RunError> {
-        let Wanted { package, version, path, folder, sha256 } = wanted;
-        let promised = PromisedArchive {
-            package: &package,
-            version: &version,
-            path: &path,
-            kind: folder.kind(),
-            sha256: &sha256,
+            (Err(failure), None) => return Err(failure.into()),
         };
-        let kept = promised.keep(&self.services.artifacts, client).await?;
-        let size = fs::metadata(&kept).with_context(|| format!("cannot read {}", kept.display()))?.len();
-        Ok(FetchedFile { package, path, folder, sha256, size, kept })
+        progress.file_done();
+        Ok((kept, sha256.clone()))
     }
 }

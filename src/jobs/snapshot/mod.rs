@@ -7,14 +7,17 @@
 //! Every step can be done again: files are kept by their digest, a prepared folder that was left
 //! over is begun anew, and a folder that was published already is compared and adopted.
 
+mod archives;
 mod assemble;
 mod background;
 mod difference;
 mod fetch;
 mod manifest;
 mod pages;
+mod place;
 mod shelf;
 mod verify;
+mod wanted;
 pub(crate) mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +31,7 @@ pub(crate) use difference::{Difference, difference};
 pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage, ManifestWithdrawn};
 pub(crate) use shelf::{Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
+pub(super) use wanted::folders_of;
 
 use super::check_status::SeenUniverse;
 use super::poll_releases::{SeenReleases, absences};
@@ -108,7 +112,10 @@ impl Snapshot {
             return Ok(RunOutcome::Held { reason: reason.clone() });
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
-        let files = self.fetch(&plan, &seen.universe, &targets).await?;
+        // Until the rows name what is fetched, nothing of it may be collected.
+        let _keeping = self.services.keeping().await?;
+        let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
+        let files = self.fetch(wanted).await?;
         let published = self.publish(&plan, &targets, &files, date).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
         self.shelf().settle().await?;

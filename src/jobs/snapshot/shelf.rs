@@ -30,9 +30,9 @@ use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
 use crate::jobs::Services;
-use crate::jobs::artifacts::kept_path;
+use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
-use crate::store::{NewPublication, Snapshot, SnapshotState, SnapshotWithdrawal};
+use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
 
 /// The link that shows the newest snapshot, or the one that people went back to.
 pub(crate) const LATEST: &str = "latest";
@@ -104,7 +104,7 @@ impl Shelf {
         let open: Vec<SnapshotWithdrawal> =
             rows.withdrawals.iter().filter(|row| row.settled_at.is_none()).cloned().collect();
         let ids: Vec<_> = open.iter().map(|row| row.id).collect();
-        let (title, artifacts) = (self.distribution.title.clone(), self.services.artifacts.clone());
+        let (title, content) = (self.distribution.title.clone(), self.services.content());
         let gone = |row: &SnapshotWithdrawal| (row.bytes == WithdrawnBytes::Drop).then_some(row.date);
         let gone: BTreeSet<Date> = open.iter().filter_map(gone).collect();
         self.blocking(move |directory| {
@@ -117,30 +117,13 @@ impl Shelf {
                 if directory.generation(LATEST).is_ok_and(|found| found.is_some()) {
                     directory.forget_older(LATEST)?;
                 }
-                shown.forget_kept(&artifacts, &gone)?;
+                shown.forget_kept(&content, &gone)?;
             }
             shown.write_pages(directory.root(), &title)
         })
         .await?;
-        for row in &open {
-            self.want_where_it_was_sent(row).await?;
-        }
         if !ids.is_empty() {
             self.services.store.settle_snapshot_withdrawals(&ids, self.services.clock.now()).await?;
-        }
-        Ok(())
-    }
-
-    /// Whatever target was to have a snapshot is to have its new generation.
-    async fn want_where_it_was_sent(&self, row: &SnapshotWithdrawal) -> anyhow::Result<()> {
-        let (store, distribution) = (&self.services.store, &self.distribution.name);
-        let sent = store.publications(distribution).await?.into_iter();
-        let targets: BTreeSet<String> =
-            sent.filter(|sent| sent.date == row.date).map(|sent| sent.target).collect();
-        for target in &targets {
-            let (date, generation) = (row.date, row.generation.try_into()?);
-            let new = NewPublication { distribution, date, generation, target, by: &row.by };
-            store.want_publication(&new, self.services.clock.now()).await?;
         }
         Ok(())
     }
@@ -261,7 +244,7 @@ impl Shown {
     }
 
     /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists.
-    fn forget_kept(&self, artifacts: &Path, dates: &BTreeSet<Date>) -> anyhow::Result<()> {
+    fn forget_kept(&self, content: &ContentStore, dates: &BTreeSet<Date>) -> anyhow::Result<()> {
         let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
         let listed: BTreeSet<&str> = files.map(|file| file.sha256.as_str()).collect();
         let from = self.manifests.iter().filter(|manifest| dates.contains(&manifest.date));
@@ -271,7 +254,7 @@ impl Shown {
             if listed.contains(file.sha256.as_str()) {
                 continue;
             }
-            let path = kept_path(artifacts, &file.sha256);
+            let path = content.path_of(&file.sha256);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot remove {}", path.display()));

@@ -178,7 +178,9 @@ fn kind_of_folder(path: &str) -> Option<ArchiveKind> {
     } else if path.starts_with("bin/macosx/") {
         Some(ArchiveKind::MacBinary)
     } else {
-        path.starts_with(SOURCES).then_some(ArchiveKind::Source)
+        // Binaries for Linux are tarballs too.
+        let tarballs = path.starts_with(SOURCES) || path.starts_with("bin/linux/");
+        tarballs.then_some(ArchiveKind::Source)
     }
 }
 

@@ -61,9 +61,14 @@ impl<'p> Passage<'p> {
     ) -> Result<Self, Failure> {
         let mut memory = Memory::read(ground.progress.as_ref());
         identity.clone_into(&mut memory.identity);
+        let mut still_there = Vec::new();
         for upload in std::mem::take(&mut memory.uploads) {
-            end(bucket, &upload).await?;
+            // One that cannot be ended now holds up nothing; it is tried again.
+            if end(bucket, &upload).await.is_err() {
+                still_there.push(upload);
+            }
         }
+        memory.uploads = still_there;
         ground.journal.keep(memory.to_value()?).await?;
         let root = bucket.key(&tree.distribution, &tree.date.to_string())?;
         let listed: Vec<ObjectMeta> = bucket
@@ -221,12 +226,10 @@ impl<'p> Passage<'p> {
             self.keep(&mut state).await?;
         }
         let sent = self.send_parts(file, key, &id).await;
-        if sent.is_err() {
-            // The journal still knows it where this fails too.
-            end(self.bucket, &upload).await?;
-        }
+        // Where it cannot be ended either, the journal still knows it, and the next attempt ends it.
+        let is_ended = sent.is_ok() || end(self.bucket, &upload).await.is_ok();
         let mut state = self.state.lock().await;
-        state.memory.uploads.retain(|known| *known != upload);
+        state.memory.uploads.retain(|known| *known != upload || !is_ended);
         self.keep(&mut state).await?;
         sent
     }
@@ -256,8 +259,14 @@ impl<'p> Passage<'p> {
         if hex(&hasher.finalize()) != file.sum.sha256 {
             return Err(changed(file.path));
         }
-        let whole = store.complete_multipart(key, id, parts).await;
-        Ok(whole.map_err(|error| failure(&what, &error))?.e_tag)
+        match store.complete_multipart(key, id, parts).await {
+            Ok(whole) => Ok(whole.e_tag),
+            // An answer that was lost, and the request made again: the next attempt looks at what is there.
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(Failure::transient(format!("cannot {what}: its upload was ended before")))
+            }
+            Err(error) => Err(failure(&what, &error)),
+        }
     }
 
     /// Removes the objects of earlier generations that the manifest no longer names.

@@ -45,6 +45,9 @@ pub enum Effect {
     DropBefore,
     /// The request is carried out, and then the connection is closed without an answer.
     DropAfter,
+    /// The request is carried out twice, as if another program had asked for the same just before: the second
+    /// answer comes.
+    Twice,
     /// The request is carried out, and half of the answer's body arrives.
     Truncate,
     /// A secondary limit: 403 with `retry-after` in seconds, and nothing is done.
@@ -85,7 +88,7 @@ impl Faults {
 
 /// Reads a fault as a command line has it: `POST /repos/o/r/pulls nth 2 drop-after`,
 /// `graphql createCommitOnBranch every 5 status 502`. Effects are `status N`, `drop-before`,
-/// `drop-after`, `truncate`, `retry-after N` (seconds) and `timeout`.
+/// `drop-after`, `twice`, `truncate`, `retry-after N` (seconds) and `timeout`.
 impl FromStr for Fault {
     type Err = String;
 
@@ -93,7 +96,7 @@ impl FromStr for Fault {
         let complain = || {
             format!(
                 "`{text}` is not a fault: write METHOD /PATH or graphql NAME, then nth N or every N, then status N, \
-                 drop-before, drop-after, truncate, retry-after SECONDS or timeout"
+                 drop-before, drop-after, twice, truncate, retry-after SECONDS or timeout"
             )
         };
         let number = |word: &str| word.parse::<u64>().ok().filter(|number| *number > 0);
@@ -120,6 +123,7 @@ impl FromStr for Fault {
             ["retry-after", seconds] => Effect::RetryAfter(number(seconds).ok_or_else(complain)?),
             ["drop-before"] => Effect::DropBefore,
             ["drop-after"] => Effect::DropAfter,
+            ["twice"] => Effect::Twice,
             ["truncate"] => Effect::Truncate,
             ["timeout"] => Effect::Timeout,
             _ => return Err(complain()),

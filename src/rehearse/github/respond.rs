@@ -74,6 +74,10 @@ impl Inner {
             }
             Some(Effect::RetryAfter(seconds)) => (secondary_limit(seconds), None),
             Some(Effect::DropBefore | Effect::Timeout) => (Answer::no_content(), effect),
+            Some(Effect::Twice) => {
+                self.within_limits(request, asked, now);
+                (self.within_limits(request, asked, now), None)
+            }
             Some(Effect::DropAfter | Effect::Truncate) | None => {
                 (self.within_limits(request, asked, now), effect)
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Served;
 use super::advisories;
+use super::bundles;
 use super::cran;
 use super::cranlike::{self, Found};
 use super::records::{FIELDS, Selection};
@@ -24,6 +25,7 @@ use crate::rehearse::world::OutageSource;
 pub(super) fn router(served: Arc<Served>) -> Router {
     Router::new()
         .route("/universe/{channel}/api/packages", get(packages))
+        .route("/universe/{channel}/api/snapshot/{format}", get(bundle))
         .route("/universe/{channel}/{*path}", get(repository_file))
         .route("/advisories/main.zip", get(advisory_archive))
         .route("/cran/{channel}/{date}/src/contrib/{file}", get(cran_file))
@@ -63,6 +65,34 @@ async fn packages(
         }
         Shape::Array => asked.answer("application/json", format!("[{}]", lines.join(",")).into()),
     }
+}
+
+/// Streamed, so that nobody learns its length beforehand.
+async fn bundle(
+    State(served): State<Arc<Served>>,
+    Path((channel, format)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let asked = Asked { served: &served, uri: &uri, headers: &headers };
+    let wanted = match bundles::Wanted::parse(query.as_deref().unwrap_or_default()) {
+        Ok(wanted) => wanted,
+        Err(problem) => return asked.refuse(&problem),
+    };
+    let Some(view) = served.scene.view(&channel) else { return asked.unknown_channel(&channel) };
+    if served.scene.world().outage(OutageSource::Universe, &channel, view.at) {
+        return outage();
+    }
+    let whole = match format.as_str() {
+        "zip" => wanted.zip(&view),
+        "tar" => wanted.tar(&view),
+        _ => return asked.refuse("the snapshot API has the forms zip and tar"),
+    };
+    let Some(whole) = whole else { return nothing() };
+    let chunks: Vec<std::io::Result<Bytes>> =
+        whole.chunks(64 * 1024).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    Body::from_stream(futures_util::stream::iter(chunks)).into_response()
 }
 
 async fn repository_file(

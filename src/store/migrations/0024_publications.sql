@@ -23,6 +23,16 @@ CREATE TABLE publication (
 
 CREATE INDEX publication_open ON publication (distribution) WHERE state IN ('wanted', 'in-progress');
 
+-- The generation of a snapshot that `latest` stands for at a target, as we put it there last.
+CREATE TABLE publication_latest (
+    distribution TEXT NOT NULL,
+    target TEXT NOT NULL,
+    date TEXT NOT NULL,
+    generation INTEGER NOT NULL CHECK (generation > 0),
+    at INTEGER NOT NULL,
+    PRIMARY KEY (distribution, target)
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER publication_kept BEFORE DELETE ON publication
 BEGIN SELECT RAISE(ABORT, 'a publication is kept'); END;
 

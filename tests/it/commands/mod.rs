@@ -14,6 +14,7 @@ mod published;
 mod sample_state;
 mod service;
 mod snapshot;
+mod store;
 mod token;
 mod upkeep;
 
@@ -28,28 +29,28 @@ use tidegate::config::Colour;
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-struct Ran {
-    code: u8,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
     /// The output of a command that worked without a word on standard error.
     #[track_caller]
-    fn printed(self) -> String {
+    pub fn printed(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (0, ""));
         self.out
     }
 
     #[track_caller]
-    fn json(self) -> serde_json::Value {
+    pub fn json(self) -> serde_json::Value {
         serde_json::from_str(&self.printed()).unwrap()
     }
 }
 
 /// Runs a command on 20 August 2026 at noon.
-fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Ran {
+pub fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Ran {
     run_at("2026-08-20T12:00:00Z", arguments)
 }
 

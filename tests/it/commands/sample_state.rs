@@ -74,6 +74,7 @@ fn status(fails: &[&str]) -> ChannelStatus {
             issues,
             failed_build: None,
             unknown: Vec::new(),
+            unknown_through: None,
             held_until: BTreeSet::new(),
             outdated_by: Vec::new(),
             from_elsewhere: Vec::new(),

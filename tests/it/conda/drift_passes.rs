@@ -142,6 +142,7 @@ impl Passes {
             infrastructure_attempts: 3,
             withdrawn: BTreeMap::new(),
             not_whole: BTreeMap::new(),
+            whole_unknown: BTreeMap::new(),
             without_tests: BTreeSet::new(),
             cases: solved.iter().map(case_facts).collect(),
         }

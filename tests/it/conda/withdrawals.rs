@@ -23,7 +23,7 @@ fn other(version: &str) -> Package {
 }
 
 /// Publishes packages in a channel, beside what it holds, as `intake` does.
-fn publish(root: &Path, packages: &[Package]) {
+pub fn publish(root: &Path, packages: &[Package]) {
     let made = tempfile::tempdir().unwrap();
     Scene::offer(made.path(), packages);
     let files = Scene::files(made.path()).into_iter().map(|file| {

@@ -10,9 +10,10 @@ use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::cran_index::{CranClient, read_index};
 use tidegate::ecosystem::cran::dcf::{self, DcfLimits};
 use tidegate::ecosystem::cran::fetch::FetchLimits;
-use tidegate::ecosystem::cran::index::Index;
+use tidegate::ecosystem::cran::index::{Index, Remembered};
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, archive_name};
 use tidegate::ecosystem::cran::make::{MadePackage, binary_package, source_package};
+use tidegate::ecosystem::index_memory::IndexMemory;
 
 use super::serve::{always, answer, client};
 use super::{bytes, data, made};
@@ -84,6 +85,58 @@ fn the_same_folder_gives_the_same_bytes() {
         (index.gzip().unwrap(), index.rds().unwrap())
     });
     assert_eq!(gzips[0], gzips[1]);
+}
+
+/// What was read for the index of a folder, and its three files.
+fn remembered(folder: &Path, memory: &IndexMemory) -> (usize, [Vec<u8>; 3]) {
+    // What was written in the same tick of the file system's clock could change once more unseen.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let read = Remembered::of_folder(folder, ArchiveKind::Source, &ArchiveLimits::default(), memory).unwrap();
+    read.write_to(folder).unwrap();
+    let files = ["PACKAGES", "PACKAGES.gz", "PACKAGES.rds"];
+    (read.read, files.map(|file| std::fs::read(folder.join(file)).unwrap()))
+}
+
+#[test]
+fn only_what_changed_is_read_again_and_the_index_is_the_same() {
+    let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let memory = IndexMemory::in_folder(kept.path());
+    for number in 0..20 {
+        put_source(folder.path(), &made(&format!("pkg{number}"), "1.0.0", &["rlang"]));
+    }
+    let (read, first) = remembered(folder.path(), &memory);
+    assert_eq!(read, 20);
+    assert_eq!(remembered(folder.path(), &memory), (0, first));
+    // One that is new, one in the place of another, one that is gone.
+    put_source(folder.path(), &made("pkg20", "1.0.0", &[]));
+    put_source(folder.path(), &made("pkg3", "1.0.0", &["cli"]));
+    std::fs::remove_file(folder.path().join("pkg7_1.0.0.tar.gz")).unwrap();
+    let (read, files) = remembered(folder.path(), &memory);
+    assert_eq!(read, 2);
+    assert_eq!(remembered(folder.path(), &IndexMemory::none()), (20, files));
+    // A memory that is damaged costs time and nothing else.
+    for entry in std::fs::read_dir(kept.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("cli", "bli")).unwrap();
+    }
+    let (read, _) = remembered(folder.path(), &memory);
+    assert_eq!(read, 20);
+    assert!(
+        String::from_utf8(index(folder.path(), ArchiveKind::Source).text().into_bytes())
+            .unwrap()
+            .contains("cli")
+    );
+}
+
+#[test]
+fn a_memory_does_not_lie_in_the_folder_that_it_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    put_source(folder.path(), &made("tidal", "1.0.0", &[]));
+    let memory = IndexMemory::in_folder(folder.path().join("memory"));
+    assert_eq!(remembered(folder.path(), &memory).0, 1);
+    assert!(!folder.path().join("memory").exists());
+    assert_eq!(remembered(folder.path(), &memory).0, 1);
 }
 
 #[test]

@@ -2,12 +2,18 @@
 
 mod advisories;
 mod archives;
+mod bundles;
+mod fetching;
 mod files;
 mod indexes;
+mod kept;
+mod meddler;
 mod own_checks;
 mod own_scene;
 mod real_r;
 mod serve;
+mod snapshot_scene;
+mod snapshots;
 mod status_looks;
 mod status_scene;
 mod telling;

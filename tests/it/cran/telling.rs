@@ -36,6 +36,8 @@ struct Scene {
     served: Served,
     cran: String,
     maintainers: bool,
+    /// Further lines of `[reports]`.
+    reports: &'static str,
     /// The day of the month on which freezes begin.
     day: u8,
 }
@@ -72,10 +74,28 @@ impl Scene {
         let cran = serve::always(serve::answer("200 OK", index.as_bytes())).await;
         let store = Store::open(&folder.path().join("tidegate.db"), Durability::ProcessCrash).await.unwrap();
         let cran = format!("{cran}{{date}}");
-        Self { folder, clock, store, github, served, cran, maintainers: true, day: 15 }
+        Self { folder, clock, store, github, served, cran, maintainers: true, reports: "", day: 15 }
     }
 
     fn configuration(&self) -> Configuration {
+        Configuration::from_texts(self.files()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+    }
+
+    /// What `status` says.
+    fn status(&self) -> String {
+        let config = self.folder.path().join("config");
+        for (path, text) in self.files() {
+            let path = config.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.arg("--state").arg(self.folder.path()).arg("status").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn files(&self) -> Vec<(PathBuf, String)> {
         let channel = |name: &str| {
             format!(
                 "[[channel]]\nname = \"{name}\"\nrepository = \"demo/{name}\"\nuniverse = \"https://{name}.example.org\"\n\
@@ -90,13 +110,14 @@ impl Scene {
              [[calendar.milestone]]\nname = \"snapshot\"\non = {{ month = 2, day = 15 }}\n\
              [r]\ncran = \"{}\"\nproduction = \"https://production.example.org/{{date}}\"\n\
              [[r.release]]\nversion = \"4.5.0\"\ndate = \"2025-04-11\"\n\
-             [reports]\nrepository = \"demo/staging\"\nlabels = [\"tidegate\"]\nmaintainers = {}\n",
+             [reports]\nrepository = \"demo/staging\"\nlabels = [\"tidegate\"]\nmaintainers = {}\n{}\n",
             channel("community"),
             channel("staging"),
             self.day,
             self.day,
             self.cran,
-            self.maintainers
+            self.maintainers,
+            self.reports
         );
         let job = |kind: &str, table: &str| {
             format!(
@@ -109,8 +130,7 @@ impl Scene {
             ("jobs/report.toml", job("report", "channel = \"staging\"\n")),
             ("jobs/forecast.toml", job("forecast", "from = \"community\"\nto = \"staging\"\n")),
         ];
-        let files = files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect();
-        Configuration::from_texts(files).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+        files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect()
     }
 
     /// What `check-status` would have stored just now, of both channels.
@@ -153,6 +173,7 @@ impl Scene {
                 issues,
                 failed_build: None,
                 unknown: Vec::new(),
+                unknown_through: None,
                 held_until: BTreeSet::new(),
                 outdated_by: Vec::new(),
                 from_elsewhere: Vec::new(),
@@ -314,6 +335,29 @@ async fn nobody_but_the_moderators_is_told_unless_the_distribution_says_so() {
         scene.reported(&["wk"]).await;
     }
     assert_eq!(scene.told(), (1, 0));
+}
+
+#[tokio::test]
+async fn no_more_maintainers_are_told_in_a_pass_and_an_hour_than_may_be() {
+    let fails = ["geoarrow", "wk"];
+    for caps in ["max_per_pass = 1", "max_per_hour = 1"] {
+        let scene = Scene { reports: caps, ..Scene::on("2026-05-20").await };
+        scene.reported(&[]).await;
+        scene.later(1);
+        scene.reported(&fails).await;
+        scene.later(25);
+        scene.reported(&fails).await;
+        assert_eq!(scene.told(), (2, 0), "the dashboard and one of them: {caps}");
+        let status = scene.status();
+        assert!(status.contains("issues that wait to be opened\n  demo, upstream/wk: "), "{status}");
+        scene.reported(&fails).await;
+        let told = if caps.contains("pass") { 3 } else { 2 };
+        assert_eq!(scene.told(), (told, 0), "{caps}");
+        scene.later(2);
+        scene.reported(&fails).await;
+        assert_eq!(scene.told(), (3, 0), "{caps}");
+        assert!(!scene.status().contains("wait to be opened"));
+    }
 }
 
 #[tokio::test]

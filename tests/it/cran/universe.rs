@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use tidegate::ecosystem::cran::fetch::FetchLimits;
-use tidegate::ecosystem::cran::layout::ContribFolder;
 use tidegate::ecosystem::cran::universe::{UniverseAnswer, UniverseClient, UniversePackage};
 use tidegate::failure::Failure;
 
+use super::bytes;
 use super::serve::{always, answer, client, promising};
-use super::{bytes, data};
 
 fn sample() -> Vec<UniversePackage> {
     let answer = UniverseAnswer::read("sample", &bytes("api/packages.ndjson")).unwrap();
@@ -198,21 +197,4 @@ async fn each_way_to_fail_is_told_apart() {
         assert_eq!(failure.is_transient(), transient, "{what}: {failure}");
         assert!(failure.to_string().contains("/api/packages"), "{what}: {failure}");
     }
-}
-
-#[tokio::test]
-async fn a_download_is_checked_against_its_sum_as_it_comes() {
-    let file = data("cranlike/src/contrib/PACKAGES");
-    let content = std::fs::read(file).unwrap();
-    let universe =
-        UniverseClient::new(always(answer("200 OK", &content)).await, client(), FetchLimits::default());
-    let path = ContribFolder::source().archive("tidal", "1.2.0").unwrap();
-    let mut kept = Vec::new();
-    let downloaded = universe.download(&path, None, &limits(1 << 20), &mut kept).await.unwrap();
-    assert_eq!((downloaded.size as usize, &kept), (content.len(), &content));
-    let again = universe.download(&path, Some(&downloaded.sha256), &limits(1 << 20), &mut Vec::new()).await;
-    assert_eq!(again.unwrap(), downloaded);
-    let wrong =
-        universe.download(&path, Some(&"0".repeat(64)), &limits(1 << 20), &mut Vec::new()).await.unwrap_err();
-    assert!(!wrong.is_transient() && wrong.to_string().contains("sha256"), "{wrong}");
 }

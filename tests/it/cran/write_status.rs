@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ fn recorded_status() -> ChannelStatus {
             issues: entry.issues.clone(),
             failed_build: None,
             unknown: Vec::new(),
+            unknown_through: None,
             held_until: Default::default(),
             outdated_by: Vec::new(),
             from_elsewhere: Vec::new(),
@@ -159,6 +161,17 @@ impl Scene {
         run
     }
 
+    /// What `replay` says of a run.
+    fn decides_again(&self, run: &Run) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .arg("--state")
+            .arg(self.folder.path())
+            .args(["replay", &run.id.0.to_string()])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     fn at(&self, time: &str) {
         self.clock.set(time.parse().unwrap());
     }
@@ -237,6 +250,7 @@ async fn a_channel_without_these_files_gets_them_with_upstreams_bytes_in_one_com
     for file in FILES {
         assert_eq!(scene.file(file), Some(recorded(file)), "{file}");
     }
+    assert!(scene.decides_again(&run).contains("the same plan again"));
     insta::assert_snapshot!(scene.commits().join("\n---\n"), @"Write the status of staging: 112 packages, 44 failing");
     let again = scene.pass().await;
     assert_eq!(again.state, RunState::Unchanged);

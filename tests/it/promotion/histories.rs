@@ -218,3 +218,28 @@ async fn a_row_that_a_person_took_out_is_not_proposed_again() {
     assert_eq!(scene.pulls(), before);
     assert_eq!(scene.verdict("beta").await, "hands-off: A person took it out of staging.");
 }
+
+#[tokio::test]
+async fn what_community_says_of_exactly_the_release_is_in_the_text_and_follows_it() {
+    let mut scene = proposed(&["alpha"]).await;
+    assert!(
+        scene.pull(1).body.contains("the status of demo/community was never read"),
+        "{}",
+        scene.pull(1).body
+    );
+    scene.community.insert("alpha".to_owned(), "1.0".to_owned());
+    scene.settle().await;
+    assert!(
+        scene.pull(1).body.contains("was not built at this commit in community"),
+        "{}",
+        scene.pull(1).body
+    );
+    scene.community.insert("alpha".to_owned(), "1.1".to_owned());
+    scene.settle().await;
+    assert!(scene.pull(1).body.contains("`1.1` passes in community, at this very commit"));
+    assert_eq!(
+        scene.pulls(),
+        ["#1 open: Promote alpha 1.1 to staging"],
+        "it is one pull request all the time"
+    );
+}

@@ -110,3 +110,32 @@ async fn one_that_exists_already_is_adopted() {
     scene.settle().await;
     assert_eq!(scene.pulls(), ["#1 open: Promote alpha 1.1 to staging"]);
 }
+
+#[tokio::test]
+async fn one_that_another_program_opened_just_before_is_adopted_though_github_answers_422() {
+    let scene = wanted(&["alpha", "beta"]).await;
+    scene.faults(&["POST /repos/demo/staging/pulls nth 1 twice"]);
+    assert_eq!(scene.pass().await.state, RunState::Done);
+    scene.settle().await;
+    assert_eq!(
+        scene.pulls(),
+        ["#1 open: Promote alpha 1.1 to staging", "#2 open: Promote beta 1.1 to staging"]
+    );
+    assert!((1..=2).all(|number| scene.pull(number).labels == ["freeze"]));
+    let told = scene.told("pull-request").await;
+    assert_eq!(told.iter().filter(|event| event.body["action"] == "opened").count(), 2, "{told:?}");
+}
+
+#[tokio::test]
+async fn one_that_a_person_opened_from_the_same_branch_is_adopted() {
+    let scene = wanted(&["alpha"]).await;
+    scene.faults(&["POST /repos/demo/staging/pulls every 1 status 502"]);
+    assert_eq!(scene.pass().await.state, RunState::Failed);
+    scene.faults(&[]);
+    // The branch stands, and somebody opens the pull request that GitHub did not.
+    scene.open("tidegate/staging/alpha", "From the branch that was there", None);
+    scene.pass().await;
+    scene.settle().await;
+    assert_eq!(scene.pulls().len(), 1, "{:?}", scene.pulls());
+    assert!(scene.verdict("alpha").await.starts_with("proposed: "), "{}", scene.verdict("alpha").await);
+}

@@ -76,3 +76,48 @@ async fn while_that_of_a_person_cannot_be_read_nothing_is_opened() {
     scene.settle().await;
     assert!(scene.verdict("alpha").await.starts_with("proposed: Pull request #1"));
 }
+
+#[tokio::test]
+async fn what_a_person_pins_at_another_commit_of_the_same_version_is_not_proposed_beside_it() {
+    let mut scene = Scene::of(&["alpha", "beta"]).await;
+    let (same, other) = (scene.unreleased("alpha"), scene.unreleased("beta"));
+    scene.branch_that_pins_at("pin-a", "alpha", &same);
+    scene.open("pin-a", "Please", None);
+    scene.branch_that_pins_at("pin-b", "beta", &other);
+    scene.open("pin-b", "Please", None);
+    scene.release("alpha", "1.1");
+    scene.release("beta", "1.2");
+    scene.settle().await;
+    assert_eq!(
+        scene.pulls(),
+        ["#1 open: By hand", "#2 open: By hand", "#3 open: Promote beta 1.2 to staging"],
+        "theirs of beta is of another version"
+    );
+    assert_eq!(
+        scene.verdict("alpha").await,
+        "proposed: Pull request #1, which somebody else opened, pins this very version."
+    );
+}
+
+#[tokio::test]
+async fn while_the_version_that_a_person_pins_cannot_be_read_nothing_is_opened() {
+    let mut scene = Scene::of(&["alpha"]).await;
+    let same = scene.unreleased("alpha");
+    scene.branch_that_pins_at("pin-a", "alpha", &same);
+    scene.open("pin-a", "Please", None);
+    scene.release("alpha", "1.1");
+    // The list is read, and the DESCRIPTION is not.
+    scene.faults(&[
+        "graphql Files nth 2 status 502",
+        "graphql Files nth 3 status 502",
+        "graphql Files nth 4 status 502",
+    ]);
+    scene.pass().await;
+    assert_eq!(scene.pulls(), ["#1 open: By hand"]);
+    assert!(
+        scene.verdict("alpha").await.starts_with("cannot-determine: Whether somebody proposes it already")
+    );
+    scene.faults(&[]);
+    scene.settle().await;
+    assert!(scene.verdict("alpha").await.starts_with("proposed: Pull request #1"));
+}

@@ -44,6 +44,8 @@ pub struct Scene {
     pub policy: String,
     pub pull_request: String,
     pub exceptions: String,
+    /// What community's universe passes: the version of each package.
+    pub community: BTreeMap<String, String>,
 }
 
 impl Scene {
@@ -82,6 +84,10 @@ impl Scene {
         files.push(("config.json", config.write()));
         files.push(("snapshot.json", record));
         add(&mut state, STAGING, files);
+        for package in packages {
+            let description = format!("Package: {package}\nVersion: 1.1\nTitle: Made Up\n");
+            add(&mut state, &format!("owner/{package}"), vec![("DESCRIPTION", description)]);
+        }
         let journal = folder.path().join("github.jsonl");
         let github = Arc::new(SimulatedGitHub::open(state, &journal, clock.clone()).unwrap());
         let served = github.clone().serve().await.unwrap();
@@ -103,6 +109,7 @@ impl Scene {
             policy: String::new(),
             pull_request: String::new(),
             exceptions: String::new(),
+            community: BTreeMap::new(),
         }
     }
 
@@ -202,6 +209,13 @@ impl Scene {
         };
         let bytes = serde_json::to_vec(&status).unwrap();
         self.store.record_seen(&names::status("demo", "staging"), &bytes, now).await.unwrap();
+        if !self.community.is_empty() {
+            let passes =
+                |(package, version): (&String, &String)| (package.clone(), assessment(package, version));
+            let packages = self.community.iter().map(passes).collect();
+            let bytes = serde_json::to_vec(&ChannelStatus { packages, ..ChannelStatus::default() }).unwrap();
+            self.store.record_seen(&names::status("demo", "community"), &bytes, now).await.unwrap();
+        }
     }
 
     /// Passes until one has nothing to do; then one more, which has to write nothing and store one row.
@@ -358,6 +372,20 @@ impl Scene {
             at: self.clock.now(),
         };
         self.github.perform(Event::PullOpened(new)).unwrap();
+    }
+
+    /// A commit of a package's own repository at which it has version 1.1, and that no release points at.
+    pub fn unreleased(&self, package: &str) -> String {
+        self.github.read(|state| {
+            let repository = state.repository(&format!("owner/{package}")).unwrap();
+            repository.git.as_ref().unwrap().branch("main").unwrap().to_string()
+        })
+    }
+
+    /// A person makes a branch on which a package is pinned at a commit.
+    pub fn branch_that_pins_at(&self, branch: &str, package: &str, commit: &str) {
+        self.branch(branch, true);
+        self.commit(branch, "packages.json", &self.list_with(package, commit));
     }
 
     /// A person makes a branch on which a package is pinned at a version.

@@ -125,7 +125,10 @@ async fn pass(State(gate): State<Gate>, request: Request) -> Response {
     if let Some(seen) = gate.seen.lock().unwrap().get_mut(number) {
         seen.bytes = bytes.len() as u64;
     }
-    let answer = (gate.service)(http::Request::from_parts(parts, bytes)).await;
+    let mut answer = (gate.service)(http::Request::from_parts(parts, bytes)).await;
+    // The body is whole here, however it came.
+    answer.headers_mut().remove(http::header::TRANSFER_ENCODING);
+    answer.headers_mut().remove(http::header::TRAILER);
     match fault {
         Fault::LoseAnswer => break_off(),
         Fault::StopAfter => {

@@ -14,6 +14,7 @@ use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::decide::event_words::Event;
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
+use tidegate::publish::directory::Directory;
 use tidegate::store::{
     Durability, NewPublication, Publication, PublicationState, Run, RunState, Snapshot, SnapshotState, Store,
 };
@@ -168,7 +169,11 @@ async fn a_target_that_fails_holds_up_no_other_and_is_tried_again_later() {
     scene.pass().await;
     assert_eq!(scene.one.1.lock().unwrap().shown(), scene.other.1.lock().unwrap().shown());
     assert_eq!(scene.standing().await[0].1, PublicationState::Done);
-    insta::assert_snapshot!(scene.told().await.join("\n"), @r"");
+    insta::assert_snapshot!(scene.told().await.join("\n"), @r"
+    the snapshot of 2026-06-15 is not at one yet, and is sent again: cannot send `manifest.json`: Netlify answered 500 Internal Server Error
+    the snapshot of 2026-06-15 is at other: demo.netlify.app/demo/2026-06-15
+    the snapshot of 2026-06-15 is at one: demo.netlify.app/demo/2026-06-15
+    ");
     assert_eq!(scene.pass().await.state, RunState::Unchanged);
 }
 
@@ -197,6 +202,61 @@ async fn what_is_no_longer_what_was_published_is_sent_nowhere() {
     scene.later(10);
     scene.pass().await;
     assert_eq!(scene.standing().await[0].1, PublicationState::Done);
+}
+
+#[tokio::test]
+async fn a_later_generation_in_the_folder_follows_to_every_target_that_has_the_one_before() {
+    let scene = Scene::begin().await;
+    let quarter = snapshot("2026-06-15", 3, 0);
+    scene.published(&quarter).await;
+    scene.wanted_at(&quarter, &["one"]).await;
+    scene.pass().await;
+    let later = snapshot("2026-06-15", 2, 0);
+    let directory = Directory::new(scene.folder.path().join("published/demo"));
+    let prepared = directory.prepare("2026-06-15").unwrap();
+    for (path, _) in later.tree.files.files() {
+        prepared.take(&later.folder().join(path), path).unwrap();
+    }
+    directory.rewrite(prepared, 2).unwrap();
+    scene.pass().await;
+    let rows = scene.store.publications("demo").await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.target.as_str(), row.generation, row.state)).collect();
+    assert_eq!(rows, [("one", 1, PublicationState::Done), ("one", 2, PublicationState::Done)]);
+    let shown = scene.one.1.lock().unwrap().shown();
+    assert_eq!(shown.len(), 2 * later.sums().len(), "{shown:?}");
+    assert!(!shown.keys().any(|path| path.contains("p002")), "{shown:?}");
+}
+
+#[tokio::test]
+async fn where_people_go_back_to_an_older_snapshot_every_target_that_has_it_follows() {
+    let scene = Scene::begin().await;
+    let (old, new) = (snapshot("2026-03-15", 2, 0), snapshot("2026-06-15", 3, 1));
+    let directory = Directory::new(scene.folder.path().join("published/demo"));
+    for quarter in [&old, &new] {
+        scene.published(quarter).await;
+        directory.point("latest", &quarter.tree.date.to_string(), &|_, _| false).unwrap();
+        scene.wanted_at(quarter, &["one"]).await;
+        scene.pass().await;
+    }
+    scene.wanted_at(&new, &["other"]).await;
+    scene.pass().await;
+    let latest = |(_, site): &(Gate, Arc<Mutex<Site>>)| {
+        site.lock().unwrap().shown().get("/demo/latest/manifest.json").cloned()
+    };
+    let of = |quarter: &Published| Some(quarter.sums()["manifest.json"].clone());
+    assert_eq!((latest(&scene.one), latest(&scene.other)), (of(&new), of(&new)));
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
+
+    directory.point("latest", "2026-03-15", &|_, _| false).unwrap();
+    scene.one.0.rule(|_, method, _| if method == "POST" { Fault::Status(503) } else { Fault::None });
+    scene.pass().await;
+    assert_eq!(latest(&scene.one), of(&new), "it was not to be reached");
+    scene.one.0.open();
+    scene.pass().await;
+    assert_eq!((latest(&scene.one), latest(&scene.other)), (of(&old), of(&new)), "other never had it");
+    assert!(!scene.one.0.seen().iter().any(|seen| seen.method == "PUT"), "no file is sent for it");
+    assert_eq!(scene.told().await.last().unwrap(), "the snapshot of 2026-03-15 is the latest at one now");
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
 }
 
 #[tokio::test]

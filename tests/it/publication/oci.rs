@@ -13,7 +13,7 @@ use tidegate::failure::Failure;
 use tidegate::publish::oci::{Registry, RegistrySettings, Rights};
 
 use super::gate::{Fault, Gate, forward};
-use super::trees::{Notes, PACKAGE, Published, attempt, done, snapshot, unlike_any_other};
+use super::trees::{Notes, PACKAGE, Published, attempt, done, published, snapshot, unlike_any_other};
 
 const REPOSITORY: &str = "snapshots/r";
 
@@ -115,11 +115,20 @@ fn skopeo(arguments: &[&str]) -> Option<Value> {
 fn tags(at: SocketAddr) -> Vec<String> {
     let repository = format!("docker://{at}/{REPOSITORY}/demo");
     let Some(listed) = skopeo(&["list-tags", "--tls-verify=false", &repository]) else { return Vec::new() };
-    listed["Tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
+    let tags = listed["Tags"].as_array().unwrap().iter();
+    let mut tags: Vec<String> = tags.map(|tag| tag.as_str().unwrap().to_owned()).collect();
+    tags.sort();
+    tags
 }
 
 /// The files of an artifact as skopeo copies them, by title, with their checksums.
 fn copied(at: SocketAddr, tag: &str) -> BTreeMap<String, String> {
+    let sum = |(title, bytes): (String, Vec<u8>)| (title, tidegate::digest::sha256_hex(&bytes));
+    layers(at, tag).into_iter().map(sum).collect()
+}
+
+/// The layers of an artifact as skopeo copies them, by title.
+fn layers(at: SocketAddr, tag: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let from = format!("docker://{at}/{REPOSITORY}/demo:{tag}");
     let to = format!("dir:{}", folder.path().display());
@@ -130,8 +139,7 @@ fn copied(at: SocketAddr, tag: &str) -> BTreeMap<String, String> {
     let file = |layer: &Value| {
         let title = layer["annotations"]["org.opencontainers.image.title"].as_str().unwrap();
         let digest = layer["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
-        let bytes = fs::read(folder.path().join(digest)).unwrap();
-        (title.to_owned(), tidegate::digest::sha256_hex(&bytes))
+        (title.to_owned(), fs::read(folder.path().join(digest)).unwrap())
     };
     layers.map(file).collect()
 }
@@ -192,6 +200,35 @@ async fn a_quarter_with_5_of_100_packages_changed_sends_5_packages() {
     gate.open();
     let again = attempt(&target, &september, &Notes::default(), &[]).await.unwrap();
     assert_eq!((again.sent.bytes, gate.bytes()), (0, 0), "what is there is not sent again");
+}
+
+#[tokio::test]
+async fn with_too_many_files_the_archives_of_a_package_are_one_layer() {
+    if !installed("with_too_many_files_the_archives_of_a_package_are_one_layer") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("src/contrib")).unwrap();
+    for number in 0..2001 {
+        let archive = folder.path().join(format!("src/contrib/many_1.{number}.tar.gz"));
+        fs::write(archive, number.to_string()).unwrap();
+    }
+    fs::write(folder.path().join("src/contrib/PACKAGES"), "Package: many\nVersion: 1.2000\n").unwrap();
+    let quarter = published(folder, "2026-06-15");
+    let registry = RealRegistry::start(None).await;
+    publish(&target(registry.address, Rights::Nobody), &quarter).await.unwrap();
+    let mut layers = layers(registry.address, "latest");
+    let bundle = layers.remove("bundles/many.tar").unwrap();
+    let mut files: BTreeMap<String, String> =
+        layers.into_iter().map(|(title, bytes)| (title, tidegate::digest::sha256_hex(&bytes))).collect();
+    for entry in tar::Archive::new(&bundle[..]).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        files.insert(path, tidegate::digest::sha256_hex(&bytes));
+    }
+    assert_eq!(files, quarter.sums());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tidegate::clock::ManualClock;
+use tidegate::config::Publish;
 use tidegate::daemon::{RunContext, RunOutcome};
 use tidegate::domain::{EvidencePolicy, StagingModel, Via};
 use tidegate::jobs::{Pass, Services, runnable};
@@ -55,7 +56,7 @@ fn as_published(played: &Played) {
 fn taken_again(played: &Played) -> RunOutcome {
     let mut configuration = configuration("*");
     configuration.settings.state = played.left.0.clone();
-    configuration.settings.publish = None;
+    configuration.settings.publish = Some(Publish::to_folder(played.left.0.join("published")));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let nominal = time(&Value::from("2026-06-15T02:00:00Z"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tidegate::decide::channel_report::{
-    Audience, Condition, OpenProposal, ReportFacts, ReportPlan, RepositoryReport, Taken, Told,
+    Audience, Condition, NotAtTarget, OpenProposal, ReportFacts, ReportPlan, RepositoryReport, Taken, Told,
     dashboard_title, report,
 };
 use tidegate::decide::snapshot::SnapshotFacts;
@@ -40,6 +40,7 @@ fn fine() -> Assessment {
         issues: Vec::new(),
         failed_build: None,
         unknown: Vec::new(),
+        unknown_through: None,
         held_until: BTreeSet::new(),
         outdated_by: Vec::new(),
         from_elsewhere: Vec::new(),
@@ -114,6 +115,7 @@ impl Scene {
                     exceptions: Vec::new(),
                     background: Default::default(),
                 },
+                not_at_targets: Vec::new(),
                 taken: vec![Taken { date: "2026-03-15".parse().unwrap(), packages: all }],
                 verdicts: BTreeMap::new(),
                 proposals: Vec::new(),
@@ -313,6 +315,20 @@ fn a_storm_tells_nobody_anything() {
     }
     assert!(scene.facts.memory.values().all(|known| known.seen == Condition::Fine));
     let known = scene.facts.snapshot.status.clone();
+    assert!(!scene.pass().dashboard.contains("Not at every target"));
+    let missing = |target: &str, given_up| NotAtTarget {
+        date: "2026-03-15".parse().unwrap(),
+        target: target.to_owned(),
+        since: "2026-03-15T02:00:00Z".parse().unwrap(),
+        given_up,
+    };
+    scene.facts.not_at_targets = vec![missing("archive", false), missing("bucket", true)];
+    let dashboard = scene.pass().dashboard;
+    let (_, section) = dashboard.split_once("### Not at every target\n\n").unwrap();
+    insta::assert_snapshot!(section.split_once("\n\n").unwrap().0, @r"
+    - 2026-03-15 is not at `archive` since 2026-03-15; it is sent again by itself; `tidegate status` says why
+    - 2026-03-15 is not at `bucket` since 2026-03-15; the target refuses it, and it is not sent again; `tidegate status` says why
+    ");
     scene.facts.snapshot.status = Fact::unknown("the status of demo/staging was never read");
     assert_eq!(told(&scene.later(HOUR * 48).pass()), [""; 0]);
     // Believed at last, it has to stand as long as anything else.

@@ -432,6 +432,7 @@ pub fn assessment(package: &str, version: &str) -> Assessment {
         failed_build: None,
         issues: Vec::new(),
         unknown: Vec::new(),
+        unknown_through: None,
         held_until: Default::default(),
         outdated_by: Vec::new(),
         from_elsewhere: Vec::new(),

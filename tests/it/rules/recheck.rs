@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use tidegate::decide::conda_words::summary;
 use tidegate::decide::culprit::Outcome;
 use tidegate::decide::recheck::{
     Blamed, CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, answer, recheck,
@@ -79,6 +80,7 @@ fn facts(cases: Vec<CaseFacts>) -> RecheckFacts {
         culprit_tests: 20,
         withdrawn: BTreeMap::new(),
         not_whole: BTreeMap::new(),
+        whole_unknown: BTreeMap::new(),
         without_tests: BTreeSet::new(),
         cases,
     }
@@ -109,6 +111,11 @@ fn members_that_cannot_be_installed_together_do_not_pass() {
     assert_eq!(recheck(&apart).gate, Gate::NotWhole(why.clone()));
     apart.withdrawn.insert("noarch/q2-types-1.0-0.conda".to_owned(), "withdrawn by ada".to_owned());
     assert_eq!(recheck(&apart).gate, Gate::NotWhole(why), "what nobody can install is told first");
+    let late = BTreeMap::from([("linux-64".to_owned(), "the solver found no answer in 120 s".to_owned())]);
+    let mut unknown = facts(vec![tested("q2-types", &[now(TestVerdict::Pass)])]);
+    unknown.whole_unknown.clone_from(&late);
+    assert_eq!(recheck(&unknown).gate, Gate::WholeUnknown(late), "unknown holds, and blames nobody");
+    insta::assert_snapshot!(summary(&recheck(&unknown)), @"qiime2-tiny 2024.10 does not pass yet, since nobody could tell whether it can be installed as a whole on linux-64 (the solver found no answer in 120 s): 1 green");
     apart.cases = vec![untested("q2-types")];
     assert_eq!(recheck(&apart).gate, Gate::Waiting, "each is tested nevertheless");
 }
@@ -422,5 +429,11 @@ fn an_answer_waits_until_it_is_known_and_says_why_nothing_was_looked_for() {
     let mut told: Vec<String> = [green, never, same, impossible].map(|case| with(case).unwrap()).to_vec();
     let elsewhere = asked("q2-types", Some("osx-64"));
     told.push(answered(red_since_drift(None), &elsewhere).unwrap());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    on linux-64 (latest): it is not red
+    on linux-64 (latest): it was never green, so there is nothing to compare with
+    on linux-64 (latest): nothing changed in its environment since it was green
+    on linux-64 (latest): no environment can be found for it, so there is none to compare
+    qiime2-tiny 2024.10 does not hold it
+    ");
 }

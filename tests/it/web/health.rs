@@ -36,6 +36,7 @@ async fn a_daemon_that_plans_is_well_until_it_is_gone() {
         heartbeat: Duration::from_secs(1),
         stop_within: Duration::from_secs(5),
         concurrent_runs: NonZeroUsize::MIN,
+        retention: Default::default(),
     };
     let stop = CancellationToken::new();
     let signals = (stop.clone(), Arc::new(Notify::new()));

@@ -147,8 +147,11 @@ fn request(index: &Index<'_>) -> String {
 
 /// Who besides the moderators has to do something.
 fn whom_else(index: &Index<'_>, moves: &[Move]) -> String {
-    let causes: BTreeSet<PackageName> =
-        moves.iter().flat_map(|moved| index.standing(&moved.package).root_causes()).collect();
+    let causes: BTreeSet<&PackageName> = moves
+        .iter()
+        .filter_map(|moved| index.standing(&moved.package).causes())
+        .flat_map(BTreeMap::keys)
+        .collect();
     let named: Vec<String> = causes.iter().map(|cause| name(cause)).collect();
     match named.as_slice() {
         [] => "Maintainers have nothing to do.".to_owned(),

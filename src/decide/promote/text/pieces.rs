@@ -3,7 +3,7 @@
 //! Names and versions become code, sentences are escaped, links lead to addresses that were checked.
 //! Everything is limited, since GitHub takes no text above 65,536 characters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use url::Url;
@@ -147,9 +147,12 @@ pub fn commit(moved: &Move) -> String {
 /// What is known of the versions that the channel holds now, and of the packages at fault.
 pub fn evidence(index: &Index<'_>, moves: &[Move]) -> String {
     let moving: BTreeSet<&str> = moves.iter().map(|moved| moved.package.as_str()).collect();
-    let causes: BTreeSet<PackageName> =
-        moving.iter().flat_map(|package| index.standing(package).root_causes()).collect();
-    let causes = causes.iter().map(String::as_str).filter(|cause| !moving.contains(cause));
+    let causes: BTreeSet<&PackageName> = moving
+        .iter()
+        .filter_map(|package| index.standing(package).causes())
+        .flat_map(BTreeMap::keys)
+        .collect();
+    let causes = causes.into_iter().map(String::as_str).filter(|cause| !moving.contains(cause));
     let lines = moving.iter().copied().chain(causes).map(|package| evidence_line(index, package));
     match fitting(lines, EVIDENCE) {
         (lines, 0) => lines,

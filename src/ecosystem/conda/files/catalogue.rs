@@ -1,6 +1,7 @@
 //! `data.yaml` of all distributions: the epochs, the packages with their repositories, and which package is
 //! in which distribution. People write it by hand, so every contradiction in it is named.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::yaml::{Node, YamlError};
@@ -175,8 +176,13 @@ fn packages(
         let repository = repository.ok_or_else(|| place.shape("repo", wanted))?;
         let distributions = place.texts("distros")?.into_iter().collect();
         let entry = CataloguePackage { repository, distributions };
-        if packages.insert(name.to_owned(), entry).is_some() {
-            faults.push(CatalogueFault::Twice(name.to_owned()));
+        match packages.entry(name.to_owned()) {
+            Entry::Vacant(free) => drop(free.insert(entry)),
+            // What is wrong with either is told at once.
+            Entry::Occupied(mut known) => {
+                known.get_mut().distributions.extend(entry.distributions);
+                faults.push(CatalogueFault::Twice(name.to_owned()));
+            }
         }
     }
     Ok(packages)

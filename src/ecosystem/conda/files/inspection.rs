@@ -12,7 +12,7 @@ use super::distribution_data::{DistributionData, DistributionDataError};
 use super::kind::FileKind;
 use super::places::Places;
 use super::seed_environment::{SeedEnvironment, SeedEnvironmentError};
-use super::yaml::{Node, Quoting, YamlError, is_number};
+use super::yaml::{Node, Quoting, Scalar, YamlError, read_by_others};
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub enum Unwritten {
     /// A value has no form in such a file.
     #[error(transparent)]
     BuildConfig(#[from] BuildConfigError),
+    /// It cannot be read.
+    #[error("it cannot be read")]
+    Unread,
     /// People write it.
     #[error("it is written by hand: no tool has a form for it")]
     ByHand,
@@ -119,6 +122,16 @@ impl Inspection {
         };
         let keys = self.node.as_map().into_iter().flat_map(|map| map.keys());
         keys.map(String::as_str).filter(|key| !known.contains(key)).collect()
+    }
+
+    /// The file as upstream's tools write it. One that is in their form already keeps every byte, also where they
+    /// wrote a number without quotes.
+    pub fn written(&self, text: &str) -> Result<String, Unwritten> {
+        match &self.content {
+            Some(_) if self.node.dump().is_ok_and(|dumped| dumped == text) => Ok(text.to_owned()),
+            Some(content) => content.written(),
+            None => Err(Unwritten::Unread),
+        }
     }
 
     /// The comments of the file. Upstream's tools drop them when they write it.
@@ -283,14 +296,12 @@ impl Look<'_> {
             CatalogueFault::Epoch { key, .. } => remark(self.places.value(key), "no epoch"),
             CatalogueFault::EpochIsANumber { key, .. } => remark(self.places.value(key), "read as a number"),
             CatalogueFault::UnknownDistribution { package, distribution } => {
-                let path = self.package_called(&format!("package `{package}`")).unwrap_or_default();
-                let list = path.rsplit('/').next().and_then(|number| number.parse::<usize>().ok());
-                let entry = list.and_then(|number| match self.node.as_map()?.get("packages")? {
-                    Node::List(packages) => packages.get(number),
-                    _ => None,
+                let is_it = |text: &str| text == distribution;
+                let place = self.packages_called(package).into_iter().find_map(|path| {
+                    let entry = places_of(self.at(&path)?, "distros", is_it).into_iter().next()?;
+                    Some(format!("{path}/{entry}"))
                 });
-                let place = entry.map(|entry| entry_of(entry, "distros", |text| text == distribution));
-                let span = self.places.value(&format!("{path}/{}", place.unwrap_or_default()));
+                let span = self.places.value(&place.unwrap_or_default());
                 remark(span, "not among `distros`")
                     .hint(format!("the distributions are {}", catalogue.distributions.join(", ")))
             }
@@ -322,23 +333,23 @@ impl Look<'_> {
         numbers.map(|number| format!("packages/{number}")).collect()
     }
 
+    /// The value at a path.
+    fn at(&self, path: &str) -> Option<&Node> {
+        path.split('/').try_fold(self.node, |node, part| match node {
+            Node::Map(map) => map.get(part),
+            Node::List(list) => list.get(part.parse::<usize>().ok()?),
+            Node::Scalar(_) => None,
+        })
+    }
+
     /// A version or an epoch that other programs read as a number, since it has no quotes.
     fn unquoted(&self, path: &str) -> Option<Remark> {
-        let mut node = self.node;
-        for part in path.split('/') {
-            node = match node {
-                Node::Map(map) => map.get(part)?,
-                Node::List(list) => list.get(part.parse::<usize>().ok()?)?,
-                Node::Scalar(_) => return None,
-            };
-        }
-        let Node::Scalar(scalar) = node else { return None };
-        let is_meant = scalar.quoting == Quoting::Plain && is_number(&scalar.text);
-        is_meant.then(|| {
-            let message = format!("{} stands without quotes: other programs read a number", scalar.text);
-            Remark::new(self.places.value(path), message, "read as a number")
-                .hint(format!("write '{}'", scalar.text))
-        })
+        let Node::Scalar(scalar) = self.at(path)? else { return None };
+        let Scalar { text, quoting: Quoting::Plain } = scalar else { return None };
+        let others = read_by_others(text)?;
+        let message = format!("{text} stands without quotes: other programs read {others}");
+        let remark = Remark::new(self.places.value(path), message, format!("read as {others}"));
+        Some(remark.hint(format!("write '{text}'")))
     }
 
     /// An entry that is no name of a conda package.
@@ -353,13 +364,13 @@ impl Look<'_> {
 }
 
 fn unreadable(text: &str, error: &YamlError) -> Remark {
-    let line = match error {
-        YamlError::Malformed { line, .. } => *line,
-        YamlError::TooLarge(_) | YamlError::Unwritable(_) => 1,
+    let (line, why) = match error {
+        YamlError::Malformed { line, message } => (*line, message.clone()),
+        error @ (YamlError::TooLarge(_) | YamlError::Unwritable(_)) => (1, error.to_string()),
     };
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let length = text[before..].lines().next().map_or(0, str::len);
-    Remark::new(before..before + length, "this is not the YAML of these files", error.to_string())
+    Remark::new(before..before + length, "this is not the YAML of these files", why)
 }
 
 /// The path of the first entry of a list of texts that fits; else that of the list.
@@ -385,8 +396,7 @@ fn places_of(node: &Node, key: &str, fits: impl Fn(&str) -> bool) -> Vec<String>
 }
 
 impl Content {
-    /// The file as upstream's tools write it; for a catalogue, which people write, an error that says so.
-    pub fn written(&self) -> Result<String, Unwritten> {
+    fn written(&self) -> Result<String, Unwritten> {
         match self {
             Self::Data(data) => Ok(data.written()?),
             Self::Environment(environment) => Ok(environment.written()?),

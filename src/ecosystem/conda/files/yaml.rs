@@ -369,9 +369,19 @@ static SPECIAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("^({})$", forms.join("|"))).expect("the forms are fixed and sound")
 });
 
-/// True for what YAML 1.1 reads as a number or a time where it stands without quotes.
-pub(super) fn is_number(text: &str) -> bool {
-    SPECIAL.is_match(text)
+/// What other programs make of a text that stands without quotes, where it is another one: of `2024.10` the number
+/// 2024.1. None for what they read as it stands, and for what has no number that could be shown.
+pub(super) fn read_by_others(text: &str) -> Option<String> {
+    if !SPECIAL.is_match(text) {
+        return None;
+    }
+    let number = text.replace('_', "");
+    let shown = match (number.parse::<i64>(), number.parse::<f64>()) {
+        (Ok(whole), _) => whole.to_string(),
+        (Err(_), Ok(broken)) => broken.to_string(),
+        (Err(_), Err(_)) => return Some("a number or a time".to_owned()),
+    };
+    (shown != text).then_some(shown)
 }
 
 /// True for what would not be read back as text if it stood without quotes.

@@ -9,8 +9,8 @@ use super::super::archive::{Archive, ArchiveLimits, ArchiveProblem, UnpackProble
 use super::super::layout::{ArchiveFormat, NOARCH, is_subdir};
 use super::super::patch::{MAX_PATCH_BYTES, PATCH_FILE, PatchInstructions};
 use super::super::record::Record;
-use super::cache::{Cache, IndexMemory, Stamp};
-use super::repodata::{SubdirIndex, TEMPORARY};
+use super::repodata::SubdirIndex;
+use crate::ecosystem::index_memory::{Cache, IndexMemory, Stamp, TEMPORARY};
 use crate::ecosystem::parallel::in_parallel;
 
 /// The index of a folder that holds the sub-directories of a channel, ready to be written.
@@ -23,7 +23,7 @@ pub struct FolderIndex {
 #[derive(Debug)]
 struct ReadSubdir {
     index: SubdirIndex,
-    cache: Cache,
+    cache: Cache<Record>,
     /// Where the cache is kept, if it is.
     kept: Option<PathBuf>,
     read: usize,
@@ -78,7 +78,7 @@ struct Listed {
     path: PathBuf,
     files: Vec<String>,
     patches: PatchInstructions,
-    cache: Cache,
+    cache: Cache<Record>,
     kept: Option<PathBuf>,
     /// What the file system's clock said before anything was read; absent where there is nothing to read.
     began: Option<Stamp>,
@@ -253,7 +253,7 @@ fn list(
     });
     // Where nothing is kept, there is no clock to compare with the next time.
     let began = match (&kept, files.is_empty()) {
-        (Some(_), false) => Some(Stamp::of(&tempfile::tempfile_in(&path)?.metadata()?)),
+        (Some(_), false) => Some(Stamp::now_in(&path)?),
         _ => None,
     };
     let cache = kept.as_deref().map(Cache::read).unwrap_or_default();

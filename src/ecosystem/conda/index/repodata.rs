@@ -10,12 +10,10 @@ use serde::Serialize;
 use super::super::layout::ArchiveFormat;
 use super::super::patch::PatchInstructions;
 use super::super::record::Record;
+use crate::ecosystem::index_memory::write_changed;
 
 /// The names of the files that hold an index: as it is, and compressed in two ways.
 pub const INDEX_FILES: [&str; 3] = ["repodata.json", "repodata.json.bz2", "repodata.json.zst"];
-
-/// How the names of files begin that are being written. One that was killed leaves them behind.
-pub(super) const TEMPORARY: &str = ".tidegate-index-";
 
 /// conda-index compresses with the same level.
 const ZSTD_LEVEL: i32 = 16;
@@ -71,23 +69,6 @@ impl SubdirIndex {
         }
         Ok(changed)
     }
-}
-
-/// Puts `bytes` into the file at `path` in one step; false where it has them already.
-pub(super) fn write_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let same_size = std::fs::symlink_metadata(path)
-        .is_ok_and(|there| there.is_file() && there.len() == bytes.len() as u64);
-    if same_size && std::fs::read(path)? == bytes {
-        return Ok(false);
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(true)
 }
 
 fn bzip2(bytes: &[u8]) -> io::Result<Vec<u8>> {

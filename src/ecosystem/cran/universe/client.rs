@@ -1,10 +1,8 @@
 //! Asking a universe over HTTP.
 
-use std::io::Write;
-
 use reqwest::Url;
 
-use super::super::fetch::{self, Downloaded, FetchLimits, Fetched};
+use super::super::fetch::{self, Downloaded, FetchLimits, Fetched, Origin, PartialFile, Promise};
 use super::super::layout::RepositoryPath;
 use super::UniverseAnswer;
 use crate::failure::Failure;
@@ -59,31 +57,32 @@ impl UniverseClient {
         }
     }
 
+    /// The address of something below the universe's own.
+    pub(super) fn url(&self, path: &str) -> Result<Url, Failure> {
+        fetch::join(&self.base, path)
+    }
+
+    /// What it is asked through.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// The address of one file of the universe's repository.
     pub fn file_url(&self, path: &RepositoryPath) -> Result<Url, Failure> {
         fetch::join(&self.base, path.as_str())
     }
 
-    /// Copies one file of the universe's repository to `to`, within `limits`, and gives back its
-    /// checksums. A checksum other than `expected_sha256` is permanent; what was
-    /// written by then must be thrown away, as after every failure.
-    pub async fn download(
+    /// Fetches one file of the universe's repository into `partial`, within `limits`, and gives back its
+    /// checksums, which are the promised ones. `told` hears of bytes as they arrive.
+    pub async fn fetch(
         &self,
         path: &RepositoryPath,
-        expected_sha256: Option<&str>,
+        promised: &Promise,
         limits: &FetchLimits,
-        to: &mut (dyn Write + Send),
+        partial: &mut PartialFile,
+        told: &(dyn Fn(u64) + Sync),
     ) -> Result<Downloaded, Failure> {
         let url = self.file_url(path)?;
-        let downloaded = fetch::copy(&self.http, &url, limits, to).await?;
-        match expected_sha256 {
-            Some(expected) if !expected.eq_ignore_ascii_case(&downloaded.sha256) => {
-                Err(Failure::permanent(format!(
-                    "GET {url}: the file's sha256 is {}, the universe promised {expected}",
-                    downloaded.sha256
-                )))
-            }
-            _ => Ok(downloaded),
-        }
+        Origin { http: &self.http, url: &url, limits, told }.fetch(promised, partial).await
     }
 }

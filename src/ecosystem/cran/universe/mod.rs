@@ -4,12 +4,14 @@
 //! The shapes were seen in recorded answers of the public API (June 2025 and April 2026).
 
 mod answer;
+mod bundle;
 mod client;
 mod condensed;
 mod field;
 mod record;
 
 pub use answer::{MalformedRecord, UniverseAnswer};
+pub use bundle::{BundleFormat, BundleRequest, each_member};
 pub use client::UniverseClient;
 
 use jiff::Timestamp;
@@ -103,6 +105,8 @@ pub struct BinaryRef {
     pub os: String,
     /// The architecture (`x86_64`, `aarch64`); none for a package without compiled code.
     pub arch: Option<String>,
+    /// The Linux it was built on, such as `noble`; none for other systems.
+    pub distro: Option<String>,
     /// The full version of R that built it, such as `4.6.1`.
     pub r: String,
     /// The package's version.

@@ -154,6 +154,7 @@ fn binaries_of(fields: &Fields) -> Result<Vec<BinaryRef>, BadField> {
         binaries.push(BinaryRef {
             os: row.required("os")?,
             arch: row.text("arch")?,
+            distro: row.text("distro")?,
             r: row.required("r")?,
             version: word(row, "version", version)?,
             commit: row.text("commit")?,

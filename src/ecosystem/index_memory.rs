@@ -1,19 +1,17 @@
-//! What the last indexing of a sub-directory read, so that files that did not change are not read again. It is
-//! kept outside of the channel: inodes and times differ where folders are equal, and who copies or compares a
-//! channel should meet nothing of it.
+//! What the last indexing of a folder read, so that files that did not change are not read again. It is kept
+//! outside of the folder: inodes and times differ where folders are equal, and who copies or compares one should
+//! meet nothing of it.
 
-use crate::digest::hex;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::super::record::Record;
-use super::repodata::write_changed;
+use crate::digest::sha256_hex;
 
 /// Where what was read is kept between two indexings.
 #[derive(Clone, Debug, Default)]
@@ -27,24 +25,43 @@ impl IndexMemory {
         Self::default()
     }
 
-    /// It is kept in this folder, with a file for each sub-directory of a channel.
+    /// It is kept in this folder, with a file for each folder that is indexed.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()) }
     }
 
-    /// The file for a sub-directory, by the place where it really lies. Nothing where nothing is kept, and where
-    /// the file would lie in the channel itself.
-    pub(super) fn file(&self, channel: &Path, subdir: &str) -> Option<PathBuf> {
+    /// The file for the folder `below` of `root`, by the place where it really lies. Nothing where nothing is kept,
+    /// and where the file would lie in `root` itself.
+    pub(in crate::ecosystem) fn file(&self, root: &Path, below: &str) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
-        let channel = channel.canonicalize().ok()?;
+        let root = root.canonicalize().ok()?;
         // The folder is made when it is first written to; until then its parent tells where it is.
         let place = folder.ancestors().find_map(|place| place.canonicalize().ok())?;
-        if place.starts_with(&channel) {
+        if place.starts_with(&root) {
             return None;
         }
-        let key = Sha256::digest(channel.join(subdir).as_os_str().as_encoded_bytes());
-        Some(folder.join(format!("{}.json", hex(&key))))
+        Some(folder.join(format!("{}.json", sha256_hex(root.join(below).as_os_str().as_encoded_bytes()))))
     }
+}
+
+/// How the names of files begin that are being written. One that was killed leaves them behind.
+pub(in crate::ecosystem) const TEMPORARY: &str = ".tidegate-index-";
+
+/// Puts `bytes` into the file at `path` in one step; false where it has them already.
+pub(in crate::ecosystem) fn write_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let same_size = std::fs::symlink_metadata(path)
+        .is_ok_and(|there| there.is_file() && there.len() == bytes.len() as u64);
+    if same_size && std::fs::read(path)? == bytes {
+        return Ok(false);
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(true)
 }
 
 /// Raised when the records or the stamps mean something else than before.
@@ -52,7 +69,7 @@ const VERSION: u32 = 1;
 
 /// What tells that a file is the one that was read: another inode, or a change of the same one, shows here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
+pub(in crate::ecosystem) struct Stamp {
     size: u64,
     device: u64,
     inode: u64,
@@ -63,7 +80,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(in crate::ecosystem) fn of(metadata: &Metadata) -> Self {
         Self {
             size: metadata.size(),
             device: metadata.dev(),
@@ -72,45 +89,59 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// What the file system of `folder` says that the time is.
+    pub(in crate::ecosystem) fn now_in(folder: &Path) -> io::Result<Self> {
+        Ok(Self::of(&tempfile::tempfile_in(folder)?.metadata()?))
+    }
 }
 
 /// The records of files by their stamps.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Cache {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::ecosystem) struct Cache<R> {
     version: u32,
-    files: BTreeMap<String, Kept>,
+    files: BTreeMap<String, Kept<R>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct Kept<R> {
     stamp: Stamp,
-    record: Record,
+    record: R,
 }
 
-impl Cache {
+impl<R> Default for Cache<R> {
+    fn default() -> Self {
+        Self { version: VERSION, files: BTreeMap::new() }
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> Cache<R> {
     /// Reads the cache in the file at `path`. One that is missing, damaged or of another version is empty: then
     /// every file is read, which is slow and right.
-    pub(super) fn read(path: &Path) -> Self {
+    pub(in crate::ecosystem) fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap_or_default();
         let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or_default();
         let (sum, json) = bytes.split_at(line);
         let json = json.get(1..).unwrap_or_default();
         let cache: Option<Self> = serde_json::from_slice(json).ok();
         match cache {
-            Some(cache) if sum == sum_of(json).as_bytes() && cache.version == VERSION => cache,
+            Some(cache) if sum == sha256_hex(json).as_bytes() && cache.version == VERSION => cache,
             _ => Self::default(),
         }
     }
 
     /// The record of `file`, where it still has the stamp with which it was read.
-    pub(super) fn record(&self, file: &str, stamp: &Stamp) -> Option<&Record> {
+    pub(in crate::ecosystem) fn record(&self, file: &str, stamp: &Stamp) -> Option<&R> {
         self.files.get(file).filter(|kept| kept.stamp == *stamp).map(|kept| &kept.record)
     }
 
     /// The cache of what was read of the files in a folder whose file system said `began` before the first
     /// was read. A file that changed at that moment or later could change once more without another stamp,
     /// since clocks of file systems tick every few milliseconds; it is read again next time.
-    pub(super) fn of(began: Option<&Stamp>, read: impl IntoIterator<Item = (String, Stamp, Record)>) -> Self {
+    pub(in crate::ecosystem) fn of(
+        began: Option<&Stamp>,
+        read: impl IntoIterator<Item = (String, Stamp, R)>,
+    ) -> Self {
         let settled =
             read.into_iter().filter(|(_, stamp, _)| began.is_some_and(|began| stamp.changed < began.changed));
         let files = settled.map(|(file, stamp, record)| (file, Kept { stamp, record })).collect();
@@ -118,9 +149,9 @@ impl Cache {
     }
 
     /// Writes the cache into the file at `path`, and makes its folder for its owner alone.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+    pub(in crate::ecosystem) fn write(&self, path: &Path) -> io::Result<()> {
         let json = serde_json::to_vec(self).expect("stamps and records have JSON");
-        let mut bytes = sum_of(&json).into_bytes();
+        let mut bytes = sha256_hex(&json).into_bytes();
         bytes.push(b'\n');
         bytes.extend_from_slice(&json);
         if let Some(folder) = path.parent() {
@@ -128,8 +159,4 @@ impl Cache {
         }
         write_changed(path, &bytes).map(drop)
     }
-}
-
-fn sum_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

@@ -1,16 +1,20 @@
-//! One GET: with a limit on size and time, and every way it can fail told apart.
+//! One GET: with a limit on size and time, and every way it can fail told apart. Files that are kept go
+//! through [`file`].
 
-use std::io::Write;
+mod file;
+
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use md5::Md5;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
-use reqwest::{Response, StatusCode, Url};
-use sha2::{Digest as _, Sha256};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 
-use crate::digest::hex;
 use crate::failure::Failure;
+
+pub(super) use file::Origin;
+pub use file::{PartialFile, Promise};
 
 /// How much an answer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +79,22 @@ pub(super) fn join(base: &Url, path: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
+/// Copies the body at `url` to the file `to`.
+pub(super) async fn copy(
+    http: &reqwest::Client,
+    url: &Url,
+    limits: &FetchLimits,
+    to: &mut File,
+) -> Result<(), Failure> {
+    let response = accepted(send(http, url, limits, None).await?, url)?;
+    receive(response, url, limits.bytes, |chunk| {
+        to.write_all(chunk)
+            .map_err(|error| Failure::transient(format!("GET {url}: cannot keep the archive: {error}")))
+    })
+    .await
+    .map(drop)
+}
+
 /// The whole body at `url`.
 pub(in crate::ecosystem) async fn bytes(
     http: &reqwest::Client,
@@ -107,31 +127,12 @@ pub(super) async fn bytes_unless(
     let etag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
     let etag = etag.filter(|etag| etag.len() <= MAX_ETAG).map(str::to_owned);
     let mut bytes = Vec::new();
-    receive(response, url, limits, |chunk| {
+    receive(response, url, limits.bytes, |chunk| {
         bytes.extend_from_slice(chunk);
         Ok(())
     })
     .await?;
     Ok(Asked::Found { bytes, etag })
-}
-
-/// Copies the body at `url` to `to`.
-pub(super) async fn copy(
-    http: &reqwest::Client,
-    url: &Url,
-    limits: &FetchLimits,
-    to: &mut (dyn Write + Send),
-) -> Result<Downloaded, Failure> {
-    let response = accepted(send(http, url, limits, None).await?, url)?;
-    let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
-    let size = receive(response, url, limits, |chunk| {
-        sha256.update(chunk);
-        md5.update(chunk);
-        to.write_all(chunk)
-            .map_err(|error| Failure::transient(format!("GET {url}: cannot keep the file: {error}")))
-    })
-    .await?;
-    Ok(Downloaded { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), size })
 }
 
 async fn send(
@@ -140,12 +141,20 @@ async fn send(
     limits: &FetchLimits,
     etag: Option<&str>,
 ) -> Result<Response, Failure> {
-    let mut request = http.get(url.clone()).timeout(limits.timeout);
+    let mut request = http.get(url.clone());
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
-    let sent = request.send().await;
-    sent.map_err(|error| {
+    sent(request, url, limits).await
+}
+
+/// The head of the answer to a request.
+pub(super) async fn sent(
+    request: RequestBuilder,
+    url: &Url,
+    limits: &FetchLimits,
+) -> Result<Response, Failure> {
+    request.timeout(limits.timeout).send().await.map_err(|error| {
         if error.is_builder() || error.is_redirect() {
             return Failure::permanent(format!("GET {url}: {}", causes(&error.without_url())));
         }
@@ -154,7 +163,7 @@ async fn send(
 }
 
 /// The response, where its status is a success.
-fn accepted(response: Response, url: &Url) -> Result<Response, Failure> {
+pub(super) fn accepted(response: Response, url: &Url) -> Result<Response, Failure> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -168,11 +177,11 @@ fn accepted(response: Response, url: &Url) -> Result<Response, Failure> {
     Err(if again { Failure::transient(message) } else { Failure::permanent(message) })
 }
 
-/// Hands the body to `take` piece by piece; gives back its length.
-async fn receive(
+/// Hands the body, of at most `most` bytes, to `take` piece by piece; gives back its length.
+pub(super) async fn receive(
     response: Response,
     url: &Url,
-    limits: &FetchLimits,
+    most: u64,
     mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let promised = response.content_length();
@@ -186,8 +195,7 @@ async fn receive(
             ))
         })?;
         received += chunk.len() as u64;
-        if received > limits.bytes {
-            let most = limits.bytes;
+        if received > most {
             return Err(Failure::permanent(format!(
                 "GET {url}: the answer has more than the {most} bytes allowed"
             )));
