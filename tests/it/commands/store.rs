@@ -56,6 +56,7 @@ async fn publish(store: &Store, date: &str, version: &str, files: &[(&str, &str)
         manifest_digest: Some("00".repeat(32)),
         packages: 1,
         published_at: Some(at),
+        generation: 1,
     };
     store.save_snapshot(&row).await.unwrap();
 }
