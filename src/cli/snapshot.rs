@@ -1,5 +1,6 @@
 //! `snapshot`: what was published, from the state and the published folders.
 
+mod contents;
 mod diff;
 mod place;
 mod publish;
@@ -48,10 +49,12 @@ struct List {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tidegate snapshot show 2026-06-15
-  tidegate --state rehearsal snapshot show 2026-06-15 --json")]
+  tidegate --state rehearsal snapshot show 2026-06-15 --json
+  tidegate snapshot show /mnt/mirror/r-multiverse/2026-06-15")]
 struct Show {
-    /// Its date
-    date: Date,
+    /// Its date, or the folder of a copy
+    #[arg(value_name = "SNAPSHOT")]
+    which: String,
     /// The distribution; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
     distribution: Option<String>,
@@ -60,8 +63,9 @@ struct Show {
 /// A snapshot with its manifest.
 #[derive(Serialize)]
 struct Shown {
+    /// Its row; none for a folder.
     #[serde(flatten)]
-    snapshot: Snapshot,
+    snapshot: Option<Snapshot>,
     /// Where it is published; none where it is not.
     folder: Option<PathBuf>,
     /// At which targets it lies, or is to lie.
@@ -127,24 +131,39 @@ fn print(context: &mut Context<'_>, snapshots: &[Snapshot]) -> Result<(), Comman
 
 impl Show {
     fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let shown = match self.which.parse::<Date>() {
+            Ok(date) => Self::of_state(date, self.distribution.as_deref(), context)?,
+            Err(_) => {
+                let place = place::place(&self.which, None, context)?;
+                let manifest = Some(place::manifest(&place)?);
+                Shown { snapshot: None, folder: Some(place.folder), targets: Vec::new(), manifest }
+            }
+        };
+        match context.output {
+            Output::Json => context.print_json(&shown),
+            Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
+        }
+    }
+
+    fn of_state(
+        date: Date,
+        distribution: Option<&str>,
+        context: &mut Context<'_>,
+    ) -> Result<Shown, CommandError> {
         let configuration = context.configuration_of_state()?;
-        let names = named(&configuration, self.distribution.as_deref())?;
+        let names = named(&configuration, distribution)?;
         let [name] = names[..] else {
             let message = "there are several distributions: name one with --distribution";
             return Err(CommandError::invalid(message));
         };
         let (snapshot, targets) = state::block_on(async {
             let store = context.read_state().await?;
-            let snapshot = find(&store, name, self.date).await?;
+            let snapshot = find(&store, name, date).await?;
             let publications = store.publications(name).await?.into_iter();
-            Ok((snapshot, publications.filter(|one| one.date == self.date).collect()))
+            Ok((snapshot, publications.filter(|one| one.date == date).collect()))
         })?;
-        let folder = published(&configuration, name, self.date, context);
-        let shown = Shown { targets, ..with_manifest(snapshot, folder)? };
-        match context.output {
-            Output::Json => context.print_json(&shown),
-            Output::Text => Ok(context.out.write_all(text(&shown).as_bytes())?),
-        }
+        let shown = with_manifest(snapshot, published(&configuration, name, date, context))?;
+        Ok(Shown { targets, ..shown })
     }
 }
 
@@ -177,47 +196,38 @@ fn published(
 /// The snapshot with its manifest, where it is published.
 fn with_manifest(snapshot: Snapshot, folder: Option<PathBuf>) -> Result<Shown, CommandError> {
     let (Some(folder), Some(_)) = (folder, &snapshot.manifest_digest) else {
-        return Ok(Shown { snapshot, folder: None, targets: Vec::new(), manifest: None });
+        return Ok(Shown { snapshot: Some(snapshot), folder: None, targets: Vec::new(), manifest: None });
     };
     let place = place::Place { folder, manifest_sha256: snapshot.manifest_digest.clone() };
     let manifest = Some(place::manifest(&place)?);
-    Ok(Shown { snapshot, folder: Some(place.folder), targets: Vec::new(), manifest })
+    Ok(Shown { snapshot: Some(snapshot), folder: Some(place.folder), targets: Vec::new(), manifest })
 }
 
 fn text(shown: &Shown) -> String {
     let Shown { snapshot, folder, targets, manifest } = shown;
-    let mut lines = vec![("state", word(snapshot.state)), ("packages", snapshot.packages.to_string())];
-    lines.extend(snapshot.reason.as_ref().map(|reason| ("reason", plain(reason))));
-    lines.extend(snapshot.published_at.map(|at| ("published", at.to_string())));
-    lines.extend(snapshot.manifest_digest.as_ref().map(|digest| ("manifest", format!("sha256 {digest}"))));
+    let mut lines = Vec::new();
+    if let Some(snapshot) = snapshot {
+        lines.extend([("state", word(snapshot.state)), ("packages", snapshot.packages.to_string())]);
+        lines.extend(snapshot.reason.as_ref().map(|reason| ("reason", plain(reason))));
+        lines.extend(snapshot.published_at.map(|at| ("published", at.to_string())));
+        let digest = snapshot.manifest_digest.as_ref();
+        lines.extend(digest.map(|digest| ("manifest", format!("sha256 {digest}"))));
+    }
     lines.extend(folder.as_ref().map(|folder| ("folder", folder.display().to_string())));
-    let mut text = format!("snapshot {} of {}\n{}", snapshot.date, snapshot.distribution, rows(lines));
+    let named = match (snapshot, manifest) {
+        (Some(snapshot), _) => format!("snapshot {} of {}", snapshot.date, snapshot.distribution),
+        (None, Some(manifest)) => format!("snapshot {} of {}", manifest.date, plain(&manifest.distribution)),
+        (None, None) => "snapshot".to_owned(),
+    };
+    let mut text = format!("{named}\n{}", rows(lines));
     if !targets.is_empty() {
         text += "\ntargets\n";
     }
     for publication in targets {
         text += &format!("  {}\n", plain(&standing(publication)));
     }
-    let Some(manifest) = manifest else { return text };
-    text += &rows([
-        ("R", manifest.r.clone()),
-        ("CRAN", manifest.cran.clone()),
-        ("files", manifest.files.len().to_string()),
-    ]);
-    text += "\npackages\n";
-    for package in &manifest.packages {
-        let caveat = package.caveat.as_ref().map(|caveat| format!("  though {caveat}")).unwrap_or_default();
-        text += &format!(
-            "  {}\n",
-            plain(&format!("{} {} at {}{caveat}", package.name, package.version, package.commit))
-        );
-    }
-    if !manifest.left_out.is_empty() {
-        text += "\nleft out\n";
-    }
-    for left_out in &manifest.left_out {
-        let version = left_out.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-        text += &format!("  {}\n", plain(&format!("{}{version}  {}", left_out.name, left_out.reason)));
+    if let (Some(manifest), Some(folder)) = (manifest, folder) {
+        text += &contents::contents(manifest, folder);
     }
     text
 }

@@ -114,6 +114,11 @@ pub struct Snapshot {
     /// The binaries that are taken beside the sources. Default: `["windows", "macos"]`.
     #[serde(default = "default_binaries")]
     pub binaries: Vec<Binaries>,
+    /// Whether packages that are left out and that others need are published too, in the folder `failing` with an
+    /// index of its own. Only where the policy has `dependencies = "own-checks"` does anything in a snapshot need
+    /// one. Default: no.
+    #[serde(default)]
+    pub failing: bool,
     /// How the universe is asked for its files. Default: `files`.
     #[serde(default)]
     pub fetch: FetchBy,

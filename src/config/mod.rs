@@ -30,6 +30,7 @@ mod schema;
 mod secret;
 mod settings;
 mod shipped;
+mod signing;
 mod targets;
 mod template;
 mod text_duration;
@@ -60,6 +61,7 @@ pub use settings::{
     SlurmCluster, Web,
 };
 pub use shipped::{shipped, shipped_texts};
+pub use signing::{Signing, SigningKey};
 pub use targets::{NetlifySite, ObjectStorage, OciRegistry, Publish};
 pub use template::{CommandFields, CommandWord};
 pub use text_duration::TextDuration;

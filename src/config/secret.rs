@@ -20,10 +20,16 @@ const SHORTEST: usize = 16;
 /// Far above the longest kinds: a GitHub App's token of about 500 bytes, and an RSA key of 8192 bits.
 const LONGEST_FILE: u64 = 16 * 1024;
 
-/// How a private key begins and ends as PEM, whatever its kind.
+/// How a private key begins and ends as PEM, whatever its kind, or with the armour of OpenPGP.
 const KEY_BEGINS: &str = "-----BEGIN ";
 const KEY_ENDS: &str = "-----END ";
-const KEY_LABEL: &str = "PRIVATE KEY-----";
+const KEY_LABELS: [&str; 2] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
+
+/// The beginnings of minisign's secret keys, with a password and without.
+const MINISIGN: [&str; 2] = ["RWRTY0Iy", "RWQAAEIy"];
+
+/// The keys in configuration files after which a secret may stand by mistake.
+const SECRET_KEYS: [&str; 4] = ["token", "private_key", "secret_key", "password"];
 
 /// Where a secret is read from; exactly one of the three is given. The secret itself never stands in a
 /// configuration file.
@@ -89,6 +95,21 @@ impl SecretSource {
         Ok(SecretString::from(word))
     }
 
+    /// Reads `what` signs what is published: a key with its lines, or a password without the newline of its file.
+    /// Fails as `Configuration` where there is none, with the place that was tried.
+    pub fn read_for_signing(&self, what: &str) -> Result<SecretString, Failure> {
+        let missing = |reason: String| Failure::Configuration {
+            message: format!("there is no {what} in {self}: {reason}"),
+            hint: Some("[publish.signing] in tidegate.toml says where it is read from".into()),
+        };
+        let text = self.read().map_err(missing)?;
+        let text = text.expose_secret().trim_end_matches(['\r', '\n']);
+        match text.trim().is_empty() {
+            true => Err(missing("it is empty".into())),
+            false => Ok(SecretString::from(text)),
+        }
+    }
+
     /// The whole text, or why there is none.
     fn read(&self) -> Result<SecretString, String> {
         let text = match (&self.credential, &self.file, &self.env) {
@@ -127,14 +148,16 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 /// The secrets that stand in `text`, comments included, each as the mistake that it is.
 pub(crate) fn in_clear_text(text: &str) -> Vec<Finding> {
     let tokens = tokens(text).into_iter().map(|span| finding(span, "token"));
-    tokens.chain(private_keys(text).into_iter().map(|span| finding(span, "private_key"))).collect()
+    let private = private_keys(text).into_iter().map(|span| finding(span, "private_key"));
+    let signing = minisign_keys(text).into_iter().map(|span| finding(span, "secret_key"));
+    tokens.chain(private).chain(signing).collect()
 }
 
 /// The places of private keys as PEM. One without an end reaches to the end of the text.
 fn private_keys(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for (start, _) in text.match_indices(KEY_BEGINS) {
-        let label = text[start..].find(KEY_LABEL).map(|at| &text[start + KEY_BEGINS.len()..start + at]);
+        let label = label_after(&text[start..]).map(|at| &text[start + KEY_BEGINS.len()..start + at.start]);
         // "RSA ", "EC ", "ENCRYPTED " or nothing: anything longer is another thing that begins.
         if label.is_none_or(|label| label.len() > 16 || label.contains('-'))
             || found.last().is_some_and(|last| last.contains(&start))
@@ -143,11 +166,28 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
         }
         let end = text[start..].find(KEY_ENDS).and_then(|ends| {
             let after = start + ends;
-            text[after..].find(KEY_LABEL).map(|at| after + at + KEY_LABEL.len())
+            label_after(&text[after..]).map(|at| after + at.end)
         });
         found.push(start..end.unwrap_or(text.len()));
     }
     found
+}
+
+/// The first of the labels of private keys in `text`.
+fn label_after(text: &str) -> Option<Range<usize>> {
+    let found = KEY_LABELS.iter().filter_map(|label| text.find(label).map(|at| at..at + label.len()));
+    found.min_by_key(|place| place.start)
+}
+
+/// The places in `text` that look like a secret key of minisign.
+fn minisign_keys(text: &str) -> Vec<Range<usize>> {
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let found = MINISIGN
+        .iter()
+        .flat_map(|prefix| text.match_indices(prefix))
+        .map(|(start, _)| start..start + text[start..].bytes().take_while(|byte| letter(byte)).count());
+    // A whole one has 212 letters; a name that begins so by chance is far shorter.
+    found.filter(|span| span.len() > 100).collect()
 }
 
 /// The places in `text` that look like a GitHub token.
@@ -167,14 +207,14 @@ fn tokens(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What stands after `=` in every line whose key ends in `token` or `private_key`: what to hide in a file that could
+/// What stands after `=` in every line whose key ends like one of [`SECRET_KEYS`]: what to hide in a file that could
 /// not be parsed, since it is not known there what is a secret.
 pub(crate) fn secret_lines(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if let Some(equals) = line.find('=')
-            && ["token", "private_key"].iter().any(|key| line[..equals].trim_end().ends_with(key))
+            && SECRET_KEYS.iter().any(|key| line[..equals].trim_end().ends_with(key))
         {
             found.push(start + equals + 1..start + line.trim_end().len());
         }
@@ -185,7 +225,12 @@ pub(crate) fn secret_lines(text: &str) -> Vec<Range<usize>> {
 
 /// The mistake that the secret `key` at `span` is.
 pub(crate) fn finding(span: Range<usize>, key: &str) -> Finding {
-    let credential = if key == "private_key" { "github-app-key" } else { "github-token" };
+    let credential = match key {
+        "private_key" => "github-app-key",
+        "secret_key" => "secret-key",
+        "password" => "password",
+        _ => "github-token",
+    };
     Finding::new(span, "a secret stands in clear text", "must not be written here").hint(format!(
         "revoke it, for others may have read it; then name where the new one is kept, like \
          `{key} = {{ credential = \"{credential}\" }}`",
@@ -252,6 +297,17 @@ mod tests {
         let found = private_keys(cut);
         assert_eq!((found.len(), &cut[found[0].clone()]), (1, &cut[2..]));
         assert!(private_keys("-----BEGIN PUBLIC KEY-----\nAbc\n-----END PUBLIC KEY-----").is_empty());
+        let armoured = "-----BEGIN PGP PRIVATE KEY BLOCK-----\nAbc\n-----END PGP PRIVATE KEY BLOCK-----\nx";
+        assert_eq!(private_keys(armoured), [0..armoured.len() - 2]);
+    }
+
+    #[test]
+    fn a_minisign_key_is_found_with_and_without_a_password() {
+        for begins in MINISIGN {
+            let text = format!("secret_key = \"{begins}{}\"", "a/+=".repeat(51));
+            assert_eq!(minisign_keys(&text), [14..226]);
+        }
+        assert!(minisign_keys("the prefix RWRTY0Iy alone is no key").is_empty());
     }
 
     #[test]

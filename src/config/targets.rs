@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::secret::SecretSource;
+use super::signing::Signing;
 
 /// Where snapshots are published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +15,9 @@ use super::secret::SecretSource;
 pub struct Publish {
     /// The folder that a web server serves. A relative path begins at the folder of this file.
     pub directory: PathBuf,
+    /// The keys that sign the manifest of a snapshot and its provenance. Default: nothing is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// OCI registries that keep snapshots as artifacts. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oci: Vec<OciRegistry>,
@@ -99,7 +103,7 @@ pub struct NetlifySite {
 impl Publish {
     /// Publishing into a folder, and nowhere else.
     pub fn to_folder(directory: PathBuf) -> Self {
-        Self { directory, oci: Vec::new(), object_storage: Vec::new(), netlify: Vec::new() }
+        Self { directory, signing: None, oci: Vec::new(), object_storage: Vec::new(), netlify: Vec::new() }
     }
 
     /// The names of all targets beyond the folder.
@@ -114,7 +118,8 @@ impl Publish {
         let oci = self.oci.iter_mut().flat_map(|one| one.password.iter_mut().chain(one.token.iter_mut()));
         let buckets = self.object_storage.iter_mut();
         let buckets = buckets.flat_map(|one| [&mut one.access_key, &mut one.secret_key]);
-        oci.chain(buckets).chain(self.netlify.iter_mut().map(|one| &mut one.token))
+        let signing = self.signing.iter_mut().flat_map(Signing::secrets_mut);
+        oci.chain(buckets).chain(self.netlify.iter_mut().map(|one| &mut one.token)).chain(signing)
     }
 }
 

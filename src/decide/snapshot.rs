@@ -4,6 +4,7 @@
 //! is what is staged on the day, failing or not, and the manifest says so.
 
 mod background;
+mod needed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::background::{Background, ChecksOfBuild, Origin, OutsideDependency};
+pub use self::needed::Needed;
 use super::standing::Standing;
 use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentence};
 use crate::calendar::Targets;
@@ -147,6 +149,9 @@ pub struct SnapshotPlan {
     pub members: Vec<Member>,
     /// What is not, by name.
     pub left_out: Vec<LeftOut>,
+    /// What is left out and published apart, since members need it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<Needed>,
     /// What members need from outside of the distribution, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<OutsideDependency>,
@@ -185,6 +190,7 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
     if facts.dependency_rule == DependencyRule::OwnChecks {
         name_what_comes_from_elsewhere(facts, &mut plan);
     }
+    plan.needed = needed::needed(facts, status, &plan);
     background::tell(facts, &mut plan);
     plan.held = no_member(&plan);
     if plan.held.is_none()

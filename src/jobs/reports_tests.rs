@@ -138,6 +138,7 @@ impl Place {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: folder.clone(),
+            signer: Default::default(),
             artifacts: folder.clone(),
             engines: Engines::new(crate::config::Engines::default(), folder, self.clock.clone()),
         };

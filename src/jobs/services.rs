@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use super::engines::Engines;
 use crate::clock::SharedClock;
-use crate::config::{Configuration, EngineKind, JobKind, Settings};
+use crate::config::{Configuration, EngineKind, JobKind, Settings, SigningKey};
 use crate::failure::Failure;
 use crate::github::{Access, App, GitHub, GitHubSettings, Pace, PrivateKey};
 use crate::publish::content::{ContentStore, FOLDER, Keeping};
+use crate::publish::signing::Signer;
+use crate::publish::signing::minisign::MinisignKey;
+use crate::publish::signing::openpgp::OpenPgpKey;
 use crate::store::Store;
 use crate::tls;
 
@@ -29,6 +32,8 @@ pub struct Services {
     pub clock: SharedClock,
     /// Where snapshots are published: one folder per distribution below it.
     pub publish: PathBuf,
+    /// What signs that.
+    pub signer: Signer,
     /// Where fetched files are kept by their digest.
     pub artifacts: PathBuf,
     /// Where tests run.
@@ -77,6 +82,7 @@ impl Services {
             http,
             clock,
             publish: publish.unwrap_or_else(|| settings.state.join("published")),
+            signer: signer(settings)?,
             artifacts: settings.state.join(FOLDER),
             engines,
         })
@@ -117,6 +123,33 @@ fn needs_github(configuration: &Configuration) -> bool {
         }
         _ => configuration.distributions.contains_key(&job.distribution),
     })
+}
+
+/// The keys that sign. One that cannot be used is a [`Failure::Configuration`] now, and no surprise on the day.
+fn signer(settings: &Settings) -> Result<Signer, Failure> {
+    let Some(signing) = settings.publish.as_ref().and_then(|publish| publish.signing.as_ref()) else {
+        return Ok(Signer::default());
+    };
+    let read = |key: &SigningKey| {
+        let password = key.password.as_ref().map(|source| source.read_for_signing("password"));
+        let text = key.secret_key.read_for_signing("secret key")?;
+        Ok::<_, Failure>((text, password.transpose()?, key.secret_key.to_string()))
+    };
+    let minisign = match &signing.minisign {
+        Some(key) => {
+            let (text, password, source) = read(key)?;
+            Some(MinisignKey::open(&text, password.as_ref(), &source)?)
+        }
+        None => None,
+    };
+    let openpgp = match &signing.openpgp {
+        Some(key) => {
+            let (text, password, source) = read(key)?;
+            Some(OpenPgpKey::open(text, password, &source)?)
+        }
+        None => None,
+    };
+    Ok(Signer::new(minisign, openpgp).known_as(signing.builder.clone()))
 }
 
 fn github_settings(settings: &Settings) -> Result<GitHubSettings, Failure> {

@@ -34,6 +34,12 @@ impl FolderSums {
         self.0.iter().map(|(path, sum)| (path.as_str(), sum))
     }
 
+    /// The same without the files whose paths are to be left out.
+    pub fn without(&self, left_out: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(path, _)| !left_out(path));
+        Self(kept.map(|(path, sum)| (path.clone(), sum.clone())).collect())
+    }
+
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.0.len()

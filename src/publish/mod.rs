@@ -11,4 +11,5 @@ pub mod folder_sums;
 pub mod netlify;
 pub mod object_storage;
 pub mod oci;
+pub mod signing;
 pub mod target;

@@ -172,6 +172,7 @@ async fn services(
         http: scenery.http()?,
         clock: Arc::clone(clock),
         publish: out.join(PUBLISHED),
+        signer: Default::default(),
         artifacts: out.join("artifacts"),
         engines: Engines::new(engines, out.to_path_buf(), Arc::clone(clock)),
     })

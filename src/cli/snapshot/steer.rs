@@ -10,7 +10,7 @@ use super::named;
 use crate::cli::shown::plain;
 use crate::cli::steer::{ask_daemon, beside_the_point, user};
 use crate::cli::{CommandError, Context, Output, state};
-use crate::config::{Configuration, Publish};
+use crate::config::Configuration;
 use crate::daemon::{Answer, Request};
 use crate::domain::{
     LatestWish, SnapshotChange, SnapshotWish, SnapshotWishKind, WithdrawFrom, WithdrawnBytes,

@@ -1,24 +1,28 @@
 //! `snapshot verify`: whether a snapshot, or a copy of one, is still what was published.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::place::{Place, place};
 use crate::cli::shown::plain;
-use crate::cli::{CommandError, Context, Output};
+use crate::cli::{CommandError, Context, Output, given_file};
 use crate::jobs::snapshot::{Finding, verify};
+use crate::publish::signing::{SignedBy, TrustedKeys};
 
 /// Verify every byte and every row of the indexes of a snapshot
 #[derive(Debug, Args)]
 #[command(
     after_help = "By its date the manifest is compared with the one that was published. A folder is held against its
-own manifest alone.
+own manifest, and that against the keys that you give: without one, the key that lies in the folder shows damage, but
+not who signed. Keys are files of minisign or OpenPGP (which needs gpg); after a change of keys give all of them.
 
 Exit codes: 0 all is as it was published; 1 it is not, and every difference was named.
 
 Examples:
   tidegate snapshot verify 2026-06-15
-  tidegate snapshot verify /mnt/mirror/r-multiverse/2026-06-15"
+  tidegate snapshot verify /mnt/mirror/r-multiverse/2026-06-15 --key minisign.pub"
 )]
 pub(super) struct Verify {
     /// Its date, or the folder of a copy
@@ -27,6 +31,9 @@ pub(super) struct Verify {
     /// The distribution; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
     distribution: Option<String>,
+    /// A public key by which the signatures have to hold; may be given several times
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -36,23 +43,33 @@ struct Shown<'a> {
     manifest_sha256: Option<&'a str>,
     packages: usize,
     files: usize,
+    signed_by: &'a [SignedBy],
     findings: &'a [Finding],
 }
 
 impl Verify {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let Place { folder, manifest_sha256 } = place(&self.which, self.distribution.as_deref(), context)?;
-        let verified = verify(&folder, manifest_sha256.as_deref())
+        let trusted = trusted(&self.keys)?;
+        let verified = verify(&folder, manifest_sha256.as_deref(), &trusted)
             .map_err(|error| CommandError::invalid(format!("cannot read {}: {error}", folder.display())))?;
         let (packages, files) = verified
             .manifest
             .as_ref()
             .map_or((0, 0), |manifest| (manifest.packages.len(), manifest.files.len()));
-        let findings = &verified.findings;
+        let (findings, signed_by) = (&verified.findings, &verified.signed_by[..]);
         match context.output {
             Output::Json => {
                 let manifest_sha256 = manifest_sha256.as_deref();
-                context.print_json(&Shown { folder: &folder, manifest_sha256, packages, files, findings })?;
+                let folder = &folder;
+                context.print_json(&Shown {
+                    folder,
+                    manifest_sha256,
+                    packages,
+                    files,
+                    signed_by,
+                    findings,
+                })?;
             }
             Output::Text => {
                 for finding in findings {
@@ -67,6 +84,7 @@ impl Verify {
                         folder.display()
                     )?;
                 }
+                write!(context.out, "{}", signatures(signed_by))?;
             }
         }
         match findings.len() {
@@ -82,4 +100,37 @@ impl Verify {
             }
         }
     }
+}
+
+/// The keys in the files that were given.
+fn trusted(files: &[PathBuf]) -> Result<TrustedKeys, CommandError> {
+    let mut keys = TrustedKeys::default();
+    for file in files {
+        let text = given_file::read(file)?;
+        let text = String::from_utf8(text).map_err(|_| "it is no text".to_owned());
+        text.and_then(|text| keys.add(&text))
+            .map_err(|why| CommandError::invalid(format!("{} is no key: {why}", file.display())))?;
+    }
+    Ok(keys)
+}
+
+/// A line on each signature that holds.
+fn signatures(signed_by: &[SignedBy]) -> String {
+    if signed_by.is_empty() {
+        return "no signature that holds\n".to_owned();
+    }
+    let line = |signed: &SignedBy| {
+        let SignedBy { document, kind, key, trusted } = signed;
+        let known = match trusted {
+            true => "which you gave".to_owned(),
+            false => {
+                format!(
+                    "which {} beside it has; compare it with one you trust by --key",
+                    kind.public_key_file()
+                )
+            }
+        };
+        format!("{document}: signed by the {kind} key {key}, {known}")
+    };
+    signed_by.iter().map(|signed| plain(&line(signed)) + "\n").collect()
 }

@@ -1,6 +1,6 @@
 //! What a manifest tells beside the choice itself: which checks let a member in, what it needs from outside
 //! of the distribution and which version of that users get, and since when the rest has been failing. None of
-//! it decides anything.
+//! it decides who is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +45,9 @@ pub struct Background {
     /// Since when each package of the channel that does not pass was seen so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_passing_since: BTreeMap<PackageName, Timestamp>,
+    /// Whether packages that are left out and that members need are published apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_failing: bool,
 }
 
 /// The checks of one build.
@@ -103,6 +106,9 @@ pub(super) fn tell(facts: &SnapshotFacts, plan: &mut SnapshotPlan) {
     }
     for member in &mut plan.members {
         member.checks = counted_checks(facts, &member.package, &member.commit);
+    }
+    for needed in &mut plan.needed {
+        needed.package.checks = counted_checks(facts, &needed.package.package, &needed.package.commit);
     }
     for left_out in &mut plan.left_out {
         left_out.since = since(facts, left_out);

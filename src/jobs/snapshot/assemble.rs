@@ -10,16 +10,21 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use super::Snapshot;
+use super::attached::{attach, is_attached};
 use super::fetch::FetchedFile;
 use super::manifest::{self, Manifest, ManifestFile};
 use super::pages::{PAGE, page};
 use super::place::place;
+use super::provenance::Made;
 use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
-use crate::publish::directory::Directory;
+use crate::publish::content::ContentStore;
+use crate::publish::directory::{Directory, Prepared};
+use crate::publish::folder_sums::FolderSums;
+use crate::publish::signing::Signer;
 use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
 
 /// What was published.
@@ -32,19 +37,27 @@ pub(super) struct Published {
     pub packages: i64,
 }
 
+/// By whom a manifest is made, and what signs it.
+pub(super) struct Seal {
+    pub made: Made,
+    pub signer: Signer,
+}
+
 impl Snapshot {
     /// Prepares the folder beside the published ones, and switches it in.
     pub(super) async fn publish(
         &self,
         plan: &SnapshotPlan,
         targets: &Targets,
-        files: &[FetchedFile],
-        date: Date,
+        (files, needed): (&[FetchedFile], &[FetchedFile]),
+        made: Made,
     ) -> Result<Published, RunError> {
         let directory = Directory::new(self.services.publish.join(&self.distribution.name));
         let manifest = Manifest::of(plan, &self.distribution.name, targets);
-        let (files, name, content) = (files.to_vec(), date.to_string(), self.services.content());
-        let title = self.distribution.title.clone();
+        let (files, needed) = (files.to_vec(), needed.to_vec());
+        let (date, title) = (targets.snapshot, self.distribution.title.clone());
+        let (name, content) = (date.to_string(), self.services.content());
+        let seal = Seal { made, signer: self.services.signer.clone() };
         let record = write_snapshot(&SnapshotRecord::from(targets));
         let packages = i64::try_from(plan.members.len()).map_err(anyhow::Error::from)?;
         let written = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
@@ -53,9 +66,13 @@ impl Snapshot {
             let prepared = directory.prepare(&name)?;
             let root = prepared.path();
             fs::write(root.join("snapshot.json"), record).context("cannot write snapshot.json")?;
-            let archives = place(root, &files, &content)?;
-            let digest = dress(root, manifest, &archives, (&title, before.as_ref()))?;
-            directory.commit(prepared)?;
+            let mut archives = place(root, &files, &content)?;
+            archives.extend(place_apart(root, &needed, &content)?);
+            let digest = dress(root, manifest, &archives, (&title, before.as_ref()), &seal)?;
+            match is_published(&directory, &prepared, &name)? {
+                true => fs::remove_dir_all(root).context("cannot remove what was prepared")?,
+                false => drop(directory.commit(prepared)?),
+            }
             drop(lock);
             Ok(digest)
         });
@@ -117,6 +134,30 @@ impl Snapshot {
     }
 }
 
+/// True where the same snapshot is published already, though another key signed it or another input led to it:
+/// what was published before the power failed stands.
+fn is_published(directory: &Directory, prepared: &Prepared, name: &str) -> anyhow::Result<bool> {
+    let Some((_, there)) = directory.generation(name)? else { return Ok(false) };
+    let sums = |folder: &Path| {
+        let sums = FolderSums::of_folder(folder);
+        sums.with_context(|| format!("cannot read {}", folder.display()))
+    };
+    Ok(sums(&there)?.without(is_attached) == sums(prepared.path())?.without(is_attached))
+}
+
+/// Places what is published apart, in a repository of its own.
+fn place_apart(
+    root: &Path,
+    needed: &[FetchedFile],
+    content: &ContentStore,
+) -> anyhow::Result<Vec<ManifestFile>> {
+    let mut placed = place(&root.join(manifest::FAILING), needed, content)?;
+    for file in &mut placed {
+        file.path = format!("{}/{}", manifest::FAILING, file.path);
+    }
+    Ok(placed)
+}
+
 /// What a disk refused may work later, and nothing is published yet.
 fn not_written(error: anyhow::Error) -> RunError {
     let of_disk = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
@@ -127,12 +168,13 @@ fn not_written(error: anyhow::Error) -> RunError {
 }
 
 /// Gives a tree whose packages and indexes are in place the rest: its page, and last its manifest, which lists
-/// everything else. The sums of files that are `known` are not computed again. Gives back the manifest's SHA-256.
+/// everything else, with what is signed over it. The sums of files that are `known` are not computed again. Gives back the manifest's SHA-256.
 pub(super) fn dress(
     root: &Path,
     manifest: Manifest,
     known: &[ManifestFile],
     (title, before): (&str, Option<&Manifest>),
+    seal: &Seal,
 ) -> anyhow::Result<String> {
     let path = root.join(PAGE);
     fs::write(&path, page(title, &manifest, before)?)
@@ -140,6 +182,7 @@ pub(super) fn dress(
     let manifest = Manifest { files: listed(root, known)?, ..manifest };
     let bytes = manifest.to_bytes()?;
     fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
+    attach(root, &manifest, &bytes, &seal.made, &seal.signer)?;
     Ok(hex(&bytes))
 }
 

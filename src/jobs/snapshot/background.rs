@@ -36,6 +36,7 @@ impl Snapshot {
             older_r: self.distribution.older_series(&targets.r).map_err(RunError::Configuration)?,
             cran: Some(needed_of(cran, universe)),
             not_passing_since: since.unwrap_or_default(),
+            with_failing: self.settings.failing,
         })
     }
 }

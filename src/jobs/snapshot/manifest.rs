@@ -5,11 +5,15 @@ use jiff::civil::Date;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::snapshot::{GivenLeave, LeftOut, LetInBy, Member, OutsideDependency, SnapshotPlan};
+use crate::decide::snapshot::{
+    GivenLeave, LeftOut, LetInBy, Member, Needed, OutsideDependency, SnapshotPlan,
+};
 use crate::domain::{Check, EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
+/// The folder of the repository that holds what is not in the snapshot and is needed by it.
+pub const FAILING: &str = "failing";
 /// The version of the format that is written. The one before had no checks, nothing from outside, and no times;
 /// it is still read.
 pub const FORMAT: u32 = 2;
@@ -38,6 +42,9 @@ pub struct Manifest {
     pub released: Option<SnapshotRelease>,
     /// What is in it, by name.
     pub packages: Vec<ManifestPackage>,
+    /// The repository of packages that are not in it and that its packages need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<ManifestFailing>,
     /// Strong dependencies of its packages that the distribution does not have, by name, as the frozen CRAN had
     /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,6 +123,27 @@ pub struct ManifestPackage {
     pub dependencies_from_elsewhere: Vec<String>,
 }
 
+/// A repository of its own, beside that of the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestFailing {
+    /// Its folder, below that of the snapshot.
+    pub folder: String,
+    /// What is in it, by name.
+    pub packages: Vec<ManifestNeeded>,
+}
+
+/// A package that is not in the snapshot and that something in it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestNeeded {
+    /// What is published of it.
+    #[serde(flatten)]
+    pub package: ManifestPackage,
+    /// Why it is not in the snapshot itself, in one sentence.
+    pub reason: String,
+    /// What depends on it directly.
+    pub needed_by: Vec<String>,
+}
+
 /// A package that is not in the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestLeftOut {
@@ -158,6 +186,7 @@ impl Manifest {
             production: targets.production.clone(),
             released: plan.released.clone(),
             packages: plan.members.iter().map(package).collect(),
+            failing: failing(&plan.needed),
             outside: plan.outside.clone(),
             left_out: plan.left_out.iter().map(left_out).collect(),
             generation: first(),
@@ -212,6 +241,16 @@ fn package(member: &Member) -> ManifestPackage {
         overridden: member.overridden.clone(),
         dependencies_from_elsewhere: member.dependencies_from_elsewhere.clone(),
     }
+}
+
+fn failing(needed: &[Needed]) -> Option<ManifestFailing> {
+    let packages = needed.iter().map(|needed| ManifestNeeded {
+        package: package(&needed.package),
+        reason: needed.reason.clone(),
+        needed_by: needed.needed_by.clone(),
+    });
+    let folder = FAILING.to_owned();
+    (!needed.is_empty()).then(|| ManifestFailing { folder, packages: packages.collect() })
 }
 
 fn left_out(left: &LeftOut) -> ManifestLeftOut {

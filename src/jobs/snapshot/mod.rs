@@ -9,12 +9,15 @@
 
 mod archives;
 mod assemble;
+mod attached;
 mod background;
+mod catalogue;
 mod difference;
 mod fetch;
 mod manifest;
 mod pages;
 mod place;
+mod provenance;
 mod shelf;
 mod verify;
 mod wanted;
@@ -27,8 +30,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+pub use attached::attach;
 pub(crate) use difference::{Difference, difference};
-pub use manifest::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage, ManifestWithdrawn};
+pub use manifest::{
+    Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,
+    ManifestWithdrawn,
+};
+pub use provenance::{Made, MadeFrom};
 pub(crate) use shelf::{LATEST, Shelf, manifest_of};
 pub use verify::{Finding, Verified, verify};
 pub(super) use wanted::folders_of;
@@ -41,7 +49,7 @@ use crate::calendar::Targets;
 use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
-use crate::decide::snapshot::{SnapshotFacts, SnapshotPlan, snapshot};
+use crate::decide::snapshot::{Member, SnapshotFacts, SnapshotPlan, snapshot};
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
 use crate::store::{
     NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
@@ -98,6 +106,17 @@ impl Snapshot {
         let input_digest = store.put_blob(&input, now).await?;
         let plan_digest =
             store.put_blob(&serde_json::to_vec(&plan).map_err(anyhow::Error::from)?, now).await?;
+        let made = Made {
+            job: context.job.clone(),
+            at: context.nominal,
+            from: MadeFrom::Decision {
+                from: self.settings.from.clone(),
+                to: self.settings.to.clone(),
+                input_sha256: input_digest.clone(),
+                plan_sha256: plan_digest.clone(),
+            },
+            builder: self.services.signer.builder().to_owned(),
+        };
         let done = RunOutcome::Done {
             summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
             input_digest: Some(input_digest),
@@ -116,7 +135,12 @@ impl Snapshot {
         let _keeping = self.services.keeping().await?;
         let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
         let files = self.fetch(wanted).await?;
-        let published = self.publish(&plan, &targets, &files, date).await?;
+        let needed: Vec<Member> = plan.needed.iter().map(|needed| needed.package.clone()).collect();
+        let needed = match needed.is_empty() {
+            true => Vec::new(),
+            false => self.fetch(self.wanted(&needed, &seen.universe, &targets).await?).await?,
+        };
+        let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
         self.shelf().settle().await?;
         Ok(done)

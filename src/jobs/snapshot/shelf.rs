@@ -20,18 +20,22 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::civil::Date;
 
-use super::assemble::dress;
+use super::assemble::{Seal, dress};
+use super::catalogue;
 use super::manifest::{self, Manifest};
 use super::pages::{FEED, Overview, PAGE, feed, overview};
+use super::provenance::{Made, MadeFrom};
 use super::withdrawn::{Standing, standing, without};
 use crate::config::Distribution;
 use crate::decide::latest::{Candidate, latest};
+use crate::digest::sha256_hex;
 use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
 use crate::jobs::Services;
 use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
+use crate::publish::signing::Signer;
 use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
 
 /// The link that shows the newest snapshot, or the one that people went back to.
@@ -51,7 +55,7 @@ pub(crate) struct Rows {
     pub withdrawals: Vec<SnapshotWithdrawal>,
     /// What `latest` is to show.
     pub latest: Option<Date>,
-    choice: Option<LatestChoice>,
+    pub choice: Option<LatestChoice>,
 }
 
 impl Rows {
@@ -98,7 +102,9 @@ impl Shelf {
         for row in rows.withdrawals.iter().filter(|row| row.manifest_digest.is_none()) {
             let (row, title) = (row.clone(), self.distribution.title.clone());
             let id = row.id;
-            let (digest, packages) = self.blocking(move |directory| rewrite(directory, &row, &title)).await?;
+            let signer = self.services.signer.clone();
+            let rewriting = move |directory: &Directory| rewrite(directory, &row, &title, signer);
+            let (digest, packages) = self.blocking(rewriting).await?;
             self.services.store.snapshot_was_rewritten(id, (&digest, packages)).await?;
         }
         let open: Vec<SnapshotWithdrawal> =
@@ -119,7 +125,9 @@ impl Shelf {
                 }
                 shown.forget_kept(&content, &gone)?;
             }
-            shown.write_pages(directory.root(), &title)
+            shown.write_pages(directory.root(), &title)?;
+            let listed = catalogue::text(directory.root(), &rows)?;
+            put(&directory.root().join(catalogue::FILE), listed.as_bytes())
         })
         .await?;
         if !ids.is_empty() {
@@ -171,7 +179,12 @@ pub(crate) fn manifest_before(directory: &Directory, date: Date) -> anyhow::Resu
 
 /// Shows the generation of a snapshot that is without what `row` withdraws. Gives back the SHA-256 of its manifest, and
 /// how many packages it has.
-fn rewrite(directory: &Directory, row: &SnapshotWithdrawal, title: &str) -> anyhow::Result<(String, i64)> {
+fn rewrite(
+    directory: &Directory,
+    row: &SnapshotWithdrawal,
+    title: &str,
+    signer: Signer,
+) -> anyhow::Result<(String, i64)> {
     let name = row.date.to_string();
     let (manifest, bytes, folder) = manifest_of(directory, row.date)?;
     if manifest.generation >= row.generation {
@@ -182,7 +195,7 @@ fn rewrite(directory: &Directory, row: &SnapshotWithdrawal, title: &str) -> anyh
              the folder: restore a newer backup of it",
             manifest.generation
         );
-        return Ok((crate::digest::sha256_hex(&bytes), manifest.packages.len().try_into()?));
+        return Ok((sha256_hex(&bytes), manifest.packages.len().try_into()?));
     }
     let after = without(&manifest, row);
     let packages = after.manifest.packages.len().try_into()?;
@@ -200,7 +213,14 @@ fn rewrite(directory: &Directory, row: &SnapshotWithdrawal, title: &str) -> anyh
         index::write_text(&text, &into).with_context(|| format!("cannot index {}", into.display()))?;
     }
     let before = manifest_before(directory, row.date)?;
-    let digest = dress(prepared.path(), after.manifest, &after.stays, (title, before.as_ref()))?;
+    let made = Made {
+        job: "snapshot-withdrawal".to_owned(),
+        at: row.at,
+        from: MadeFrom::Generation { manifest_sha256: sha256_hex(&bytes) },
+        builder: signer.builder().to_owned(),
+    };
+    let seal = Seal { made, signer };
+    let digest = dress(prepared.path(), after.manifest, &after.stays, (title, before.as_ref()), &seal)?;
     directory.rewrite(prepared, row.generation)?;
     Ok((digest, packages))
 }

@@ -1,6 +1,8 @@
 //! Whether a published snapshot, or a copy of one, is still what its manifest says: every byte, every row of
 //! an index, and nothing besides.
 
+mod signatures;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
@@ -11,12 +13,15 @@ use flate2::read::GzDecoder;
 use md5::{Digest as _, Md5};
 use serde::Serialize;
 
-use super::manifest::{self, Manifest, ManifestFile};
+use self::signatures::Sealed;
+use super::attached::is_attached;
+use super::manifest::{self, Manifest, ManifestFile, ManifestPackage};
 use crate::digest::{hex, sha256_hex};
 use crate::ecosystem::cran::dcf::{self, DcfLimits, DcfRecord};
 use crate::ecosystem::cran::index::serialised;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::ecosystem::parallel::in_parallel;
+use crate::publish::signing::{SignedBy, TrustedKeys};
 
 /// The folder in which every package has its source.
 const SOURCES: &str = "src/contrib";
@@ -50,6 +55,10 @@ pub enum Problem {
     Extra,
     /// An index does not go with the files beside it, or with the manifest.
     Index,
+    /// The statement of where it comes from is about something else.
+    Provenance,
+    /// A signature is not there, does not hold, or is by another key.
+    Signature,
 }
 
 impl Problem {
@@ -60,13 +69,15 @@ impl Problem {
             Self::Changed => "changed",
             Self::Extra => "extra",
             Self::Index => "index",
+            Self::Provenance => "provenance",
+            Self::Signature => "signature",
         }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:<8}  {}: {}", self.problem.word(), self.path, self.detail)
+        write!(formatter, "{:<10}  {}: {}", self.problem.word(), self.path, self.detail)
     }
 }
 
@@ -76,18 +87,28 @@ pub struct Verified {
     /// The manifest, where it can be read.
     #[serde(skip)]
     pub manifest: Option<Manifest>,
+    /// By whom its documents are signed, where that holds.
+    pub signed_by: Vec<SignedBy>,
     /// Everything that is not as it was published, by path.
     pub findings: Vec<Finding>,
 }
 
 /// Verifies the snapshot in `folder`. `manifest_sha256` is what its manifest has to be, where that is known from
-/// elsewhere: without it a manifest that somebody wrote anew, with files to match, is not noticed. An error is a
-/// folder that cannot be listed.
-pub fn verify(folder: &Path, manifest_sha256: Option<&str>) -> std::io::Result<Verified> {
+/// elsewhere: without it, and without a key that is `trusted`, a manifest that somebody wrote anew, with files to
+/// match, is not noticed. An error is a folder that cannot be listed.
+pub fn verify(
+    folder: &Path,
+    manifest_sha256: Option<&str>,
+    trusted: &TrustedKeys,
+) -> std::io::Result<Verified> {
     let mut found = Findings::default();
-    let manifest = read_manifest(folder, manifest_sha256, &mut found);
-    if let Some(manifest) = &manifest {
+    let read = read_manifest(folder, manifest_sha256, &mut found);
+    let mut signed_by = Vec::new();
+    if let Some((manifest, bytes)) = &read {
         let there = Listed::of_folder(folder)?;
+        let sealed = Sealed { root: folder, there: &there, manifest, bytes };
+        found.check_provenance(&sealed);
+        signed_by = found.check_signatures(&sealed, trusted);
         found.compare(folder, manifest, &there);
         for index in there.folders_with_archives() {
             found.check_index(&Contrib { root: folder, folder: &index, there: &there }, manifest);
@@ -95,11 +116,12 @@ pub fn verify(folder: &Path, manifest_sha256: Option<&str>) -> std::io::Result<V
         found.check_sources(folder, manifest);
     }
     found.0.sort();
-    Ok(Verified { manifest, findings: found.0 })
+    let manifest = read.map(|(manifest, _)| manifest);
+    Ok(Verified { manifest, signed_by, findings: found.0 })
 }
 
-/// Reads the manifest. A link in its place is none: it may lead anywhere.
-fn read_manifest(folder: &Path, expected: Option<&str>, found: &mut Findings) -> Option<Manifest> {
+/// Reads the manifest, with its bytes. A link in its place is none: it may lead anywhere.
+fn read_manifest(folder: &Path, expected: Option<&str>, found: &mut Findings) -> Option<(Manifest, Vec<u8>)> {
     let path = folder.join(manifest::FILE);
     let is_file = fs::symlink_metadata(&path).is_ok_and(|there| there.is_file());
     let read = if is_file { fs::read(&path) } else { Err(std::io::ErrorKind::NotFound.into()) };
@@ -116,7 +138,7 @@ fn read_manifest(folder: &Path, expected: Option<&str>, found: &mut Findings) ->
         found.add(manifest::FILE, Problem::Manifest, detail);
     }
     match Manifest::read(&bytes) {
-        Ok(manifest) => Some(manifest),
+        Ok(manifest) => Some((manifest, bytes)),
         Err(detail) => {
             found.add(manifest::FILE, Problem::Manifest, detail);
             None
@@ -173,6 +195,7 @@ impl Listed {
 
 /// The kind of archive that belongs to a place in a repository.
 fn kind_of_folder(path: &str) -> Option<ArchiveKind> {
+    let path = path.strip_prefix(manifest::FAILING).and_then(|path| path.strip_prefix('/')).unwrap_or(path);
     if path.starts_with("bin/windows/") {
         Some(ArchiveKind::WindowsBinary)
     } else if path.starts_with("bin/macosx/") {
@@ -196,7 +219,7 @@ impl Findings {
     fn compare(&mut self, folder: &Path, manifest: &Manifest, there: &Listed) {
         let wanted: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
         for path in there.files.iter().chain(&there.others) {
-            if !wanted.contains(path.as_str()) && path != manifest::FILE {
+            if !wanted.contains(path.as_str()) && path != manifest::FILE && !is_attached(path) {
                 self.add(path, Problem::Extra, "the manifest does not name it");
             }
         }
@@ -257,16 +280,33 @@ impl Findings {
         }
     }
 
-    /// The sources are exactly the manifest's packages.
+    /// The sources are exactly the manifest's packages; those of what is published apart, exactly these.
     fn check_sources(&mut self, root: &Path, manifest: &Manifest) {
-        let file = format!("{SOURCES}/{}", IndexFile::Plain.name());
+        self.check_sources_in(root, SOURCES, &mut manifest.packages.iter());
+        if let Some(failing) = &manifest.failing {
+            let folder = format!("{}/{SOURCES}", manifest::FAILING);
+            if failing.folder != manifest::FAILING {
+                let detail = format!("its folder of failing packages is `{}`", failing.folder);
+                self.add(manifest::FILE, Problem::Manifest, detail);
+            }
+            self.check_sources_in(root, &folder, &mut failing.packages.iter().map(|needed| &needed.package));
+        }
+    }
+
+    fn check_sources_in(
+        &mut self,
+        root: &Path,
+        folder: &str,
+        packages: &mut dyn Iterator<Item = &ManifestPackage>,
+    ) {
+        let file = format!("{folder}/{}", IndexFile::Plain.name());
         // What cannot be read was found already.
         let Ok(bytes) = fs::read(root.join(&file)) else { return };
         let rows = dcf::read(&bytes, DcfLimits::INDEX).unwrap_or_default();
         let listed: BTreeMap<&str, &str> =
             rows.iter().filter_map(|row| Some((row.get("Package")?, row.get("Version")?))).collect();
         let wanted: BTreeMap<&str, &str> =
-            manifest.packages.iter().map(|package| (&*package.name, &*package.version)).collect();
+            packages.map(|package| (&*package.name, &*package.version)).collect();
         for (package, version) in &wanted {
             if listed.get(package) != Some(version) {
                 self.add(

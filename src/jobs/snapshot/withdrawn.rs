@@ -85,9 +85,15 @@ pub(crate) fn without(manifest: &Manifest, row: &SnapshotWithdrawal) -> Without 
     });
     after.generation = row.generation;
     match package {
-        Some(package) => after.packages.retain(|member| member.name != package),
+        Some(package) => {
+            after.packages.retain(|member| member.name != package);
+            if let Some(failing) = &mut after.failing {
+                failing.packages.retain(|needed| needed.package.name != package);
+            }
+        }
         None if row.bytes == WithdrawnBytes::Drop => {
             after.packages.clear();
+            after.failing = None;
             // What was withdrawn before and kept until now goes with the rest.
             after.withdrawn.iter_mut().for_each(|withdrawn| withdrawn.bytes = WithdrawnBytes::Drop);
         }

@@ -13,6 +13,7 @@ mod place;
 mod published;
 mod sample_state;
 mod service;
+mod signatures;
 mod snapshot;
 mod store;
 mod token;

@@ -8,15 +8,26 @@ use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, archive_name};
 use tidegate::ecosystem::cran::make::{MadePackage, binary_package, source_package};
-use tidegate::jobs::snapshot::{Manifest, ManifestFile, ManifestLeftOut, ManifestPackage};
+use tidegate::jobs::snapshot::{
+    Made, MadeFrom, Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded,
+    ManifestPackage, attach,
+};
+use tidegate::publish::signing::Signer;
 
 use super::{Ran, run};
 
 /// A published snapshot with these packages, each as source and as binary for Windows.
-struct Published(tempfile::TempDir);
+pub struct Published {
+    folder: tempfile::TempDir,
+    signer: Signer,
+}
 
 impl Published {
     fn on(date: &str, packages: &[(&str, &str)]) -> Self {
+        Self::signed(date, packages, Signer::default())
+    }
+
+    pub fn signed(date: &str, packages: &[(&str, &str)], signer: Signer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sources = ContribFolder::source();
         let binaries = ContribFolder::binary(BinaryPlatform::WindowsX64, "4.5").unwrap();
@@ -35,7 +46,7 @@ impl Published {
                 fs::write(into.join(archive_name(package, version, contrib.kind()).unwrap()), bytes).unwrap();
             }
         }
-        let published = Self(folder);
+        let published = Self { folder, signer };
         for contrib in [&sources, &binaries] {
             published.index(contrib.as_str(), contrib.kind());
         }
@@ -48,35 +59,55 @@ impl Published {
         Index::of_folder(&folder, kind, &ArchiveLimits::default()).unwrap().write_to(&folder).unwrap();
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
     }
 
-    fn folder(&self) -> &str {
-        self.0.path().to_str().unwrap()
+    pub fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap()
     }
 
-    /// Writes the manifest anew, with the files as they are now.
-    fn write_manifest(&self, manifest: &Manifest) {
+    /// Writes the manifest anew, with the files as they are now, and what lies beside it.
+    pub fn write_manifest(&self, manifest: &Manifest) {
         let mut manifest = manifest.clone();
-        manifest.files = files(self.0.path(), "");
+        manifest.files = files(self.folder.path(), "");
         manifest.files.sort_by(|one, other| one.path.cmp(&other.path));
-        fs::write(self.path("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
+        let bytes = manifest.to_bytes().unwrap();
+        fs::write(self.path("manifest.json"), &bytes).unwrap();
+        let made = Made {
+            job: "a-snapshot".to_owned(),
+            at: format!("{}T02:00:00Z", manifest.date).parse().unwrap(),
+            from: MadeFrom::Decision {
+                from: "staging".to_owned(),
+                to: "production".to_owned(),
+                input_sha256: hex(b"the input"),
+                plan_sha256: hex(b"the plan"),
+            },
+            builder: self.signer.builder().to_owned(),
+        };
+        attach(self.folder.path(), &manifest, &bytes, &made, &self.signer).unwrap();
     }
 
-    fn edit(&self, path: &str, edit: impl Fn(String) -> String) {
+    pub fn edit(&self, path: &str, edit: impl Fn(String) -> String) {
         let text = fs::read_to_string(self.path(path)).unwrap();
         fs::write(self.path(path), edit(text)).unwrap();
     }
 
     fn verify(&self) -> Ran {
-        let ran = run(["snapshot", "verify", self.folder()]);
+        self.verify_by(&[])
+    }
+
+    /// Verifies it by the keys in these files.
+    pub fn verify_by(&self, keys: &[&Path]) -> Ran {
+        let mut line = vec!["snapshot", "verify", self.folder()];
+        line.extend(keys.iter().flat_map(|key| ["--key", key.to_str().unwrap()]));
+        let ran = run(line);
         let plain = |text: String| text.replace(self.folder(), "FOLDER");
         Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) }
     }
 }
 
-fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
+pub fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
     let package = |(name, version): &(&str, &str)| ManifestPackage {
         name: (*name).to_owned(),
         version: (*version).to_owned(),
@@ -100,12 +131,41 @@ fn manifest(date: &str, packages: &[(&str, &str)]) -> Manifest {
         production: format!("https://production.example.org/{date}"),
         packages: packages.iter().map(package).collect(),
         released: None,
+        failing: None,
         outside: Vec::new(),
         left_out: Vec::new(),
         generation: 1,
         withdrawn: Vec::new(),
         files: Vec::new(),
     }
+}
+
+/// A snapshot of which `tidal` needs `comet`, which fails and is published apart.
+pub fn with_failing() -> Published {
+    let published = Published::on("2026-06-15", &PACKAGES);
+    let made =
+        MadePackage { package: "comet".to_owned(), version: "0.1".to_owned(), ..MadePackage::default() };
+    let contrib = published.path("failing/src/contrib");
+    fs::create_dir_all(&contrib).unwrap();
+    fs::write(contrib.join("comet_0.1.tar.gz"), source_package(&made).unwrap()).unwrap();
+    published.index("failing/src/contrib", ArchiveKind::Source);
+    let mut manifest = manifest("2026-06-15", &PACKAGES);
+    let mut comet = manifest.packages[0].clone();
+    (comet.name, comet.version, comet.evidence) =
+        ("comet".to_owned(), "0.1".to_owned(), "failing".to_owned());
+    let reason = "R CMD check ends with ERROR on linux-release-x86_64.".to_owned();
+    let needed_by = vec!["tidal".to_owned()];
+    let packages = vec![ManifestNeeded { package: comet, reason: reason.clone(), needed_by }];
+    manifest.failing = Some(ManifestFailing { folder: "failing".to_owned(), packages });
+    manifest.left_out.push(ManifestLeftOut {
+        name: "comet".to_owned(),
+        version: Some("0.1".to_owned()),
+        reason,
+        since: Some("2026-06-02T05:12:00Z".parse().unwrap()),
+        root_causes: Vec::new(),
+    });
+    published.write_manifest(&manifest);
+    published
 }
 
 fn files(folder: &Path, below: &str) -> Vec<ManifestFile> {
@@ -115,7 +175,10 @@ fn files(folder: &Path, below: &str) -> Vec<ManifestFile> {
         let path = format!("{below}{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
             found.extend(files(&entry.path(), &format!("{path}/")));
-        } else if path != "manifest.json" {
+        } else if !["manifest.json", "provenance.", "minisign.", "openpgp."]
+            .iter()
+            .any(|own| path.starts_with(own))
+        {
             let bytes = fs::read(entry.path()).unwrap();
             found.push(ManifestFile { path, sha256: hex(&bytes), size: bytes.len() as u64 });
         }
@@ -127,12 +190,15 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-const PACKAGES: [(&str, &str); 2] = [("lunar", "0.9.1"), ("tidal", "1.2.0")];
+pub const PACKAGES: [(&str, &str); 2] = [("lunar", "0.9.1"), ("tidal", "1.2.0")];
 
 #[test]
 fn a_snapshot_as_it_was_published_verifies() {
     let published = Published::on("2026-06-15", &PACKAGES);
-    insta::assert_snapshot!(published.verify().printed(), @"FOLDER: 2 packages, 10 files, all as its manifest says");
+    insta::assert_snapshot!(published.verify().printed(), @r#"
+    FOLDER: 2 packages, 10 files, all as its manifest says
+    no signature that holds
+    "#);
 }
 
 #[test]
@@ -149,17 +215,18 @@ fn every_damage_is_found_and_named() {
     let ran = published.verify();
     assert_eq!(ran.code, 1);
     let sums = vec![("[0-9a-f]{64}", "SHA256")];
-    insta::with_settings!({filters => sums}, { insta::assert_snapshot!(ran.out + &ran.err, @r"
-    index     bin/windows/contrib/4.5/PACKAGES: the row for lunar_0.9.1.zip has no file
-    missing   bin/windows/contrib/4.5/lunar_0.9.1.zip: the manifest names it
-    extra     src/contrib/.hidden: the manifest does not name it
-    extra     src/contrib/Archive/: the manifest does not name it
-    index     src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has the checksum of another file
-    changed   src/contrib/tidal_1.2.0.tar.gz: its sha256 is SHA256, and SHA256 was published
-    extra     src/link: the manifest does not name it
+    insta::with_settings!({filters => sums}, { insta::assert_snapshot!(ran.out + &ran.err, @r#"
+    index       bin/windows/contrib/4.5/PACKAGES: the row for lunar_0.9.1.zip has no file
+    missing     bin/windows/contrib/4.5/lunar_0.9.1.zip: the manifest names it
+    extra       src/contrib/.hidden: the manifest does not name it
+    extra       src/contrib/Archive/: the manifest does not name it
+    index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has the checksum of another file
+    changed     src/contrib/tidal_1.2.0.tar.gz: its sha256 is SHA256, and SHA256 was published
+    extra       src/link: the manifest does not name it
+    no signature that holds
     error: FOLDER has 7 differences from what was published
     hint: restore what differs from a copy that verifies
-    "); });
+    "#); });
 }
 
 #[test]
@@ -174,17 +241,18 @@ fn an_index_that_was_changed_together_with_the_manifest_is_found_out() {
     published.write_manifest(&changed);
     let ran = published.verify();
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.out + &ran.err, @r"
-    index     src/contrib/PACKAGES: it has no row for absent 1.0 of the manifest
-    index     src/contrib/PACKAGES: it has no row for lunar 0.9.1 of the manifest
-    index     src/contrib/PACKAGES: the row for lunar_0.9.2.tar.gz has no file
-    index     src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has a field `File`, which leads readers elsewhere
-    index     src/contrib/PACKAGES.gz: it does not say what PACKAGES says
-    index     src/contrib/PACKAGES.rds: it does not say what PACKAGES says
-    index     src/contrib/lunar_0.9.1.tar.gz: no row of its index is about it
+    insta::assert_snapshot!(ran.out + &ran.err, @r#"
+    index       src/contrib/PACKAGES: it has no row for absent 1.0 of the manifest
+    index       src/contrib/PACKAGES: it has no row for lunar 0.9.1 of the manifest
+    index       src/contrib/PACKAGES: the row for lunar_0.9.2.tar.gz has no file
+    index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has a field `File`, which leads readers elsewhere
+    index       src/contrib/PACKAGES.gz: it does not say what PACKAGES says
+    index       src/contrib/PACKAGES.rds: it does not say what PACKAGES says
+    index       src/contrib/lunar_0.9.1.tar.gz: no row of its index is about it
+    no signature that holds
     error: FOLDER has 7 differences from what was published
     hint: restore what differs from a copy that verifies
-    ");
+    "#);
 }
 
 #[test]
@@ -192,7 +260,7 @@ fn a_folder_without_a_manifest_is_no_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(["snapshot", "verify", folder.path().to_str().unwrap()]);
     assert_eq!(ran.code, 1);
-    assert!(ran.out.starts_with("manifest  manifest.json: it cannot be read"), "{}", ran.out);
+    assert!(ran.out.starts_with("manifest    manifest.json: it cannot be read"), "{}", ran.out);
     let ran = run(["snapshot", "verify", "/nowhere"]);
     insta::assert_snapshot!(ran.err, @r"
     error: `/nowhere` is neither a date nor a folder

@@ -2,8 +2,8 @@
 
 use tidegate::domain::{Check, Issue};
 use tidegate::ecosystem::cran::files::{
-    ConfigFile, LedgerFile, PackagesFile, StatusFile, read_nonstandard_licenses, read_snapshot,
-    write_nonstandard_licenses, write_snapshot,
+    ConfigFile, LedgerFile, ListedSnapshot, PackagesFile, StatusFile, read_nonstandard_licenses,
+    read_snapshot, read_snapshots, write_nonstandard_licenses, write_snapshot, write_snapshots,
 };
 
 use super::bytes;
@@ -128,7 +128,18 @@ fn the_small_files_are_written_back_byte_for_byte() {
     let file = "current/staging/config.json";
     assert_eq!(ConfigFile::read(file, &bytes(file)).unwrap().write(), text(file));
     let file = "current/staging/snapshot.json";
-    assert_eq!(write_snapshot(&read_snapshot(file, &bytes(file)).unwrap()), text(file));
+    let record = read_snapshot(file, &bytes(file)).unwrap();
+    assert_eq!(write_snapshot(&record), text(file));
+    let listed = |withdrawn: Option<&str>| ListedSnapshot {
+        record: record.clone(),
+        withdrawn: withdrawn.map(str::to_owned),
+        rolled_back: None,
+    };
+    let all = write_snapshots(&[listed(None), listed(Some("it was built from another branch"))]);
+    insta::assert_snapshot!(all, @r#"
+    [{"dependency_freeze":"2026-07-15","candidate_freeze":"2026-08-15","snapshot":"2026-09-15","r":"4.6","cran":"https://packagemanager.posit.co/cran/2026-07-15","r_multiverse":"https://production.r-multiverse.org/2026-09-15"},{"dependency_freeze":"2026-07-15","candidate_freeze":"2026-08-15","snapshot":"2026-09-15","r":"4.6","cran":"https://packagemanager.posit.co/cran/2026-07-15","r_multiverse":"https://production.r-multiverse.org/2026-09-15","withdrawn":"it was built from another branch"}]
+    "#);
+    assert_eq!(read_snapshots("snapshots.json", all.as_bytes()).unwrap(), [record.clone(), record.clone()]);
     let file = "current/staging/nonstandard_licenses.json";
     assert_eq!(
         write_nonstandard_licenses(&read_nonstandard_licenses(file, &bytes(file)).unwrap()),

@@ -45,7 +45,7 @@ async fn a_universe_that_is_gone_on_the_day_costs_nothing() {
     scene.meddler.meddle("/", Fault::HangsUp);
     let run = scene.run("snapshot", DAY).await;
     assert_eq!(run.state, RunState::Done, "{}", Scene::told(&run));
-    assert_eq!(verify(&scene.published().unwrap(), None).unwrap().findings, []);
+    assert_eq!(verify(&scene.published().unwrap(), None, &Default::default()).unwrap().findings, []);
     assert_eq!(scene.archives().len(), 12);
 }
 
@@ -150,7 +150,7 @@ async fn collecting_takes_only_what_nobody_holds() {
     assert!(said(&scene, &["collect"]).starts_with("removed: 1 file with 9 B"));
     assert!(!scene.content().path_of(&stray).exists());
     assert!(said(&scene, &["scrub"]).ends_with("read, 0 bad\n"));
-    assert_eq!(verify(&scene.published().unwrap(), None).unwrap().findings, []);
+    assert_eq!(verify(&scene.published().unwrap(), None, &Default::default()).unwrap().findings, []);
 }
 
 #[tokio::test]

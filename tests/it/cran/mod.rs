@@ -12,6 +12,7 @@ mod own_checks;
 mod own_scene;
 mod real_r;
 mod serve;
+mod signed;
 mod snapshot_scene;
 mod snapshots;
 mod status_looks;

@@ -290,6 +290,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
+            signer: Default::default(),
             artifacts: self.state().join("artifacts"),
             engines: engines.with_program(PathBuf::from(env!("CARGO_BIN_EXE_tidegate"))),
         };

@@ -17,6 +17,7 @@ use tidegate::github::{GitHub, GitHubSettings, Pace};
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
 use tidegate::publish::content::ContentStore;
+use tidegate::publish::signing::Signer;
 use tidegate::rehearse::github::{GitHubState, Repository, Served, SimulatedGitHub};
 use tidegate::rehearse::packages::MadePackages;
 use tidegate::rehearse::universe::{SimulatedUniverse, Surroundings};
@@ -42,6 +43,7 @@ pub struct Scene {
     /// Further lines of the tables `[check-status]` and `[snapshot]`.
     pub keep: &'static str,
     pub fetch: &'static str,
+    pub signer: Signer,
 }
 
 /// The commit at which a package is pinned.
@@ -73,7 +75,17 @@ impl Scene {
         std::fs::create_dir_all(folder.path().join("state")).unwrap();
         let database = folder.path().join("state/tidegate.db");
         let store = Store::open(&database, Durability::ProcessCrash).await.unwrap();
-        Self { folder, clock, store, universe, meddler, github, keep: "", fetch: "" }
+        Self {
+            folder,
+            clock,
+            store,
+            universe,
+            meddler,
+            github,
+            keep: "",
+            fetch: "",
+            signer: Signer::default(),
+        }
     }
 
     /// The job of this name, at this time.
@@ -92,6 +104,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
+            signer: self.signer.clone(),
             artifacts: state.join("artifacts"),
             engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone()),
         };

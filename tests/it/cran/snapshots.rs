@@ -39,7 +39,7 @@ async fn scene(fetch: &'static str) -> Scene {
 
 /// The snapshot is whole: every byte is what its manifest says.
 fn is_whole(scene: &Scene) -> Manifest {
-    let verified = verify(&scene.published().unwrap(), None).unwrap();
+    let verified = verify(&scene.published().unwrap(), None, &Default::default()).unwrap();
     assert_eq!(verified.findings, []);
     assert_eq!(scene.archives(), ALL);
     verified.manifest.unwrap()

@@ -115,6 +115,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self._folder.path().join("published"),
+            signer: Default::default(),
             artifacts: state.join("artifacts"),
             engines: Engines::new(self.configuration.settings.engine.clone(), state, self.clock.clone()),
         };

@@ -214,6 +214,7 @@ impl Scene {
             http: serve::client(),
             clock: self.clock.clone(),
             publish: folder.join("published"),
+            signer: Default::default(),
             artifacts: folder.join("artifacts"),
             engines,
         };

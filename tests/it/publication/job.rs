@@ -139,6 +139,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: folder.join("published"),
+            signer: Default::default(),
             artifacts: folder.join("artifacts"),
             engines,
         };

@@ -41,6 +41,9 @@ fn as_published(played: &Played) {
     let shelf = played.left.0.join("published").join(DISTRIBUTION);
     let read = |path: &str| std::fs::read_to_string(shelf.join(path)).unwrap();
     assert_eq!(read("latest/manifest.json"), read("2026-06-15/manifest.json"));
+    // As upstream's `jq -cs add */snapshot.json` has it: the same records, on one line.
+    let record: Value = serde_json::from_str(&read("2026-06-15/snapshot.json")).unwrap();
+    assert_eq!(read("snapshots.json"), record.to_string() + "\n");
     let page = read("2026-06-15/index.html");
     for package in played.outcome.summary.snapshots[0].packages.iter() {
         assert!(

@@ -47,6 +47,7 @@ fn facts() -> SnapshotFacts {
         older_r: None,
         cran: Some(Fact::Known(BTreeMap::from([("Rcpp".to_owned(), "1.0.14".to_owned())]))),
         not_passing_since: BTreeMap::from([("fails".to_owned(), at("2026-06-02T05:12:00Z"))]),
+        with_failing: false,
     };
     facts
 }
@@ -138,4 +139,63 @@ fn since_when_a_package_does_not_pass_outlasts_a_build_and_ends_with_a_pass() {
     let known = not_passing_since(&known, &building, second);
     assert_eq!(known, BTreeMap::from([("a".to_owned(), first), ("b".to_owned(), second)]));
     assert_eq!(not_passing_since(&known, &status(&|scene| scene), second), BTreeMap::new());
+}
+
+/// `fine` needs `fails`, which needs `deeper` and `removed`; `other` fails and nobody needs it.
+fn by_own_checks() -> SnapshotFacts {
+    let mut scene = Scene::on(STANDSTILL).package("fine", "1.0");
+    for name in ["fails", "deeper", "unfree", "other"] {
+        scene = scene.package(name, "1.0").fails(name);
+    }
+    scene = scene.has_issue("unfree", tidegate::domain::Issue::License("Proprietary".to_owned()));
+    let on: &[(&str, &[&str])] = &[
+        ("fine", &["fails", "unfree"]),
+        ("fails", &["deeper", "fine"]),
+        ("other", &["fine"]),
+        ("deeper", &[]),
+    ];
+    let mut facts = without_background(&scene, on);
+    facts.dependency_rule = tidegate::domain::DependencyRule::OwnChecks;
+    facts.background.with_failing = true;
+    facts
+}
+
+#[test]
+fn by_own_checks_failing_packages_that_members_need_are_published_apart() {
+    let facts = by_own_checks();
+    let plan = snapshot(&facts);
+    let needed: Vec<(&str, Vec<&str>)> = plan
+        .needed
+        .iter()
+        .map(|one| (&*one.package.package, one.needed_by.iter().map(String::as_str).collect()))
+        .collect();
+    assert_eq!(needed, [("deeper", vec!["fails"]), ("fails", vec!["fine"])], "and nothing that is not free");
+    let manifest = Manifest::of(&plan, "demo", &facts.targets);
+    let failing = manifest.failing.unwrap();
+    assert_eq!(failing.folder, "failing");
+    insta::assert_snapshot!(failing.packages[0].reason, @"R CMD check ends with ERROR on linux-release-x86_64.");
+    assert_eq!(manifest.packages.len(), 1);
+}
+
+#[test]
+fn nothing_is_published_apart_unless_asked_for_or_where_dependencies_are_strict() {
+    let mut facts = by_own_checks();
+    facts.background.with_failing = false;
+    assert!(snapshot(&facts).needed.is_empty());
+    facts.background.with_failing = true;
+    facts.dependency_rule = tidegate::domain::DependencyRule::Strict;
+    assert!(snapshot(&facts).needed.is_empty());
+}
+
+#[test]
+fn what_people_asked_to_be_taken_out_is_not_published_apart_either() {
+    let mut facts = by_own_checks();
+    let removal = tidegate::domain::Removal {
+        at: at("2026-06-01T00:00:00Z"),
+        by: "ada".to_owned(),
+        reason: "a court order".to_owned(),
+        channels: Vec::new(),
+    };
+    facts.removals.insert("fails".to_owned(), removal);
+    assert!(snapshot(&facts).needed.is_empty(), "and nothing that only it needs");
 }

@@ -208,6 +208,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
+            signer: Default::default(),
             artifacts: state.join("artifacts"),
             engines: Engines::new(configuration.settings.engine.clone(), state, self.clock.clone()),
         };

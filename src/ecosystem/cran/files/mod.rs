@@ -19,7 +19,7 @@ pub use json::MalformedFile;
 pub use ledger::{LedgerFile, LedgerRow};
 pub use packages::PackagesFile;
 pub use snapshot::{
-    ConfigFile, NonstandardLicense, SnapshotRecord, read_nonstandard_licenses, read_snapshot, read_snapshots,
-    write_nonstandard_licenses, write_snapshot,
+    ConfigFile, ListedSnapshot, NonstandardLicense, SnapshotRecord, read_nonstandard_licenses, read_snapshot,
+    read_snapshots, write_nonstandard_licenses, write_snapshot, write_snapshots,
 };
 pub use status::{StagingStatus, StatusEntry, StatusFile};

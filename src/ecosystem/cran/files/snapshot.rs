@@ -90,6 +90,26 @@ pub fn write_snapshot(record: &SnapshotRecord) -> String {
     written(&[record])
 }
 
+/// A row of a `snapshots.json`: the record of a snapshot as its own `snapshot.json` has it, and what became of it.
+/// Upstream's rows have the first alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedSnapshot {
+    /// The snapshot.
+    #[serde(flatten)]
+    pub record: SnapshotRecord,
+    /// Why it was withdrawn, where it was: it is no longer to be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
+    /// Why an older one was made the latest again, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
+}
+
+/// The text of a `snapshots.json`, oldest first. Upstream makes it with `jq -cs`: all on one line.
+pub fn write_snapshots(snapshots: &[ListedSnapshot]) -> String {
+    serde_json::to_string(snapshots).expect("records of strings and dates always serialize") + "\n"
+}
+
 /// One row of `nonstandard_licenses.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NonstandardLicense {

@@ -207,6 +207,7 @@ fn manifest(date: &str, packages: &[Package]) -> Manifest {
             since: None,
             root_causes: vec!["kelp".to_owned()],
         }],
+        failing: None,
         generation: 1,
         withdrawn: Vec::new(),
         files: Vec::new(),

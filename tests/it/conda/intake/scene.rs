@@ -185,6 +185,7 @@ impl Scene {
             http: reqwest::Client::new(),
             clock: self.clock.clone(),
             publish: self.folder.path().join("published"),
+            signer: Default::default(),
             artifacts: state.join("artifacts"),
             engines: Engines::new(EngineSettings::default(), state, self.clock.clone()),
         };
