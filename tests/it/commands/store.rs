@@ -57,7 +57,6 @@ async fn publish(store: &Store, date: &str, version: &str, files: &[(&str, &str)
         packages: 1,
         generation: 1,
         published_at: Some(at),
-        generation: 1,
     };
     store.save_snapshot(&row).await.unwrap();
 }

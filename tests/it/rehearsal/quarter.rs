@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tidegate::clock::ManualClock;
-use tidegate::config::Publish;
 use tidegate::daemon::{RunContext, RunOutcome};
 use tidegate::domain::{EvidencePolicy, StagingModel, Via};
 use tidegate::jobs::{Pass, Services, runnable};
