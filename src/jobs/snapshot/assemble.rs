@@ -138,11 +138,11 @@ impl Snapshot {
 /// what was published before the power failed stands.
 fn is_published(directory: &Directory, prepared: &Prepared, name: &str) -> anyhow::Result<bool> {
     let Some((_, there)) = directory.generation(name)? else { return Ok(false) };
-    let sums = |folder: &Path| -> anyhow::Result<FolderSums> {
-        let read = FolderSums::of_folder(folder);
-        Ok(read.with_context(|| format!("cannot read {}", folder.display()))?.without(is_attached))
+    let sums = |folder: &Path| {
+        let sums = FolderSums::of_folder(folder);
+        sums.with_context(|| format!("cannot read {}", folder.display()))
     };
-    Ok(sums(&there)? == sums(prepared.path())?)
+    Ok(sums(&there)?.without(is_attached) == sums(prepared.path())?.without(is_attached))
 }
 
 /// Places what is published apart, in a repository of its own.

@@ -36,7 +36,7 @@ use crate::jobs::Services;
 use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
 use crate::publish::signing::Signer;
-use crate::store::{NewPublication, Snapshot, SnapshotState, SnapshotWithdrawal};
+use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
 
 /// The link that shows the newest snapshot, or the one that people went back to.
 pub(crate) const LATEST: &str = "latest";
@@ -130,25 +130,8 @@ impl Shelf {
             put(&directory.root().join(catalogue::FILE), listed.as_bytes())
         })
         .await?;
-        for row in &open {
-            self.want_where_it_was_sent(row).await?;
-        }
         if !ids.is_empty() {
             self.services.store.settle_snapshot_withdrawals(&ids, self.services.clock.now()).await?;
-        }
-        Ok(())
-    }
-
-    /// Whatever target was to have a snapshot is to have its new generation.
-    async fn want_where_it_was_sent(&self, row: &SnapshotWithdrawal) -> anyhow::Result<()> {
-        let (store, distribution) = (&self.services.store, &self.distribution.name);
-        let sent = store.publications(distribution).await?.into_iter();
-        let targets: BTreeSet<String> =
-            sent.filter(|sent| sent.date == row.date).map(|sent| sent.target).collect();
-        for target in &targets {
-            let (date, generation) = (row.date, row.generation.try_into()?);
-            let new = NewPublication { distribution, date, generation, target, by: &row.by };
-            store.want_publication(&new, self.services.clock.now()).await?;
         }
         Ok(())
     }

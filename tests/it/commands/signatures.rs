@@ -142,10 +142,10 @@ fn signatures_that_are_gone_damaged_or_of_another_snapshot_are_found() {
     "#);
 
     let damaged = signed_by(key());
-    damage(&damaged.path("manifest.json.minisig"), 60);
+    damaged.edit("manifest.json.minisig", |text| text.replace("\tdate:2026-06-15", "\tdate:2026-09-15"));
     fs::remove_file(damaged.path("provenance.intoto.json.minisig")).unwrap();
     insta::assert_snapshot!(said(damaged.verify_by(&[])), @r#"
-    signature   manifest.json.minisig: by the key beside it: the minisign key KEY made it, and not KEY
+    signature   manifest.json.minisig: by the key beside it: it is not a signature of this file by the minisign key KEY: Comment signature verification failed
     signature   provenance.intoto.json.minisig: minisign.pub is there, and this is not
     no signature that holds
     error: FOLDER has 2 differences from what was published

@@ -1,7 +1,6 @@
 //! `snapshot withdraw`.
 
 use tidegate::domain::WithdrawnBytes;
-use tidegate::store::NewPublication;
 
 use super::*;
 
@@ -208,26 +207,6 @@ fn a_folder_from_before_there_were_generations_is_exchanged_in_one_step() {
     assert_eq!(shop.listed("2026-03-15").len(), 2);
     assert_eq!(files_below(&shop.at(".generations/2026-03-15/1")), before);
     shop.verifies("2026-03-15");
-}
-
-#[test]
-fn a_target_that_was_to_have_the_snapshot_is_to_have_its_new_generation() {
-    let shop = Shop::with_two_quarters();
-    let wanted = |shop: &Shop| {
-        shop.on_store(async |store| {
-            let rows = store.publications("r-multiverse").await.unwrap().into_iter();
-            rows.map(|row| format!("{} {} {} {:?}", row.date, row.generation, row.target, row.state))
-                .collect::<Vec<_>>()
-        })
-    };
-    shop.on_store(async |store| {
-        let now = "2026-06-16T00:00:00Z".parse().unwrap();
-        let (distribution, date) = ("r-multiverse", "2026-06-15".parse().unwrap());
-        let new = NewPublication { distribution, date, generation: 1, target: "archive", by: "ada" };
-        store.want_publication(&new, now).await.unwrap();
-    });
-    shop.run("snapshot withdraw --everywhere brine --reason WHY").printed();
-    assert_eq!(wanted(&shop), ["2026-06-15 1 archive Superseded", "2026-06-15 2 archive Wanted"]);
 }
 
 #[test]
