@@ -81,7 +81,7 @@ fn a_snapshot_is_listed_and_shown_with_what_it_left_out() {
     assert_eq!(state.run("snapshot list").printed(), "no snapshot yet\n");
     published(&state);
     insta::assert_snapshot!(state.run("snapshot list").printed(), @"2026-06-15  r-multiverse  published      1 package");
-    insta::assert_snapshot!(state.run("snapshot show 2026-06-15").printed(), @r"
+    insta::assert_snapshot!(state.run("snapshot show 2026-06-15").printed(), @r#"
     snapshot 2026-06-15 of r-multiverse
       state        published
       packages     1
@@ -91,13 +91,15 @@ fn a_snapshot_is_listed_and_shown_with_what_it_left_out() {
       R            4.6
       CRAN         https://packagemanager.posit.co/cran/2026-04-15
       files        0
-
+      outside      not written down
+      signed       no
+    
     packages
       apart 1.0 at 1234
-
+    
     left out
       base 1.0  R CMD check: ERROR on linux.
-    ");
+    "#);
     let json = state.run("snapshot show 2026-06-15 --json").json();
     assert_eq!(json["manifest"]["packages"][0]["name"], "apart");
     let ran = state.run("snapshot show 2026-06-16");
