@@ -46,14 +46,14 @@ impl Store {
         let youngest = now.checked_sub(YOUNGEST).unwrap_or(Timestamp::MIN);
         let needed = self.needed_by_snapshots().await?.unwrap_or(Timestamp::MAX);
         let before = Micros(before.min(youngest).min(needed));
-        let mut pruned = Pruned::default();
         // The order matters: a run may go once no verdict names it, and a blob once neither run nor observation does.
-        pruned.verdicts = self.in_batches(VERDICTS, before).await?;
-        pruned.runs = self.in_batches(RUNS, before).await?;
-        pruned.observations = self.in_batches(OBSERVATIONS, before).await?;
-        pruned.logs = self.in_batches(LOGS, before).await?;
-        pruned.blobs = self.in_batches(BLOBS, before).await?;
-        Ok(pruned)
+        Ok(Pruned {
+            verdicts: self.in_batches(VERDICTS, before).await?,
+            runs: self.in_batches(RUNS, before).await?,
+            observations: self.in_batches(OBSERVATIONS, before).await?,
+            logs: self.in_batches(LOGS, before).await?,
+            blobs: self.in_batches(BLOBS, before).await?,
+        })
     }
 
     /// Since when history is needed by a snapshot that may still be published: it is taken from what was known on its

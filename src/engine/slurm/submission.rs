@@ -102,7 +102,7 @@ impl SlurmEngine {
                 Ok(Adopted::Job(job)) => drop(outcomes.insert(path, Ok(job))),
                 Ok(Adopted::Needs(assignment)) => {
                     let Limits { time, memory, .. } = assignment.limits;
-                    fresh.entry((time, memory)).or_default().push(Fresh { folder, assignment });
+                    fresh.entry((time, memory)).or_default().push(Fresh { folder, assignment: *assignment });
                 }
                 Err(failure) => drop(outcomes.insert(path, Err(failure))),
             }
@@ -230,7 +230,7 @@ enum Adopted {
     /// Nothing: it has this job, or has ended.
     Job(Option<String>),
     /// A job for this assignment.
-    Needs(Assignment),
+    Needs(Box<Assignment>),
 }
 
 /// Finds the job of a folder: the one that is noted, or one that a crash kept from being noted.
@@ -259,7 +259,7 @@ async fn adopted(folder: &AssignmentFolder, living: &[Living]) -> Result<Adopted
             folder.note_job(&found.job)?;
             Ok(Adopted::Job(Some(found.job.clone())))
         }
-        None => Ok(Adopted::Needs(assignment)),
+        None => Ok(Adopted::Needs(Box::new(assignment))),
     }
 }
 

@@ -84,7 +84,8 @@ fn text(xml: &mut Xml, name: &str, text: &str) -> std::io::Result<()> {
 /// Text without the characters that XML cannot hold at all.
 fn in_xml(text: &str) -> String {
     let allowed = |letter: char| {
-        !(letter.is_control() && !matches!(letter, '\t' | '\n')) && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+        let is_odd = letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
+        matches!(letter, '\t' | '\n') || !is_odd
     };
     text.chars().map(|letter| if allowed(letter) { letter } else { ' ' }).collect()
 }
