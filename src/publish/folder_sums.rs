@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use crate::digest::sha256_of;
 
 /// A file's size and checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +86,6 @@ impl FolderSums {
 }
 
 fn sum_of(path: &Path) -> io::Result<FileSum> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut size = 0;
-    loop {
-        let read = io::Read::read(&mut file, &mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        size += read as u64;
-    }
-    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (sha256, size) = sha256_of(File::open(path)?)?;
     Ok(FileSum { size, sha256 })
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sha2::{Digest as _, Sha256};
 
 use super::Snapshot;
 use super::attached::{attach, is_attached};
@@ -20,6 +19,7 @@ use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
+use crate::digest::sha256_hex;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
 use crate::publish::content::ContentStore;
 use crate::publish::directory::{Directory, Prepared};
@@ -183,7 +183,7 @@ pub(super) fn dress(
     let bytes = manifest.to_bytes()?;
     fs::write(root.join(manifest::FILE), &bytes).context("cannot write the manifest")?;
     attach(root, &manifest, &bytes, &seal.made, &seal.signer)?;
-    Ok(hex(&bytes))
+    Ok(sha256_hex(&bytes))
 }
 
 /// Every file below `root`, by path.
@@ -204,13 +204,9 @@ fn listed(root: &Path, known: &[ManifestFile]) -> anyhow::Result<Vec<ManifestFil
                 continue;
             }
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            files.push(ManifestFile { path: below, sha256: hex(&bytes), size: bytes.len() as u64 });
+            files.push(ManifestFile { path: below, sha256: sha256_hex(&bytes), size: bytes.len() as u64 });
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

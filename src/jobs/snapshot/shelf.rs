@@ -271,15 +271,8 @@ impl Shown {
         let dropped = from.flat_map(|manifest| &manifest.withdrawn);
         let dropped = dropped.filter(|withdrawn| withdrawn.bytes == WithdrawnBytes::Drop);
         for file in dropped.flat_map(|withdrawn| &withdrawn.archives) {
-            if listed.contains(file.sha256.as_str()) {
-                continue;
-            }
-            let path = content.path_of(&file.sha256);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
+            if !listed.contains(file.sha256.as_str()) {
+                content.forget(&file.sha256)?;
             }
         }
         Ok(())

@@ -112,6 +112,16 @@ impl ContentStore {
         }
     }
 
+    /// Removes the file of this digest for good, whoever keeps files meanwhile: what was withdrawn may not wait for
+    /// them. Who was about to use it finds it gone, and tries again.
+    pub fn forget(&self, sha256: &str) -> Result<(), PublishError> {
+        let path = self.path_of(checked(sha256)?);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes a damaged file out of its place, so that it is fetched again, and keeps it to be looked at.
     pub fn set_aside(&self, sha256: &str) -> Result<PathBuf, PublishError> {
         let (path, folder) = (self.path_of(checked(sha256)?), self.root.join(QUARANTINE));
