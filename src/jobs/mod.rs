@@ -17,6 +17,7 @@ pub mod poll_releases;
 mod progress;
 pub mod promote;
 pub mod publish;
+pub mod publish_targets;
 mod r_archives;
 pub mod recheck;
 pub mod recheck_r;
@@ -29,7 +30,6 @@ mod settled;
 pub mod snapshot;
 pub mod snapshot_wishes;
 pub mod sources;
-pub mod targets;
 mod universes;
 pub mod write_status;
 
@@ -71,7 +71,8 @@ pub fn runnable(configuration: &Configuration, services: &Arc<Services>, pass: P
                     let distribution = Arc::clone(distributions.get(job.distribution.as_str())?);
                     match &job.kind {
                         JobKind::Publish(settings) => {
-                            let targets = targets::Targets::new(configuration.settings.publish.clone());
+                            let targets =
+                                publish_targets::PublishTargets::new(configuration.settings.publish.clone());
                             let settings = settings.clone();
                             Arc::new(publish::Publish { services, distribution, settings, targets, pass })
                         }

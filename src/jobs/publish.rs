@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::publish_targets::PublishTargets;
 use super::snapshot::{LATEST, Manifest, is_attached};
-use super::targets::Targets;
 use super::{Pass, Services};
 use crate::config::{Distribution, PublishJob as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
@@ -35,7 +35,7 @@ pub struct Publish {
     pub services: Arc<Services>,
     pub distribution: Arc<Distribution>,
     pub settings: Settings,
-    pub targets: Targets,
+    pub targets: PublishTargets,
     pub pass: Pass,
 }
 

@@ -11,6 +11,7 @@ use super::seen::read_universe;
 use crate::calendar::Targets;
 use crate::config::Policy;
 use crate::daemon::RunError;
+use crate::digest::hex;
 use crate::domain::{
     Advisories, EvidenceOverride, EvidencePolicy, Fact, ListedPackages, Listing, OwnCheck, PackageName,
     StagingModel,
@@ -221,7 +222,7 @@ impl Look {
             policy
         ]);
         digest.update(rest.to_string());
-        Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex(&digest.finalize()))
     }
 }
 

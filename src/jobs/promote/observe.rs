@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::people::Channels;
 use super::recovery::TakenOver;
 use super::{Promote, json, proposals};
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
+use crate::digest::sha256_hex;
 use crate::domain::{
     ChannelHead, ChannelStatus, EvidencePolicy, Fact, FreezeException, Listing, PackageName, PromotionFacts,
     Release, StagingModel, UpstreamFacts,
@@ -125,7 +125,7 @@ impl Promote {
             removals,
         };
         let bytes = json(&facts)?;
-        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256_hex(&bytes);
         Ok(Observed {
             facts,
             bytes,

@@ -12,11 +12,11 @@ use crate::publish::target::Target;
 
 /// The targets by name.
 #[derive(Clone, Debug)]
-pub struct Targets {
+pub struct PublishTargets {
     publish: Option<Publish>,
 }
 
-impl Targets {
+impl PublishTargets {
     /// The targets as set up.
     pub fn new(publish: Option<Publish>) -> Self {
         Self { publish }
