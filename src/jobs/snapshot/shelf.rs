@@ -32,6 +32,7 @@ use crate::digest::sha256_hex;
 use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
+use crate::failure::Failure;
 use crate::jobs::Services;
 use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
@@ -172,7 +173,8 @@ impl Shelf {
             drop(lock);
             done
         };
-        tokio::task::spawn_blocking(locked).await?
+        // A disk that is full now has room another time.
+        tokio::task::spawn_blocking(locked).await?.map_err(Failure::of_disk)
     }
 }
 
