@@ -22,9 +22,12 @@ impl PublishTargets {
         Self { publish }
     }
 
-    /// Whether a target of that name is set up.
-    pub fn knows(&self, name: &str) -> bool {
-        self.publish.iter().flat_map(Publish::targets).any(|target| target == name)
+    /// Whether a target of that name is set up that has a place for what stands above the snapshots. No secret is
+    /// read for that.
+    pub fn has_catalogues(&self, name: &str) -> bool {
+        let buckets = self.publish.iter().flat_map(|all| &all.object_storage).map(|one| &one.name);
+        let sites = self.publish.iter().flat_map(|all| &all.netlify).map(|one| &one.name);
+        buckets.chain(sites).any(|target| target == name)
     }
 
     /// The target of that name. One that nobody set up, and a secret that is missing, are a

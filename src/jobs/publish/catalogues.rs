@@ -31,7 +31,7 @@ impl Publish {
         let (store, distribution) = (&self.services.store, &self.distribution.name);
         let mut there: BTreeMap<String, BTreeSet<Date>> = BTreeMap::new();
         for row in store.publications(distribution).await? {
-            if row.state == PublicationState::Done && self.targets.knows(&row.target) {
+            if row.state == PublicationState::Done && self.targets.has_catalogues(&row.target) {
                 there.entry(row.target).or_default().insert(row.date);
             }
         }
@@ -59,10 +59,6 @@ impl Publish {
         if known.as_ref().and_then(|row| row.next_try_at).is_some_and(|at| at > now) {
             return Ok(None);
         }
-        let target = match self.targets.get(of.target) {
-            Ok(target) if target.catalogues().is_none() => return Ok(None),
-            target => target,
-        };
         let catalogue = match self.catalogue(of, dates).await {
             Ok(catalogue) => catalogue,
             // What is wrong with the published folder holds up nothing else, and is said each time.
@@ -79,7 +75,7 @@ impl Publish {
         }
         store.catalogue_begun(of, (catalogue.edition, &sha256), now).await?;
         let tried = tokio::select! {
-            tried = show(target, &catalogue, (store, of), known.as_ref()) => tried,
+            tried = show(self.targets.get(of.target), &catalogue, (store, of), known.as_ref()) => tried,
             () = context.cancel.cancelled() => Err(Failure::transient("the run was stopped in the middle")),
         };
         let now = self.services.clock.now();
