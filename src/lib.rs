@@ -21,3 +21,4 @@ pub mod rehearse;
 pub mod store;
 pub mod tls;
 pub mod web;
+mod whole_file;

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,9 +38,13 @@ use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
 use crate::publish::signing::Signer;
 use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
+use crate::whole_file::{clear_leftovers, write_changed};
 
 /// The link that shows the newest snapshot, or the one that people went back to.
 pub(crate) const LATEST: &str = "latest";
+
+/// How a file above the snapshots begins while it is written.
+const WRITING: &str = ".writing-";
 
 /// The published folder of a distribution.
 pub(crate) struct Shelf {
@@ -126,8 +130,12 @@ impl Shelf {
                 }
                 shown.forget_kept(&content, &gone)?;
             }
-            for (name, bytes) in shown.above(directory.root(), &rows, &title)? {
-                put(&directory.root().join(name), &bytes)?;
+            let root = directory.root();
+            clear_leftovers(root, WRITING).with_context(|| format!("cannot clear {}", root.display()))?;
+            for (name, bytes) in shown.above(root, &rows, &title)? {
+                let path = root.join(name);
+                write_changed(&path, &bytes, WRITING)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
             Ok(())
         })
@@ -319,22 +327,4 @@ fn is_archive(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let kinds = [ArchiveKind::Source, ArchiveKind::MacBinary, ArchiveKind::WindowsBinary];
     name.contains('_') && kinds.iter().any(|kind| name.ends_with(kind.suffix()))
-}
-
-/// Gives the file at `path` these bytes, in one step. One that has them stays.
-fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Always the same hidden name, so that a crash leaves one such file at most.
-    let beside = path.with_file_name(format!(".writing-{name}"));
-    let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        fs::File::open(path.parent().unwrap_or(path))?.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }
