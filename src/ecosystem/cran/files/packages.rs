@@ -175,6 +175,11 @@ impl<'de> Visitor<'de> for RowVisitor {
         let mut first_column = None;
         let mut row = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
+            // Readers differ in which of the two they take.
+            if row.contains_key(&name) {
+                let shown = name.escape_debug();
+                return Err(A::Error::custom(format!("`{shown}` stands twice in one record")));
+            }
             if COLUMNS.contains(&name.as_str()) {
                 let text = text_of(&name, fields.next_value()?)?;
                 row.extend(text.clone().map(|text| (name.clone(), text.into())));
