@@ -238,6 +238,7 @@ impl<'e> Event<'e> {
                 format!(", its tests did not end within {after} seconds")
             }
             Some(TestVerdict::Infrastructure { why }) => format!(", the machine failed: {why}"),
+            Some(TestVerdict::NoEngine { why }) => format!(", not tested: {why}"),
             Some(TestVerdict::UnknownTests { why }) => format!(", its tests are not known: {why}"),
             Some(TestVerdict::Pass | TestVerdict::NoTests) | None => String::new(),
         };
