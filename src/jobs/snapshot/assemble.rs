@@ -176,6 +176,8 @@ pub(super) fn dress(
     (title, before): (&str, Option<&Manifest>),
     seal: &Seal,
 ) -> anyhow::Result<String> {
+    // The page tells from the archives which systems there are binaries for.
+    let manifest = Manifest { files: known.to_vec(), ..manifest };
     let path = root.join(PAGE);
     fs::write(&path, page(title, &manifest, before)?)
         .with_context(|| format!("cannot write {}", path.display()))?;

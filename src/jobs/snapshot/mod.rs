@@ -39,7 +39,7 @@ pub use manifest::{
 };
 pub use provenance::{Made, MadeFrom};
 pub(crate) use shelf::{LATEST, Shelf, manifest_of};
-pub use verify::{Finding, Verified, verify};
+pub use verify::{Finding, Problem, Verified, verify};
 pub(super) use wanted::folders_of;
 
 use super::check_status::SeenUniverse;
@@ -133,7 +133,7 @@ impl Snapshot {
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
         // Until the rows name what is fetched, nothing of it may be collected.
-        let _keeping = self.services.keeping().await?;
+        let keeping = self.services.keeping().await?;
         let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
         let files = self.fetch(wanted).await?;
         let needed: Vec<Member> = plan.needed.iter().map(|needed| needed.package.clone()).collect();
@@ -143,6 +143,8 @@ impl Snapshot {
         };
         let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
         self.record(&plan, &files, &published, date, &context, now).await?;
+        // Now rows hold all of it, and what was withdrawn may go, which nobody may keep files for.
+        drop(keeping);
         self.shelf().settle().await?;
         Ok(done)
     }

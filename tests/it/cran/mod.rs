@@ -7,6 +7,7 @@ mod fetching;
 mod files;
 mod indexes;
 mod kept;
+mod linux;
 mod meddler;
 mod own_checks;
 mod own_scene;
