@@ -246,7 +246,7 @@ fn rewritten(
     bytes: WithdrawnBytes,
     dependents: Vec<PackageName>,
 ) -> RewrittenSnapshot {
-    let member = manifest.packages.iter().find(|member| Some(member.name.as_str()) == package);
+    let member = package.and_then(|package| manifest.find(package));
     let is_kept_whole = package.is_none() && bytes == WithdrawnBytes::Keep;
     let archives = if is_kept_whole { Vec::new() } else { archives_of(manifest, package) };
     RewrittenSnapshot {

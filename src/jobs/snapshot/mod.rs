@@ -142,7 +142,7 @@ impl Snapshot {
             false => self.fetch(self.wanted(&needed, &seen.universe, &targets).await?).await?,
         };
         let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
-        self.record(&plan, &files, &published, date, &context, now).await?;
+        self.record(&plan, (&files, &needed), &published, date, &context, now).await?;
         // Now rows hold all of it, and what was withdrawn may go, which nobody may keep files for.
         drop(keeping);
         self.shelf().settle().await?;

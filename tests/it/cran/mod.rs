@@ -3,6 +3,7 @@
 mod advisories;
 mod archives;
 mod bundles;
+mod failing;
 mod fetching;
 mod files;
 mod indexes;
