@@ -23,7 +23,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn on(date: &str, packages: &[(&str, &str)]) -> Self {
+    pub fn on(date: &str, packages: &[(&str, &str)]) -> Self {
         Self::signed(date, packages, Signer::default())
     }
 
@@ -54,7 +54,7 @@ impl Published {
         published
     }
 
-    fn index(&self, folder: &str, kind: ArchiveKind) {
+    pub fn index(&self, folder: &str, kind: ArchiveKind) {
         let folder = self.path(folder);
         Index::of_folder(&folder, kind, &ArchiveLimits::default()).unwrap().write_to(&folder).unwrap();
     }
@@ -93,7 +93,7 @@ impl Published {
         fs::write(self.path(path), edit(text)).unwrap();
     }
 
-    fn verify(&self) -> Ran {
+    pub fn verify(&self) -> Ran {
         self.verify_by(&[])
     }
 
@@ -197,7 +197,7 @@ fn a_snapshot_as_it_was_published_verifies() {
     let published = Published::on("2026-06-15", &PACKAGES);
     insta::assert_snapshot!(published.verify().printed(), @r#"
     FOLDER: 2 packages, 10 files, all as its manifest says
-    no signature that holds
+    not signed
     "#);
 }
 
@@ -222,8 +222,8 @@ fn every_damage_is_found_and_named() {
     extra       src/contrib/Archive/: the manifest does not name it
     index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has the checksum of another file
     changed     src/contrib/tidal_1.2.0.tar.gz: its sha256 is SHA256, and SHA256 was published
-    extra       src/link: the manifest does not name it
-    no signature that holds
+    extra       src/link: it is a link or a device, which no snapshot has
+    not signed
     error: FOLDER has 7 differences from what was published
     hint: restore what differs from a copy that verifies
     "#); });
@@ -244,13 +244,14 @@ fn an_index_that_was_changed_together_with_the_manifest_is_found_out() {
     insta::assert_snapshot!(ran.out + &ran.err, @r#"
     index       src/contrib/PACKAGES: it has no row for absent 1.0 of the manifest
     index       src/contrib/PACKAGES: it has no row for lunar 0.9.1 of the manifest
+    index       src/contrib/PACKAGES: lunar 0.9.2 is no package of the manifest
     index       src/contrib/PACKAGES: the row for lunar_0.9.2.tar.gz has no file
     index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has a field `File`, which leads readers elsewhere
     index       src/contrib/PACKAGES.gz: it does not say what PACKAGES says
     index       src/contrib/PACKAGES.rds: it does not say what PACKAGES says
     index       src/contrib/lunar_0.9.1.tar.gz: no row of its index is about it
-    no signature that holds
-    error: FOLDER has 7 differences from what was published
+    not signed
+    error: FOLDER has 8 differences from what was published
     hint: restore what differs from a copy that verifies
     "#);
 }
