@@ -32,7 +32,9 @@ use jiff::civil::Date;
 
 pub use attached::attach;
 pub(crate) use attached::is_attached;
-pub(crate) use difference::{Difference, difference};
+pub(crate) use difference::{
+    Added, Changed, ChangedCheck, Difference, LeftOutNow, OutsideChange, Removed, difference,
+};
 pub use manifest::{
     Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,
     ManifestWithdrawn,
