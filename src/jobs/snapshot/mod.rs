@@ -40,7 +40,7 @@ pub use manifest::{
     ManifestWithdrawn,
 };
 pub use provenance::{Made, MadeFrom};
-pub(crate) use shelf::{LATEST, Shelf, manifest_of};
+pub(crate) use shelf::{LATEST, Settled, Shelf, manifest_of};
 pub use verify::{Finding, Problem, Verified, verify};
 pub(super) use wanted::folders_of;
 

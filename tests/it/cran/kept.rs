@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tidegate::digest::sha256_hex;
+use tidegate::domain::{SnapshotWish, SnapshotWishKind, WithdrawFrom, WithdrawnBytes};
 use tidegate::jobs::snapshot::verify;
 use tidegate::publish::content::ContentStore;
 use tidegate::publish::content::collect::Collecting;
@@ -177,6 +179,42 @@ async fn a_commit_that_is_built_again_is_one_file_more_and_both_are_held() {
         holders,
         [(false, snapshot.clone()), (true, snapshot), (true, "top in demo/staging".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_while_a_job_keeps_files_is_removed_once_it_is_done() {
+    let mut scene = Scene::new().await;
+    scene.keep = "keep = \"nothing\"";
+    scene.run("status", BEFORE).await;
+    scene.run("snapshot", DAY).await;
+    let files = scene.manifest("2026-06-15").files;
+    let source = files.iter().find(|file| file.path == "src/contrib/top_1.0.0.tar.gz").unwrap();
+    let kept = scene.content().path_of(&source.sha256);
+    let keeping = scene.content().begin_keeping().unwrap();
+    let wish = SnapshotWish {
+        distribution: "demo".to_owned(),
+        change: SnapshotWishKind::Withdraw {
+            from: WithdrawFrom::Everywhere,
+            package: Some("top".to_owned()),
+            bytes: WithdrawnBytes::Drop,
+        },
+        by: "ada".to_owned(),
+        reason: "asked for by its author".to_owned(),
+    };
+    let change = scene.wishes().await.carry_out(&wish).await.unwrap();
+    assert!(change.kept_files_wait && kept.exists());
+    assert!(!scene.published().unwrap().join(&source.path).exists());
+    drop(keeping);
+    for _ in 0..300 {
+        if !kept.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!kept.exists());
+    let withdrawals = scene.store.snapshot_withdrawals("demo").await.unwrap();
+    assert!(withdrawals.iter().all(|row| row.bytes == WithdrawnBytes::Drop));
+    assert_eq!(verify(&scene.published().unwrap(), None, &Default::default()).unwrap().findings, []);
 }
 
 fn put(content: &ContentStore, bytes: &[u8]) -> String {
