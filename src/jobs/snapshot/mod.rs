@@ -53,6 +53,7 @@ use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
 use crate::decide::snapshot::{Member, SnapshotFacts, SnapshotPlan, snapshot};
+use crate::decide::words::counted;
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
 use crate::store::{
     NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
@@ -121,7 +122,7 @@ impl Snapshot {
             builder: self.services.signer.builder().to_owned(),
         };
         let done = RunOutcome::Done {
-            summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
+            summary: format!("{}, {} left out", counted(plan.members.len(), "package"), plan.left_out.len()),
             input_digest: Some(input_digest),
             plan_digest: Some(plan_digest),
         };

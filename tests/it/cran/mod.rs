@@ -12,6 +12,7 @@ mod linux;
 mod meddler;
 mod own_checks;
 mod own_scene;
+mod quarters;
 mod real_r;
 mod serve;
 mod signed;
