@@ -118,6 +118,7 @@ async fn a_universe_that_moves_on_after_the_nominal_time_is_refused_by_name_and_
     let run = scene.run("snapshot", NEXT_DAY).await;
     let told = Scene::told(&run);
     assert_eq!(run.state, RunState::Failed, "{told}");
+    assert!(told.contains("other 1.0.0 is part of the snapshot, and a file of it is neither kept"), "{told}");
     assert!(told.contains("src/contrib/other_1.0.0.tar.gz"), "{told}");
     assert!(!scene.publish_folder().join(SECOND).exists());
 }
