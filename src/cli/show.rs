@@ -255,6 +255,7 @@ fn tested(test: &RecheckTest) -> String {
         Some(TestVerdict::TimedOut { after }) => format!("did not end within {after} seconds"),
         Some(TestVerdict::NoTests) => "found no tests".to_owned(),
         Some(TestVerdict::UnknownTests { why }) => format!("found tests that are not known: {why}"),
+        Some(TestVerdict::NoEngine { why }) => format!("was not made: {why}"),
         Some(TestVerdict::Infrastructure { why }) => format!("could not be carried out: {why}"),
     };
     let RecheckTest { name, version, build, platform, attempt, .. } = test;

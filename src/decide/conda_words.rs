@@ -49,6 +49,11 @@ pub fn case(verdict: &CaseVerdict) -> Told {
             "Its test is run in the next pass.",
             Actor::Nobody,
         ),
+        CaseState::Unknown if matches!(verdict.result, Some(TestVerdict::NoEngine { .. })) => (
+            format!("{member} was not tested {place}."),
+            "It is tested once a recheck has an engine for its platform.",
+            Actor::Operator,
+        ),
         CaseState::Unknown => (
             format!("Nobody could tell whether {member} works {place}."),
             "It is tried again at the next recheck.",
@@ -72,6 +77,9 @@ fn reason(verdict: &CaseVerdict) -> String {
         Some(TestVerdict::NoTests) => "Its archive holds no tests.".to_owned(),
         Some(TestVerdict::UnknownTests { why }) => {
             format!("Its tests are not known: {}.", one_line(why).trim_end_matches('.'))
+        }
+        Some(TestVerdict::NoEngine { why }) => {
+            format!("No engine here takes its test: {}.", why.trim_end_matches('.'))
         }
         Some(TestVerdict::Infrastructure { why }) => {
             format!("Not the package, but the machine failed: {}.", why.trim_end_matches('.'))

@@ -168,6 +168,10 @@ impl<'e> Event<'e> {
     /// A snapshot that a target has, or does not have yet.
     fn publication(&self) -> String {
         let (date, target) = (self.text("date"), self.text("target"));
+        if self.body["catalogue"] == true {
+            let error = self.text("error");
+            return format!("the list of snapshots at {target} is an older one, and is sent again: {error}");
+        }
         let generation = match self.number("generation") {
             0 | 1 => String::new(),
             later => format!(", generation {later},"),
@@ -234,6 +238,7 @@ impl<'e> Event<'e> {
                 format!(", its tests did not end within {after} seconds")
             }
             Some(TestVerdict::Infrastructure { why }) => format!(", the machine failed: {why}"),
+            Some(TestVerdict::NoEngine { why }) => format!(", not tested: {why}"),
             Some(TestVerdict::UnknownTests { why }) => format!(", its tests are not known: {why}"),
             Some(TestVerdict::Pass | TestVerdict::NoTests) | None => String::new(),
         };

@@ -20,8 +20,8 @@ use super::words::{cleared_in_words, issues_in_words, outdated_in_words, sentenc
 use crate::calendar::Targets;
 use crate::domain::{
     Absence, Absent, Assessment, Belief, ChannelStatus, Check, DeletionPolicy, DependencyGraph,
-    DependencyRule, Evidence, EvidenceOverride, Fact, FreezeException, Issue, Listing, PackageName, Removal,
-    SnapshotRelease, StagingModel,
+    DependencyRule, Evidence, EvidenceOverride, Fact, FreezeException, HeldUntil, Listing, PackageName,
+    Removal, SnapshotRelease, StagingModel,
 };
 
 /// Everything that the snapshot rule looks at.
@@ -137,9 +137,16 @@ pub struct LeftOut {
     /// Since when it was seen not to pass, or what it depends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// The packages at fault, where it is not this package itself.
+    /// The packages behind it, where it is not this package itself: those that fail, or the nearest one of which
+    /// nobody can tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<PackageName>,
+    /// The evidence on the day; none where it was taken out whatever that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Where nobody can tell: what would have released it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held_until: BTreeSet<HeldUntil>,
 }
 
 /// What the snapshot comes to.
@@ -172,26 +179,28 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         };
     };
     let mut plan = SnapshotPlan::default();
-    let reasons = match facts.staging {
+    let mut reasons = match facts.staging {
         StagingModel::Pinned => what_fails(facts, status),
         StagingModel::Follow => what_is_not_staged(facts, status),
     };
     let listings: BTreeMap<&str, &Listing> =
         facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
     for (package, listing) in listings {
+        if let Some(left_out) = reasons.remove(package) {
+            plan.left_out.push(left_out);
+            continue;
+        }
         let assessment = status.packages.get(package);
-        let member = assessment.and_then(|assessment| member(facts, listing, assessment));
-        match (reasons.get(package), member) {
-            (Some(left_out), _) => plan.left_out.push(left_out.clone()),
-            (None, Some(member)) => plan.members.push(member),
-            (None, None) => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
+        match assessment.and_then(|assessment| member(facts, listing, assessment)) {
+            Some(member) => plan.members.push(member),
+            None => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
         }
     }
     if facts.dependency_rule == DependencyRule::OwnChecks {
         name_what_comes_from_elsewhere(facts, &mut plan);
     }
     plan.needed = needed::needed(facts, status, &plan);
-    background::tell(facts, &mut plan);
+    background::tell(facts, status, &mut plan);
     plan.held = no_member(&plan);
     if plan.held.is_none()
         && let Some(held) = shrunk(facts, &plan)
@@ -260,7 +269,15 @@ fn left_out(
     reason: String,
     root_causes: Vec<PackageName>,
 ) -> LeftOut {
-    LeftOut { package: package.to_owned(), version, reason, since: None, root_causes }
+    LeftOut {
+        package: package.to_owned(),
+        version,
+        reason,
+        since: None,
+        root_causes,
+        evidence: None,
+        held_until: BTreeSet::new(),
+    }
 }
 
 fn not_built(facts: &SnapshotFacts) -> String {
@@ -277,7 +294,7 @@ fn what_fails(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap<Package
             let version = assessment.and_then(|assessment| assessment.version.clone());
             reasons.insert(package.clone(), left_out(package, version, reason, Vec::new()));
         } else if let Some(reason) = why_not(facts, Standing::of(assessment, listing.pin())) {
-            let causes = assessment.map(root_causes).unwrap_or_default();
+            let causes = root_causes(Standing::of(assessment, listing.pin()));
             let version = assessment.and_then(|assessment| assessment.version.clone());
             reasons.insert(package.clone(), left_out(package, version, reason, causes));
         }
@@ -350,7 +367,11 @@ fn close_under_dependencies(
         if listed.contains(package) && !reasons.contains_key(package) {
             let version = status.packages.get(package).and_then(|assessment| assessment.version.clone());
             let reason = format!("It depends on {cause}, which is not in the snapshot.");
-            reasons.insert(package.to_owned(), left_out(package, version, reason, vec![cause.to_owned()]));
+            // What is left out because of others is no root.
+            let behind_it =
+                reasons.get(cause).map(|cause| &cause.root_causes).filter(|roots| !roots.is_empty());
+            let roots = behind_it.cloned().unwrap_or_else(|| vec![cause.to_owned()]);
+            reasons.insert(package.to_owned(), left_out(package, version, reason, roots));
         }
     }
 }
@@ -390,20 +411,21 @@ fn what_is_not_staged(facts: &SnapshotFacts, status: &ChannelStatus) -> BTreeMap
                 Some(_) => "It became fine too late to be staged.".to_owned(),
                 None => not_built(facts),
             };
-            let causes = assessment.map(root_causes).unwrap_or_default();
+            let causes = root_causes(Standing::of(assessment, listing.pin()));
             let version = assessment.and_then(|assessment| assessment.version.clone());
             (package.clone(), left_out(package, version, reason, causes))
         })
         .collect()
 }
 
-fn root_causes(assessment: &Assessment) -> Vec<PackageName> {
-    let own = assessment.issues.iter().any(|issue| !matches!(issue, Issue::Dependencies(_)));
-    let causes = assessment.issues.iter().find_map(|issue| match issue {
-        Issue::Dependencies(causes) if !own => Some(causes.keys().cloned().collect()),
-        _ => None,
-    });
-    causes.unwrap_or_default()
+/// The packages behind what speaks against a revision, as the channel's verdict names them; none where it is at
+/// fault itself.
+fn root_causes(standing: Standing<'_>) -> Vec<PackageName> {
+    match standing.unknown_through() {
+        Some(cause) => vec![cause.clone()],
+        None if standing.fails_by_itself() => Vec::new(),
+        None => standing.root_causes(),
+    }
 }
 
 /// Nothing at all is in: nobody can mean that.

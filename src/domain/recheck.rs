@@ -53,6 +53,11 @@ pub enum TestVerdict {
         /// Why.
         why: String,
     },
+    /// No engine that is there takes its test: nothing is known of the package, and nothing failed.
+    NoEngine {
+        /// Which engines there are, and what would test it.
+        why: String,
+    },
     /// The machine, the network or the engine failed: nothing is known of the package.
     Infrastructure {
         /// What failed.

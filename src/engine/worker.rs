@@ -245,6 +245,7 @@ fn words(verdict: &TestVerdict) -> String {
         TestVerdict::TimedOut { after } => format!("not ended within {after} s"),
         TestVerdict::NoTests => "the package carries no tests".to_owned(),
         TestVerdict::UnknownTests { why } => format!("not known, since its tests are not: {why}"),
+        TestVerdict::NoEngine { why } => format!("not known, since it was not tested: {why}"),
         TestVerdict::Infrastructure { why } => format!("not known, since the machine failed: {why}"),
     }
 }

@@ -22,6 +22,11 @@ impl PublishTargets {
         Self { publish }
     }
 
+    /// Whether a target of that name is set up.
+    pub fn knows(&self, name: &str) -> bool {
+        self.publish.iter().flat_map(Publish::targets).any(|target| target == name)
+    }
+
     /// The target of that name. One that nobody set up, and a secret that is missing, are a
     /// [`Failure::Configuration`].
     pub fn get(&self, name: &str) -> Result<Arc<dyn Target>, Failure> {

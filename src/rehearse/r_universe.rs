@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::github::git::FileChanges;
+use super::github::git::{FileChanges, Oid};
 use super::github::people::People;
 use super::github::state::{PullRequest, Release, ScheduledCommit, WorkflowRun};
 use super::github::{GitHubState, Repository, Served, SimulatedGitHub};
@@ -21,6 +21,7 @@ use super::universe::{Listings, SimulatedUniverse, Surroundings, TargetedSeries}
 use super::world::{LedgerEntry, OutageSource, Playback, World};
 use crate::clock::SharedClock;
 use crate::config::{AdvisorySource, Configuration, Distribution, Universe};
+use crate::domain::Listing;
 use crate::ecosystem::cran::files::{LedgerFile, LedgerRow, PackagesFile};
 use crate::github::RepositoryName;
 use crate::store::Store;
@@ -40,6 +41,7 @@ pub struct RUniverse {
     served: Served,
     universe: SimulatedUniverse,
     playback: Arc<Playback>,
+    listings: Listings,
     configuration: Configuration,
 }
 
@@ -56,9 +58,10 @@ impl RUniverse {
         let served = Arc::clone(&github).serve().await?;
         let distribution = only_distribution(configuration)?;
         let playback = Arc::new(Playback::new(Arc::new(world)));
+        let listings = listings(&github, &playback);
         let surroundings = Surroundings {
             clock: Arc::clone(clock),
-            listings: listings(&github, &playback),
+            listings: Arc::clone(&listings),
             targeted_r: targeted_r(distribution, &playback),
             maker: Arc::new(MadePackages),
         };
@@ -66,14 +69,14 @@ impl RUniverse {
             .await
             .context("cannot serve the simulated universe")?;
         let configuration = relocated(configuration, settings, (playback.world(), &universe))?;
-        Ok(Self { github, served, universe, playback, configuration })
+        Ok(Self { github, served, universe, playback, listings, configuration })
     }
 
     fn set_builds(&self, now: Timestamp) {
         for universe in &self.playback.world().universes {
             let channel = &universe.channel;
             let Some(repository) = self.playback.world().builds_repository(channel) else { continue };
-            let listings = listings(&self.github, &self.playback)(channel);
+            let listings = (self.listings)(channel);
             let builds = self.playback.unfinished_builds(channel, &listings, now);
             let runs = builds.into_iter().map(|build| WorkflowRun {
                 id: build.id,
@@ -223,25 +226,33 @@ fn only_distribution(configuration: &Configuration) -> anyhow::Result<&Distribut
     }
 }
 
-/// The rows of a channel's `packages.json` at the head of its repository.
+/// The rows of a channel's `packages.json` at the head of its repository. They are asked for at every step of
+/// the world and every request of its universes, and are another file a few times a day: so each is read once.
 fn listings(github: &Arc<SimulatedGitHub>, playback: &Arc<Playback>) -> Listings {
     let (github, playback) = (Arc::clone(github), Arc::clone(playback));
+    let read: Mutex<BTreeMap<String, (Oid, Vec<Listing>)>> = Mutex::default();
     Arc::new(move |channel| {
         let universe = playback.world().universes.iter().find(|universe| universe.channel == channel);
-        let text = universe.and_then(|universe| file_at_head(&github, &universe.repository, PACKAGES));
-        let file = text.and_then(|text| PackagesFile::read(PACKAGES, text.as_bytes()).ok());
-        file.map(|file| file.listings).unwrap_or_default()
+        let file = universe.and_then(|universe| file_at_head(&github, &universe.repository, PACKAGES));
+        let Some((oid, bytes)) = file else { return Vec::new() };
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, listings)) = read.get(channel).filter(|(known, _)| *known == oid) {
+            return listings.clone();
+        }
+        let listings = PackagesFile::read(PACKAGES, &bytes).map(|file| file.listings).unwrap_or_default();
+        read.insert(channel.to_owned(), (oid, listings.clone()));
+        listings
     })
 }
 
-/// The text of a file on a simulated repository's default branch.
-fn file_at_head(github: &SimulatedGitHub, repository: &str, path: &str) -> Option<String> {
+/// A file on a simulated repository's default branch, with its object's name.
+fn file_at_head(github: &SimulatedGitHub, repository: &str, path: &str) -> Option<(Oid, Arc<[u8]>)> {
     github.read(|state| {
         let repository = state.repository(repository)?;
         let git = repository.git.as_ref()?;
         let tree = git.commit(git.branch(repository.default_branch())?)?.tree;
-        let blob = git.blob(git.entry(tree, path)?.oid)?;
-        String::from_utf8(blob.to_vec()).ok()
+        let oid = git.entry(tree, path)?.oid;
+        git.blob(oid).map(|blob| (oid, Arc::clone(blob)))
     })
 }
 

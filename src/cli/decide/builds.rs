@@ -15,11 +15,13 @@ const UNFINISHED: [&str; 6] = ["in_progress", "queued", "requested", "waiting", 
 
 /// An answer of the API; the runs alone are taken too.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `workflow_runs`")]
 struct Answer {
     workflow_runs: Vec<Run>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a workflow run with `html_url`")]
 struct Run {
     #[serde(default)]
     id: u64,

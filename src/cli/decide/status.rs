@@ -91,6 +91,13 @@ impl Status {
         let answer = UniverseAnswer::read(&file, &given_file::read(&self.universe)?)
             .and_then(|answer| answer.require_whole(&file))
             .map_err(given_file::refused)?;
+        // A universe always lists something: this is a download that failed, and a status without any package
+        // would be taken for one.
+        if answer.is_empty() {
+            return Err(given_file::refused(format!(
+                "{file}: the universe's answer lists no package at all"
+            )));
+        }
         let packages: BTreeMap<PackageName, PackageFacts> = answer
             .iter()
             .map(|package| {

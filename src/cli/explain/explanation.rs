@@ -319,9 +319,11 @@ fn included(member: Member) -> Verdict {
 
 /// A package that a snapshot leaves out in the words of a channel's verdict.
 fn not_included(left_out: LeftOut) -> Verdict {
-    let (kind, actor) = match left_out.root_causes.is_empty() {
-        true => (VerdictKind::Failing, Actor::Maintainer),
-        false => (VerdictKind::BlockedByDependency, Actor::MaintainersOfRootCauses),
+    let (kind, actor) = match (left_out.evidence, left_out.root_causes.is_empty()) {
+        (Some(Evidence::Unknown), _) => (VerdictKind::CannotDetermine, Actor::Operator),
+        (Some(Evidence::Pending | Evidence::Passing), true) => (VerdictKind::Pending, Actor::Nobody),
+        (_, true) => (VerdictKind::Failing, Actor::Maintainer),
+        (_, false) => (VerdictKind::BlockedByDependency, Actor::MaintainersOfRootCauses),
     };
     Verdict {
         kind,

@@ -89,7 +89,7 @@ fn judge(facts: &RecheckFacts, case: &CaseFacts) -> CaseVerdict {
         Solved::Environment(_) if !case.carries_tests => (CaseState::NoTests, Some(TestVerdict::NoTests)),
         Solved::Environment(_) => match (from_tests(facts, &case.tests), &case.untestable) {
             ((CaseState::Waiting, _), Some(why)) => {
-                (CaseState::Unknown, Some(TestVerdict::Infrastructure { why: why.clone() }))
+                (CaseState::Unknown, Some(TestVerdict::NoEngine { why: why.clone() }))
             }
             (found, _) => found,
         },

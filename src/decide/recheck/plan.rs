@@ -20,7 +20,8 @@ pub enum CaseState {
     NoTests,
     /// A test is still wanted.
     Waiting,
-    /// Nobody could tell: the machine failed each time it was tried, or its tests are not known.
+    /// Nobody could tell: the machine failed each time it was tried, its tests are not known, or no engine takes
+    /// them.
     Unknown,
 }
 

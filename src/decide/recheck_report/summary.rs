@@ -9,6 +9,7 @@ use super::{Frame, is_troubled, place_in_distribution, place_in_words, revision}
 use crate::decide::recheck::{CaseState, CaseVerdict, Gate};
 use crate::decide::report::Troubles;
 use crate::decide::words::counted;
+use crate::domain::TestVerdict;
 use crate::github::markdown::escape;
 
 /// The most bytes of the table of members, and of the list of what is in trouble.
@@ -72,7 +73,15 @@ pub fn summary_body(facts: &SummaryFacts<'_>) -> String {
     if !troubles.is_empty() {
         let _ = write!(text, "\n### What is in trouble, and who has to act\n\n{troubles}");
     }
-    let unknown = unknown(facts);
+    let untested = listed_unknown(facts, &|verdict| has_no_engine(verdict));
+    if !untested.is_empty() {
+        let _ = write!(
+            text,
+            "\n### What was not tested\n\nNo engine of these rechecks takes their tests; those who operate tidegate \
+             have to run a recheck with one for these platforms.\n\n{untested}"
+        );
+    }
+    let unknown = listed_unknown(facts, &|verdict| !has_no_engine(verdict));
     if !unknown.is_empty() {
         let _ = write!(
             text,
@@ -276,11 +285,16 @@ fn who(facts: &SummaryFacts<'_>, package: &str) -> String {
     }
 }
 
-fn unknown(facts: &SummaryFacts<'_>) -> String {
+fn has_no_engine(verdict: &CaseVerdict) -> bool {
+    matches!(verdict.result, Some(TestVerdict::NoEngine { .. }))
+}
+
+/// The members of which nobody could tell and that are wanted here, one to a line.
+fn listed_unknown(facts: &SummaryFacts<'_>, wanted: &dyn Fn(&CaseVerdict) -> bool) -> String {
     let unknown: Vec<String> = facts
         .verdicts
         .iter()
-        .filter(|verdict| verdict.state == CaseState::Unknown)
+        .filter(|verdict| verdict.state == CaseState::Unknown && wanted(verdict))
         .map(|verdict| {
             let place = place_in_words(&verdict.case.platform, verdict.case.mode);
             format!("- {} on {}\n", name(&verdict.case.member.name), escape(&place))

@@ -1,5 +1,5 @@
 //! What a manifest tells beside the choice itself: which checks let a member in, what it needs from outside
-//! of the distribution and which version of that users get, and since when the rest has been failing. None of
+//! of the distribution and which version of that users get, and how the rest stands and since when. None of
 //! it decides who is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::standing::Standing;
 use super::super::status::is_of_series;
-use super::{LeftOut, SnapshotFacts, SnapshotPlan};
-use crate::domain::{Check, Fact, PackageName};
+use super::{LeftOut, SnapshotFacts, SnapshotPlan, taken_out};
+use crate::domain::{ChannelStatus, Check, Fact, PackageName};
 
 /// The packages that every R brings along: they have its version, and no CRAN has them.
 const BASE: [&str; 14] = [
@@ -99,7 +100,7 @@ pub enum Origin {
 }
 
 /// Adds to a plan what is known of its packages.
-pub(super) fn tell(facts: &SnapshotFacts, plan: &mut SnapshotPlan) {
+pub(super) fn tell(facts: &SnapshotFacts, status: &ChannelStatus, plan: &mut SnapshotPlan) {
     // A plan from facts of before stays what it was then.
     if facts.background.is_empty() {
         return;
@@ -110,8 +111,17 @@ pub(super) fn tell(facts: &SnapshotFacts, plan: &mut SnapshotPlan) {
     for needed in &mut plan.needed {
         needed.package.checks = counted_checks(facts, &needed.package.package, &needed.package.commit);
     }
+    let pins: BTreeMap<&str, Option<&str>> =
+        facts.listings.iter().map(|listing| (listing.package.as_str(), listing.pin())).collect();
     for left_out in &mut plan.left_out {
         left_out.since = since(facts, left_out);
+        let package = left_out.package.as_str();
+        if taken_out(facts, package).is_none() {
+            let pin = pins.get(package).copied().flatten();
+            let standing = Standing::of(status.packages.get(package), pin);
+            left_out.evidence = Some(standing.evidence());
+            left_out.held_until = standing.held_until();
+        }
     }
     plan.outside = outside(facts, plan);
 }

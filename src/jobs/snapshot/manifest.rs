@@ -1,5 +1,7 @@
 //! The manifest of a snapshot: everything that is in it, and why the rest is not.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -8,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::decide::snapshot::{
     GivenLeave, LeftOut, LetInBy, Member, Needed, OutsideDependency, SnapshotPlan,
 };
-use crate::domain::{Check, EvidenceOverride, PackageName, SnapshotRelease, WithdrawnBytes};
+use crate::domain::{
+    Check, Evidence, EvidenceOverride, HeldUntil, PackageName, SnapshotRelease, WithdrawnBytes,
+};
 
 /// The file that holds it, at the top of the published folder.
 pub const FILE: &str = "manifest.json";
@@ -157,9 +161,17 @@ pub struct ManifestLeftOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub since: Option<Timestamp>,
-    /// The packages at fault, where it is not this package itself.
+    /// The packages behind it, where it is not this package itself: those that fail, or the nearest one of which
+    /// nobody can tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_causes: Vec<String>,
+    /// The evidence on the day. It is `passing` where only something that it depends on is not in the snapshot,
+    /// and absent where it was taken out whatever its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Where nobody can tell: what would have released it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held_until: BTreeSet<HeldUntil>,
 }
 
 /// A file of a snapshot.
@@ -271,5 +283,7 @@ fn left_out(left: &LeftOut) -> ManifestLeftOut {
         reason: left.reason.clone(),
         since: left.since,
         root_causes: left.root_causes.clone(),
+        evidence: left.evidence,
+        held_until: left.held_until.clone(),
     }
 }

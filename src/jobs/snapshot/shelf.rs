@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 
 use super::assemble::{Seal, dress};
@@ -34,6 +34,7 @@ use crate::digest::sha256_hex;
 use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
+use crate::failure::Failure;
 use crate::jobs::Services;
 use crate::publish::directory::Directory;
 use crate::publish::signing::Signer;
@@ -135,9 +136,10 @@ impl Shelf {
             if !forgotten.is_empty() && directory.generation(LATEST).is_ok_and(|found| found.is_some()) {
                 directory.forget_older(LATEST)?;
             }
-            shown.write_pages(directory.root(), &title)?;
-            let listed = catalogue::text(directory.root(), &rows)?;
-            put(&directory.root().join(catalogue::FILE), listed.as_bytes())
+            for (name, bytes) in shown.above(directory.root(), &rows, &title)? {
+                put(&directory.root().join(name), &bytes)?;
+            }
+            Ok(())
         })
         .await?;
         let settled = if gone.is_empty() { Settled::Wholly } else { self.forget_kept(gone).await? };
@@ -166,6 +168,29 @@ impl Shelf {
         .await
     }
 
+    /// What stands above the snapshots of these dates, for a place that has them, with the one that `latest` shows
+    /// there: each file by its name.
+    pub(crate) async fn catalogue(
+        &self,
+        dates: &BTreeSet<Date>,
+        latest: Option<Date>,
+    ) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+        let mut rows = self.rows().await?;
+        rows.snapshots.retain(|row| dates.contains(&row.date));
+        let (title, dates) = (self.distribution.title.clone(), dates.clone());
+        self.blocking(move |directory| {
+            let shown = Shown { latest, ..Shown::of(directory, &rows)? };
+            // A list without a snapshot that is there would say that it never was.
+            let missing = dates.iter().find(|date| !shown.manifests.iter().any(|one| one.date == **date));
+            if let Some(date) = missing {
+                bail!("the folder of the snapshot {date} is gone; restore it from a copy");
+            }
+            let files = shown.above(directory.root(), &rows, &title)?;
+            Ok(files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect())
+        })
+        .await
+    }
+
     /// Runs `work` where waiting for the disk is allowed, while nobody else publishes there.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -178,7 +203,8 @@ impl Shelf {
             drop(lock);
             done
         };
-        tokio::task::spawn_blocking(locked).await?
+        // A disk that is full now has room another time.
+        tokio::task::spawn_blocking(locked).await?.map_err(Failure::of_disk)
     }
 }
 
@@ -304,13 +330,13 @@ impl Shown {
         gone.filter(|sha256| !listed.contains(sha256.as_str())).cloned().collect()
     }
 
-    fn write_pages(&self, root: &Path, title: &str) -> anyhow::Result<()> {
+    /// The files above the snapshots, in the order in which they are written.
+    fn above(&self, root: &Path, rows: &Rows, title: &str) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         let shown = Overview { title, manifests: &self.manifests, latest: self.latest };
-        put(&root.join(PAGE), overview(&shown)?.as_bytes())?;
-        if let Some(bytes) = feed(&shown)? {
-            put(&root.join(FEED), &bytes)?;
-        }
-        Ok(())
+        let mut files = vec![(PAGE, overview(&shown)?.into_bytes())];
+        files.extend(feed(&shown)?.map(|bytes| (FEED, bytes)));
+        files.push((catalogue::FILE, catalogue::text(root, rows)?.into_bytes()));
+        Ok(files)
     }
 }
 

@@ -253,7 +253,10 @@ impl Tests {
             Some(TestVerdict::Pass) => &mut self.green,
             Some(TestVerdict::Fail { .. } | TestVerdict::TimedOut { .. }) => &mut self.red,
             Some(
-                TestVerdict::NoTests | TestVerdict::UnknownTests { .. } | TestVerdict::Infrastructure { .. },
+                TestVerdict::NoTests
+                | TestVerdict::UnknownTests { .. }
+                | TestVerdict::NoEngine { .. }
+                | TestVerdict::Infrastructure { .. },
             )
             | None => return,
         };

@@ -9,7 +9,8 @@ mod pull_request;
 mod repository;
 
 use std::cell::RefCell;
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use apollo_compiler::collections::HashMap;
 use apollo_compiler::executable::{Operation, Selection};
@@ -43,9 +44,16 @@ static DESCRIBED: LazyLock<Described> = LazyLock::new(|| {
     Described { implementers: schema.implementers_map(), schema }
 });
 
+/// Documents that fit the schema, by their text: jobs ask the same questions every hour.
+static DOCUMENTS: LazyLock<Mutex<BTreeMap<String, Arc<Valid<ExecutableDocument>>>>> =
+    LazyLock::new(Mutex::default);
+
+/// Far more than one rehearsal asks; a text of a hundred repositories has some 30 KiB.
+const MOST_DOCUMENTS: usize = 200;
+
 /// A request that fits the schema.
 pub(super) struct Query {
-    document: Valid<ExecutableDocument>,
+    document: Arc<Valid<ExecutableDocument>>,
     operation: Option<String>,
     variables: Valid<JsonMap>,
     names: Vec<String>,
@@ -73,12 +81,7 @@ impl Query {
         let posted = Posted::deserialize(body)
             .map_err(|error| format!("the body is not a GraphQL request: {error}"))?;
         let schema = &DESCRIBED.schema;
-        let document =
-            ExecutableDocument::parse_and_validate(schema, posted.query, "request").map_err(|invalid| {
-                let problems: Vec<_> =
-                    invalid.errors.iter().map(|problem| problem.error.to_string()).collect();
-                format!("the query does not fit GitHub's schema: {}", problems.join("; "))
-            })?;
+        let document = document(posted.query)?;
         let operation = document.operations.get(posted.operation_name.as_deref());
         let operation = operation.map_err(|error| error.message().to_string())?;
         let variables = coerce_variable_values(schema, operation, &posted.variables.unwrap_or_default());
@@ -116,6 +119,26 @@ impl Query {
     pub(super) fn commits(&self) -> u64 {
         self.fields.iter().filter(|field| *field == "createCommitOnBranch").count() as u64
     }
+}
+
+/// Reads and validates a document.
+fn document(text: String) -> Result<Arc<Valid<ExecutableDocument>>, String> {
+    let known = || DOCUMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(document) = known().get(&text) {
+        return Ok(Arc::clone(document));
+    }
+    let document =
+        ExecutableDocument::parse_and_validate(&DESCRIBED.schema, &text, "request").map_err(|invalid| {
+            let problems: Vec<_> = invalid.errors.iter().map(|problem| problem.error.to_string()).collect();
+            format!("the query does not fit GitHub's schema: {}", problems.join("; "))
+        })?;
+    let document = Arc::new(document);
+    let mut known = known();
+    if known.len() >= MOST_DOCUMENTS {
+        known.clear();
+    }
+    known.insert(text, Arc::clone(&document));
+    Ok(document)
 }
 
 fn top_fields(operation: &Operation) -> Vec<String> {

@@ -92,3 +92,53 @@ fn a_file_that_is_missing_or_malformed_is_named() {
     insta::assert_snapshot!(ran.err, @"error: cannot read /nowhere/packages.json: No such file or directory (os error 2)");
     assert_eq!(ran.code, 2);
 }
+
+#[test]
+fn a_branch_that_is_added_comes_before_or_after_the_folder_as_anywhere_in_the_file() {
+    let rows = |first: &str, second: &str| {
+        let row = |name: &str, more: &str| {
+            format!(r#"{{"package": "{name}", "url": "https://example.org/{name}", {more}}}"#)
+        };
+        staged(&format!("[{}, {}]", row("abc", first), row("xyz", second)), "{}").out
+    };
+    let (folder, branch) = (r#""subdir": "r""#, r#""branch": "*release""#);
+    insta::assert_snapshot!(rows(folder, branch), @r#"
+    [
+      {
+        "package": "abc",
+        "url": "https://example.org/abc",
+        "subdir": "r",
+        "branch": "*release"
+      },
+      {
+        "package": "xyz",
+        "url": "https://example.org/xyz",
+        "branch": "*release"
+      }
+    ]
+    "#);
+    insta::assert_snapshot!(rows(branch, folder), @r#"
+    [
+      {
+        "package": "abc",
+        "url": "https://example.org/abc",
+        "branch": "*release"
+      },
+      {
+        "package": "xyz",
+        "url": "https://example.org/xyz",
+        "branch": "*release",
+        "subdir": "r"
+      }
+    ]
+    "#);
+}
+
+#[test]
+fn names_that_would_speak_to_a_terminal_are_refused() {
+    let ran = staged("[]", r#"{"a\u001b[31m": {"success": [true], "remote_hash": ["1"]}}"#);
+    insta::assert_snapshot!(ran.err, @r"error: DIR/status.json, line 1, column 14: `a\u{1b}[31m` is not the name of a package; the file should be an object that maps each package to its status");
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    let ran = staged("[]", r#"{"abc": 1}"#);
+    insta::assert_snapshot!(ran.err, @r"error: DIR/status.json, line 1, column 9: invalid type: integer `1`, expected the status of a package, with `success`; the file should be an object that maps each package to its status");
+}

@@ -255,6 +255,44 @@ fn a_universe_with_a_record_that_cannot_be_read_is_refused() {
     assert_eq!(ran.code, 2);
 }
 
+#[test]
+fn a_universe_without_any_package_is_a_download_that_failed() {
+    for empty in ["", "\n", "[]"] {
+        let ran = Desk::new().status(empty, "[]", &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{empty:?}");
+        assert!(ran.err.contains("DIR/universe.json: the universe's answer lists no package at all"));
+    }
+}
+
+#[test]
+fn a_history_may_be_boxed_and_has_one_row_for_each_package() {
+    let row = |more: &str| format!(r#"{{"package": ["abc"], "version_current": ["1.0"], {more}}}"#);
+    let lower = row(r#""hash_current": ["1"], "version_highest": ["2.0"], "hash_highest": [null]"#);
+    let found = issues_of(Desk::new().status(&one(json!({})), &format!("[{lower}]"), &[]));
+    assert_eq!(found["versions"]["version_highest"], "2.0");
+    let refused = |versions: &str| {
+        let ran = Desk::new().status(&one(json!({})), versions, &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{versions}");
+        ran.err
+    };
+    let messages = [
+        refused(&format!("[{lower}, {lower}]")),
+        refused("[{}]"),
+        refused("[1]"),
+        refused(r#"[{"package": "abc", "version_current": 1}]"#),
+        refused(r#"[{"package": "a\u001b[31mbc", "version_current": "1.0"}]"#),
+    ];
+    insta::assert_snapshot!(messages.concat(), @r"
+    error: DIR/versions.json: the package `abc` has two rows; remove one of them
+    error: DIR/versions.json, line 1, column 4: missing field `package`; the file should be an array of records with `package` and its versions
+    error: DIR/versions.json, line 1, column 2: invalid type: integer `1`, expected a record with `package` and its versions; the file should be an array of records with `package` and its versions
+    error: DIR/versions.json, line 1, column 40: invalid type: integer `1`, expected a string; the file should be an array of records with `package` and its versions
+    error: DIR/versions.json, line 1, column 56: `a\u{1b}[31mbc` has control characters, or more than 200 bytes; the file should be an array of records with `package` and its versions
+    ");
+    let endless = format!(r#"[{{"package": "abc", "version_current": "{}"}}]"#, "9".repeat(201));
+    assert!(refused(&endless).contains("more than 200 bytes"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

@@ -1,7 +1,10 @@
 //! `explain`: one sentence for everybody, the chain of causes, and when it became so.
 
+use serde_json::json;
+use tidegate::store::VerdictRow;
+
 use super::run;
-use super::sample_state::SampleState;
+use super::sample_state::{SNAPSHOT, SampleState, begin};
 
 #[test]
 fn a_package_is_explained_in_every_channel_and_snapshot() {
@@ -267,4 +270,35 @@ fn an_own_check_is_shown_with_the_command_that_reproduces_it() {
     assert!(!state.run("explain base").printed().contains("own check"));
     let before = state.run("explain middle --at 2026-08-20T10:20:00Z").printed();
     assert!(!before.contains("own check"), "{before}");
+}
+
+#[test]
+fn left_out_since_nobody_could_tell_it_is_shown_through_whom_and_is_the_operators() {
+    let state = SampleState::new();
+    state.change(async |store| {
+        let now = "2026-09-15T02:30:00Z".parse().unwrap();
+        let row = |package: &str, reason: &str, causes: &[&str]| {
+            let left_out = json!({
+                "package": package, "version": "1.0", "reason": reason, "root_causes": causes, "evidence": "unknown",
+            });
+            let body = json!({"date": "2026-09-15", "left_out": left_out});
+            (package.to_owned(), VerdictRow { kind: "left-out".to_owned(), body })
+        };
+        let rows = [
+            row("base", "No check with R 4.6 exists for this build.", &[]),
+            row("middle", "It depends on base, of which nobody can tell.", &["base"]),
+        ];
+        let run = begin(store, SNAPSHOT, now).await;
+        store.replace_verdicts("r-multiverse", "snapshot", &rows.into(), now, run).await.unwrap();
+    });
+    let told = state.run("explain middle").printed();
+    let of_the_snapshot = told.split("middle in the snapshot").nth(1).unwrap();
+    let (_, behind_it) = of_the_snapshot.split_once("behind it\n").unwrap();
+    insta::assert_snapshot!(behind_it, @"    base  left out: No check with R 4.6 exists for this build.");
+    for package in ["base", "middle"] {
+        let told = state.run(&format!("--json explain {package}")).json();
+        let of_the_snapshot =
+            told["verdicts"].as_array().unwrap().iter().find(|one| one["scope"] == "snapshot");
+        assert_eq!(of_the_snapshot.unwrap()["actor"], "operator", "{package}");
+    }
 }

@@ -165,6 +165,8 @@ pub fn with_failing() -> Published {
         reason,
         since: Some("2026-06-02T05:12:00Z".parse().unwrap()),
         root_causes: Vec::new(),
+        evidence: None,
+        held_until: Default::default(),
     });
     published.write_manifest(&manifest);
     published
@@ -295,6 +297,8 @@ fn two_snapshots_are_compared_with_the_reasons() {
         reason: reason.to_owned(),
         since: None,
         root_causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
+        evidence: None,
+        held_until: Default::default(),
     };
     earlier.left_out.push(left_out("comet", "R CMD check ends with an error.", &[]));
     earlier.left_out.push(left_out("kelp", "It depends on comet, which fails.", &["comet"]));

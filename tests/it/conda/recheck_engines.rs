@@ -121,6 +121,6 @@ async fn what_was_green_elsewhere_in_another_environment_does_not_count() {
     let why = scene.says(&["explain", "q2-one"]);
     insta::assert_snapshot!(why.lines().filter(|line| line.contains("why ")).collect::<Vec<_>>().join("\n"), @r"
     why          Every test passed.
-    why          Not the package, but the machine failed: this job's engine, `local`, is for linux-64; a recheck with one for osx-64 has to test it.
+    why          No engine here takes its test: this job's engine, `local`, is for linux-64; a recheck with one for osx-64 has to test it.
     ");
 }

@@ -174,6 +174,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
         packages("[{\"package\": \"abc\", \"url\": \"ssh://a.org/b\"}]"),
         packages("[{\"package\": \"abc\", \"url\": \"https://a.org\", \"subdir\": \"r/../..\"}]"),
         packages("[{\"package\": \"abc\", \"url\": \"https://a.org/\\n\"}]"),
+        packages("[{\"package\": \"abc\", \"package\": \"xyz\"}]"),
         packages("{\"abc\": 1}"),
         packages("[{\"package\": \"abc\", \"url\": \"https:"),
         status("{\n  \"abc\": {\n    \"success\": [\"yes\"]\n  }\n}"),
@@ -190,6 +191,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     staging/packages.json, line 1, column 43: `ssh://a.org/b` is not the address of a repository, such as https://host/path; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1, column 64: `subdir` is not a folder inside the repository; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1, column 46: `url` has a control character; the file should be an array of records with `package` and `url`
+    staging/packages.json, line 1, column 29: `package` stands twice in one record; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1: invalid type: map, expected a sequence; the file should be an array of records with `package` and `url`
     staging/packages.json, line 1, column 34: the file ends too early; the file should be an array of records with `package` and `url`
     staging/status.json, line 3, column 21: invalid type: string "yes", expected a boolean; the file should be an object that maps each package to its status

@@ -6,6 +6,7 @@ mod bundles;
 mod failing;
 mod fetching;
 mod files;
+mod full_disk;
 mod indexes;
 mod kept;
 mod linux;

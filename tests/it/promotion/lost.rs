@@ -79,6 +79,23 @@ async fn a_permission_that_was_lost_is_told_with_what_to_do_and_not_tried_again(
 }
 
 #[tokio::test]
+async fn a_limit_that_is_reached_between_two_pull_requests_costs_time_and_nothing_else() {
+    let scene = wanted(&["alpha", "beta", "gamma"]).await;
+    scene.faults(&["POST /repos/demo/staging/pulls nth 2 retry-after 120"]);
+    let run = scene.pass().await;
+    assert_eq!(run.state, RunState::Failed, "it is tried again when GitHub said so: {:?}", run.error);
+    scene.settle().await;
+    let mut pulls: Vec<String> =
+        scene.pulls().iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
+    pulls.sort();
+    let open = |package: &str| format!("open: Promote {package} 1.1 to staging");
+    assert_eq!(pulls, [open("alpha"), open("beta"), open("gamma")]);
+    assert!((1..=3).all(|number| scene.pull(number).labels == ["freeze"]));
+    let told = scene.told("pull-request").await;
+    assert_eq!(told.iter().filter(|event| event.body["action"] == "opened").count(), 3);
+}
+
+#[tokio::test]
 async fn a_label_that_is_refused_is_a_warning_and_blocks_nothing() {
     let scene = wanted(&["alpha", "beta"]).await;
     scene.faults(&["POST /repos/demo/staging/issues every 1 status 422"]);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tidegate::decide::snapshot::{Background, ChecksOfBuild, SnapshotFacts, SnapshotPlan, snapshot};
 use tidegate::decide::status::since::not_passing_since;
-use tidegate::domain::{Check, Evidence, Fact};
-use tidegate::jobs::snapshot::Manifest;
+use tidegate::domain::{Check, Evidence, Fact, HeldUntil, Removal};
+use tidegate::jobs::snapshot::{Manifest, ManifestLeftOut};
 
 use super::facts::*;
 use super::snapshot::facts as without_background;
@@ -60,6 +60,63 @@ fn manifest(facts: &SnapshotFacts) -> Manifest {
 fn a_manifest_says_what_let_packages_in_what_they_need_and_since_when_the_rest_is_out() {
     let written = String::from_utf8(manifest(&facts()).to_bytes().unwrap()).unwrap();
     insta::assert_snapshot!(written);
+}
+
+#[test]
+fn what_is_left_out_says_how_it_stands_and_what_is_behind_it_as_data() {
+    let scene = Scene::on(STANDSTILL)
+        .package("fine", "1.0")
+        .package("fails", "2.0")
+        .fails("fails")
+        .package("through", "1.0")
+        .fails_through("through", "fails")
+        .package("dark", "1.0")
+        .undetermined("dark")
+        .assess("dark", |known| known.held_until = [HeldUntil::SourcesAnswer].into())
+        .package("shaded", "1.0")
+        .undetermined("shaded")
+        .assess("shaded", |known| {
+            known.unknown_through = Some("dark".to_owned());
+            known.held_until = [HeldUntil::DependenciesKnown].into();
+        })
+        .package("new", "1.0")
+        .building("new")
+        .assess("new", |known| known.settled = None)
+        .package("needs.new", "1.0")
+        .package("asked", "1.0")
+        .package("needs.asked", "1.0");
+    let on: &[(&str, &[&str])] = &[
+        ("through", &["fails"]),
+        ("shaded", &["dark"]),
+        ("needs.new", &["new"]),
+        ("new", &[]),
+        ("needs.asked", &["asked"]),
+        ("asked", &[]),
+    ];
+    let background = facts().background;
+    let mut facts = SnapshotFacts { background, ..without_background(&scene, on) };
+    let removal = Removal {
+        at: at("2026-06-01T10:00:00Z"),
+        by: "ada".to_owned(),
+        reason: "its maintainer asked for it".to_owned(),
+        channels: Default::default(),
+    };
+    facts.removals.insert("asked".to_owned(), removal);
+    let line = |left: &ManifestLeftOut| {
+        let ManifestLeftOut { name, evidence, root_causes, held_until, .. } = left;
+        format!("{name}: {evidence:?}, behind it {root_causes:?}, until {held_until:?}")
+    };
+    let lines: Vec<String> = manifest(&facts).left_out.iter().map(line).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    asked: None, behind it [], until {}
+    dark: Some(Unknown), behind it [], until {SourcesAnswer}
+    fails: Some(Failing), behind it [], until {}
+    needs.asked: Some(Passing), behind it ["asked"], until {}
+    needs.new: Some(Passing), behind it ["new"], until {}
+    new: Some(Pending), behind it [], until {}
+    shaded: Some(Unknown), behind it ["dark"], until {DependenciesKnown}
+    through: Some(Failing), behind it ["fails"], until {}
+    "#);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tidegate::decide::conda_words::summary;
+use tidegate::decide::conda_words::{case as in_words, summary};
 use tidegate::decide::culprit::Outcome;
 use tidegate::decide::recheck::{
     Blamed, CaseFacts, CaseState, Gate, PastTest, RecheckFacts, RecheckPlan, StateChange, answer, recheck,
@@ -239,6 +239,12 @@ fn what_cannot_be_tried_here_is_unknown_and_holds() {
     let plan = decide(vec![elsewhere.clone()]);
     assert_eq!((plan.verdicts[0].state, plan.tests.len()), (CaseState::Unknown, 0));
     assert!(matches!(plan.gate, Gate::Closed(_)));
+    let told = in_words(&plan.verdicts[0]);
+    insta::assert_snapshot!([told.sentence, told.reason, told.next].join("\n"), @r"
+    q2-types 1.0 0 was not tested on linux-64 with the newest dependencies.
+    No engine here takes its test: no engine is for osx-64.
+    It is tested once a recheck has an engine for its platform.
+    ");
     let known = CaseFacts { tests: vec![earlier(TestVerdict::Pass)], ..elsewhere.clone() };
     assert_eq!(state(known), CaseState::Green, "what was tested before is known");
     let unsolved = CaseFacts { solved: Solved::Unknown("the solver took too long".to_owned()), ..elsewhere };

@@ -244,6 +244,21 @@ fn the_rolling_issue_says_how_all_stand_and_who_has_to_act() {
         [("q2-good/linux-64/latest".to_owned(), troubles.values().next().unwrap().clone())].into();
     insta::assert_snapshot!("rolling_comment", moved_comment(&frame, &before, &troubles, facts.gate));
 
+    let mut elsewhere = verdicts.clone();
+    for verdict in elsewhere.iter_mut().filter(|verdict| verdict.state == CaseState::Unknown) {
+        verdict.result = Some(TestVerdict::NoEngine { why: "no engine is for osx-64".to_owned() });
+    }
+    let body = summary_body(&SummaryFacts { verdicts: &elsewhere, ..facts.clone() });
+    assert!(!body.contains("The machine failed"), "nothing failed: {body}");
+    let section = body.split("\n### ").find(|section| section.starts_with("What was not tested"));
+    insta::assert_snapshot!(section.unwrap_or_default(), @r"
+    What was not tested
+
+    No engine of these rechecks takes their tests; those who operate tidegate have to run a recheck with one for these platforms.
+
+    - `q2-closed` on osx-64 with the newest dependencies
+    ");
+
     let files = [("noarch/q2-good-1.0-0.conda".to_owned(), "withdrawn by @ada: loses samples".to_owned())];
     let withdrawn = SummaryFacts { gate: &Gate::Withdrawn(files.into()), ..facts };
     // A letter that nobody sees keeps people from being mentioned.

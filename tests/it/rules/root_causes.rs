@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use tidegate::decide::guard::GuardPolicy;
 use tidegate::decide::look::{LookFacts, draw};
+use tidegate::decide::snapshot::{SnapshotFacts, snapshot};
 use tidegate::domain::{ChannelStatus, Checks, EvidencePolicy, Fact, Listing, StatusFacts, VerdictKind};
 
 use super::facts::{CANDIDATE_FREEZE, Scene, check, listing, verdict};
@@ -112,11 +113,21 @@ proptest! {
                 release.commit = "c".repeat(40);
             }
         }
-        scene.facts.status = Fact::Known(status(facts));
+        let needed = facts.packages.iter().map(|(name, known)| (name.clone(), known.dependencies.clone()));
+        let snapshot = snapshot(&SnapshotFacts {
+            dependencies: needed.collect(),
+            status: Fact::Known(status(facts)),
+            ..super::snapshot::facts(&scene, &[])
+        });
+        scene.facts.status = Fact::Known(status(seen(&packages)));
         let plan = scene.plan();
         for (place, (own, _)) in packages.iter().enumerate().filter(|(_, (own, _))| *own != Own::Missing) {
             let said = verdict(&plan, NAMES[place]);
             let named: BTreeSet<String> = said.root_causes.iter().cloned().collect();
+            let left_out = snapshot.left_out.iter().find(|left| left.package == NAMES[place]);
+            let out_of_it: BTreeSet<String> =
+                left_out.into_iter().flat_map(|left| left.root_causes.iter().cloned()).collect();
+            prop_assert_eq!(&out_of_it, &named, "the snapshot names the same");
             let needed = needs(&packages, place);
             let failing = names(&needed, &packages, &[Own::Fails]);
             let unknown = names(&needed, &packages, &[Own::Unchecked, Own::Missing]);

@@ -14,7 +14,7 @@ use crate::domain::{Listing, PackageName, sort_as_upstream};
 const MAX_TEXT: usize = 2_000;
 
 /// Where `subdir` stands in a row. jsonlite writes all rows in one order of columns, which is the
-/// order in which the columns first came up when upstream read the file; both orders are real.
+/// order in which the columns first come up anywhere in the file that upstream read; both orders are real.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum SubdirColumn {
     /// `package, url, branch, subdir`.
@@ -48,15 +48,13 @@ impl PackagesFile {
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
         let rows: Vec<Row> = json::read(file, bytes, "an array of records with `package` and `url`")?;
         let mut packages = Self::default();
+        packages.subdir = rows.iter().find_map(|row| row.first_column).unwrap_or_default();
         let mut seen = BTreeSet::new();
         for row in rows {
             let package = row.listing.package.clone();
             if !seen.insert(package.clone()) {
                 let problem = format!("the package `{package}` is listed twice; remove one of the rows");
                 return Err(MalformedFile { file: file.to_owned(), line: 0, column: 0, problem });
-            }
-            if row.subdir == SubdirColumn::BeforeBranch {
-                packages.subdir = SubdirColumn::BeforeBranch;
             }
             packages.fields.insert(package, row.fields);
             packages.listings.push(row.listing);
@@ -152,7 +150,8 @@ fn comes_before(one: &Listing, other: &Listing) -> bool {
 /// One row as read: the listing, and what only the writer needs.
 struct Row {
     listing: Listing,
-    subdir: SubdirColumn,
+    /// Which of the two columns the row has first; none where it has neither.
+    first_column: Option<SubdirColumn>,
     fields: Map<String, Value>,
 }
 
@@ -173,21 +172,27 @@ impl<'de> Visitor<'de> for RowVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Row, A::Error> {
         let (mut package, mut url, mut branch, mut subdir) = (None, None, None, None);
-        let mut column = SubdirColumn::AfterBranch;
+        let mut first_column = None;
         let mut row = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
+            // Readers differ in which of the two they take.
+            if row.contains_key(&name) {
+                let shown = name.escape_debug();
+                return Err(A::Error::custom(format!("`{shown}` stands twice in one record")));
+            }
             if COLUMNS.contains(&name.as_str()) {
                 let text = text_of(&name, fields.next_value()?)?;
                 row.extend(text.clone().map(|text| (name.clone(), text.into())));
                 match name.as_str() {
                     "package" => package = text,
                     "url" => url = text,
-                    "branch" => branch = text,
+                    "branch" => {
+                        branch = text;
+                        first_column.get_or_insert(SubdirColumn::AfterBranch);
+                    }
                     _ => {
                         subdir = text;
-                        if branch.is_none() {
-                            column = SubdirColumn::BeforeBranch;
-                        }
+                        first_column.get_or_insert(SubdirColumn::BeforeBranch);
                     }
                 }
             } else {
@@ -199,8 +204,6 @@ impl<'de> Visitor<'de> for RowVisitor {
             return Err(A::Error::custom(format!("`{package}` is not a name that R allows for a package")));
         }
         let url = url.ok_or_else(|| A::Error::missing_field("url"))?;
-        // Without a branch nothing can be said about the order of the two columns.
-        let subdir_column = if branch.is_some() { column } else { SubdirColumn::AfterBranch };
         if !is_web_address(&url) {
             return Err(A::Error::custom(format!(
                 "`{url}` is not the address of a repository, such as https://host/path"
@@ -210,7 +213,7 @@ impl<'de> Visitor<'de> for RowVisitor {
             return Err(A::Error::custom("`subdir` is not a folder inside the repository"));
         }
         let listing = Listing { package, url, branch, subdir };
-        Ok(Row { listing, subdir: subdir_column, fields: row })
+        Ok(Row { listing, first_column, fields: row })
     }
 }
 

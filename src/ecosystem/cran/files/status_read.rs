@@ -35,6 +35,11 @@ impl<'de, E: Deserialize<'de>> Visitor<'de> for StatusVisitor<E> {
             if !seen.insert(package.clone()) {
                 return Err(A::Error::custom(format!("the package `{package}` has two entries")));
             }
+            // Names end up in messages on terminals.
+            if package.chars().any(char::is_control) {
+                let shown = package.escape_debug();
+                return Err(A::Error::custom(format!("`{shown}` is not the name of a package")));
+            }
             entries.push((package, fields.next_value()?));
         }
         Ok(ReadStatus(entries))
@@ -47,6 +52,7 @@ pub(super) struct EntryForStaging(pub(super) StagingStatus);
 impl<'de> Deserialize<'de> for EntryForStaging {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
+        #[serde(expecting = "the status of a package, with `success`")]
         struct TwoFields {
             success: Unboxed<bool>,
             #[serde(default)]

@@ -57,7 +57,7 @@ pub(super) fn name_of(fields: &Fields, field: &str) -> Result<String, BadField> 
     if is_package_name(&name) {
         return Ok(name);
     }
-    let shown: String = name.chars().take(MAX_WORD).collect();
+    let shown: String = name.escape_debug().take(MAX_WORD).collect();
     Err(fields.bad(field, format!("`{shown}` is not a name that R allows for a package")))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn word(fields: &Fields, field: &str, text: String) -> Result<String,
     if plain && (1..=MAX_WORD).contains(&text.len()) {
         return Ok(text);
     }
-    let shown: String = text.chars().take(MAX_WORD).collect();
+    let shown: String = text.escape_debug().take(MAX_WORD).collect();
     Err(fields.bad(field, format!("`{shown}` is not a version or commit")))
 }
 

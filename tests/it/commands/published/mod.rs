@@ -207,6 +207,8 @@ fn manifest(date: &str, packages: &[Package]) -> Manifest {
             reason: "It depends on kelp, which fails.".to_owned(),
             since: None,
             root_causes: vec!["kelp".to_owned()],
+            evidence: None,
+            held_until: Default::default(),
         }],
         failing: None,
         generation: 1,
