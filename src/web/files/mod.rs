@@ -90,13 +90,14 @@ async fn file(
         let body = if *method == Method::HEAD { Body::empty() } else { gzipped(place.into_file()) };
         return Ok(Some((StatusCode::OK, headers, body).into_response()));
     }
-    let part = part_of(asked, &etag, place.size);
+    let size = place.size;
+    let part = part_of(asked, &etag, size);
     let (status, range) = match &part {
-        Part::Whole => (StatusCode::OK, 0..place.size),
+        Part::Whole => (StatusCode::OK, 0..size),
         Part::Range(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
         Part::Beyond => {
-            let size = [(CONTENT_RANGE, format!("bytes */{}", place.size))];
-            return Ok(Some((StatusCode::RANGE_NOT_SATISFIABLE, size).into_response()));
+            let whole = [(CONTENT_RANGE, format!("bytes */{size}"))];
+            return Ok(Some((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response()));
         }
     };
     let length = range.end - range.start;
@@ -106,7 +107,7 @@ async fn file(
     };
     let mut response = (status, headers, [(CONTENT_LENGTH, length.to_string())], body).into_response();
     if let Part::Range(range) = part {
-        let text = format!("bytes {}-{}/{}", range.start, range.end - 1, place.size);
+        let text = format!("bytes {}-{}/{}", range.start, range.end - 1, size);
         response.headers_mut().extend(HeaderValue::try_from(text).map(|value| (CONTENT_RANGE, value)));
     }
     Ok(Some(response))
