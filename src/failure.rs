@@ -47,17 +47,33 @@ impl Failure {
 
     /// What the system said of the file or folder at `path`. Disks get room again, and network disks come back.
     pub fn disk(what: &str, path: &Path, error: &io::Error) -> Self {
-        let full = match error.kind() {
-            io::ErrorKind::StorageFull => "; make room on that disk",
-            io::ErrorKind::QuotaExceeded => "; raise this user's quota, or make room",
-            io::ErrorKind::FileTooLarge => "; raise the limit on the size of files",
-            _ => "",
-        };
-        Self::transient(format!("cannot {what} {}: {error}{full}", path.display()))
+        Self::transient(format!("cannot {what} {}: {error}{}", path.display(), room(error)))
+    }
+
+    /// An error with what a disk said among its causes is one that may not come again, with what to do about it; any
+    /// other is as it is.
+    pub fn of_disk(error: anyhow::Error) -> anyhow::Error {
+        if error.downcast_ref::<Self>().is_some() {
+            return error;
+        }
+        match error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()) {
+            Some(said) => Self::transient(format!("{error:#}{}", room(said))).into(),
+            None => error,
+        }
     }
 
     /// True where trying again makes sense.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. })
+    }
+}
+
+/// What to do about a disk that refuses to take more.
+fn room(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "; make room on that disk",
+        io::ErrorKind::QuotaExceeded => "; raise this user's quota, or make room",
+        io::ErrorKind::FileTooLarge => "; raise the limit on the size of files",
+        _ => "",
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::shown::plain;
-use super::steer::{ask_daemon, beside_the_point, user};
+use super::steer::{Asked, ask_daemon, beside_the_point, user};
 use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
 use crate::daemon::{Answer, Request};
@@ -88,20 +88,6 @@ struct Reinstate {
     asked: Asked,
 }
 
-/// Who asks, and why.
-#[derive(Debug, Args)]
-struct Asked {
-    /// Why; kept and shown
-    #[arg(long, value_name = "R")]
-    reason: String,
-    /// Who asks [default: the name of this user]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
-    /// Only print what would change
-    #[arg(long)]
-    dry_run: bool,
-}
-
 impl Channels {
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<(), CommandError> {
         let (distribution, change, asked) = match self.what {
@@ -117,9 +103,7 @@ impl Channels {
                 (distribution, ChannelWishKind::Reinstate { spec }, asked)
             }
         };
-        if asked.reason.trim().is_empty() {
-            return Err(CommandError::invalid("a reason is needed: it is kept and shown"));
-        }
+        asked.has_a_reason()?;
         let configuration = context.configuration_in_force()?;
         let distribution = chosen::conda(&configuration, &distribution)?.name.clone();
         let by = asked.by.unwrap_or_else(user);

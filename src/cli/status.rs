@@ -1,5 +1,6 @@
 //! `status`: how everything stands, with or without a daemon.
 
+mod catalogues;
 mod untold;
 
 use clap::Args;
@@ -19,7 +20,9 @@ use crate::domain::{
 use crate::jobs;
 use crate::jobs::poll_releases::SeenReleases;
 use crate::jobs::sources::names;
-use crate::store::{OccurrenceState, Publication, PublicationState, PullRequest, SnapshotState, Store};
+use crate::store::{
+    CatalogueAtTarget, OccurrenceState, Publication, PublicationState, PullRequest, SnapshotState, Store,
+};
 
 /// Show the daemon, the jobs, what is held, and open pull requests
 #[derive(Debug, Args)]
@@ -48,6 +51,8 @@ struct Status {
     missing_repositories: Vec<MissingRepository>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_at_targets: Vec<Publication>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    older_catalogues: Vec<CatalogueAtTarget>,
     open_pull_requests: Vec<PullRequest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queue: Vec<Queued>,
@@ -143,6 +148,7 @@ impl ShowStatus {
             let removals = removals(&store, &configuration).await?;
             let missing_repositories = missing_repositories(&store, &configuration).await?;
             let not_at_targets = not_at_targets(&store, &configuration).await?;
+            let older_catalogues = catalogues::older(&store, &configuration).await?;
             let open_pull_requests = store.open_pull_requests().await?;
             let queue = queue(&store, &configuration, context.clock.now()).await?;
             let untold = untold::untold(&store, &configuration).await?;
@@ -156,6 +162,7 @@ impl ShowStatus {
                 removals,
                 missing_repositories,
                 not_at_targets,
+                older_catalogues,
                 open_pull_requests,
                 queue,
                 untold,
@@ -392,6 +399,7 @@ fn text(status: &Status) -> String {
         let line = format!("{}, {}: {}", publication.distribution, publication.date, standing(publication));
         text += &format!("  {}\n", plain(&line));
     }
+    text += &catalogues::text(&status.older_catalogues);
     if !status.open_pull_requests.is_empty() {
         text += "\nopen pull requests\n";
     }

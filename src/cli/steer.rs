@@ -9,6 +9,30 @@ use crate::config::Configuration;
 use crate::daemon::wishes::{self, Wish};
 use crate::daemon::{self, Answer, CONTROL_SOCKET, Request};
 
+/// Who asks for a change of what is published, and why.
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// Why; kept and shown to whoever it concerns
+    #[arg(long, value_name = "R")]
+    pub(super) reason: String,
+    /// Who asks [default: the name of this user]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// Only print what would change
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+impl Asked {
+    /// Refuses what was asked without a reason.
+    pub(super) fn has_a_reason(&self) -> Result<(), CommandError> {
+        match self.reason.trim().is_empty() {
+            true => Err(CommandError::invalid("a reason is needed: it is kept and shown")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Start nothing of a job's schedule until it is resumed
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

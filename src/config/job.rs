@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::format;
 use super::jobs::JobKind;
 use super::text_duration::TextDuration;
 use crate::calendar::{Calendar, CatchUp, Overlap, Schedule, ScheduleError};
+use crate::digest::sha256_hex;
 
 /// A job as written: `jobs/<name>.toml`, without `kind` and the table of that name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -157,8 +157,7 @@ impl Job {
             }
             When::Milestone { at, .. } => format!("milestone {} at {at}", self.milestone_rule),
         };
-        let digest = Sha256::digest(format!("{when}\n{}\n", self.timezone));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256_hex(format!("{when}\n{}\n", self.timezone).as_bytes())
     }
 }
 

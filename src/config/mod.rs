@@ -9,6 +9,7 @@ mod conda;
 mod configuration;
 mod cross;
 mod cross_conda;
+mod cross_jobs;
 mod cross_targets;
 mod diagnostic;
 mod distribution;

@@ -141,8 +141,12 @@ impl fmt::Display for SecretSource {
 fn read_limited(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST_FILE).read_to_string(&mut text)?;
-    Ok(text)
+    let read = std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
+    match read as u64 > LONGEST_FILE {
+        // The beginning of something else is no secret.
+        true => Err(std::io::Error::other(format!("it is larger than {} KiB", LONGEST_FILE / 1024))),
+        false => Ok(text),
+    }
 }
 
 /// The secrets that stand in `text`, comments included, each as the mistake that it is.
@@ -283,6 +287,17 @@ mod tests {
         assert_eq!(file(&path).read_key().unwrap().expose_secret(), "one\ntwo\n");
         std::fs::write(&path, "\n\n").unwrap();
         assert!(matches!(file(&path).read_key(), Err(Failure::Configuration { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_and_never_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "a".repeat(16 * 1024)).unwrap();
+        assert_eq!(file(&path).read_key().unwrap().expose_secret().len(), 16 * 1024);
+        std::fs::write(&path, "a".repeat(16 * 1024 + 1)).unwrap();
+        let failure = file(&path).read_key().unwrap_err();
+        assert!(failure.to_string().contains("it is larger than 16 KiB"), "{failure}");
     }
 
     #[test]

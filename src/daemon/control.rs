@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -35,6 +36,10 @@ const CONNECTIONS: usize = 16;
 
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a daemon that is still at work says so, with an empty line: a withdrawal from every snapshot may take
+/// longer than anybody waits for silence.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// What a person asks of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,12 +143,22 @@ pub async fn ask(state: &Path, request: &Request) -> anyhow::Result<Answer> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         write.write_all(&line).await.context("the daemon closed the connection")?;
-        let answer = read_line(read, ANSWER_LIMIT).await?;
-        serde_json::from_slice(&answer).context("the daemon's answer cannot be read: is it another version?")
+        Ok::<_, anyhow::Error>((BufReader::new(read.take(ANSWER_LIMIT)), write))
     };
-    tokio::time::timeout(PATIENCE, exchange)
-        .await
-        .with_context(|| format!("the daemon did not answer within {PATIENCE:?}"))?
+    // The half that was written to stays open: closed, it would say that nobody waits any more.
+    let (mut read, _write) = patiently(exchange).await?;
+    loop {
+        let line = patiently(read_line(&mut read, ANSWER_LIMIT)).await?;
+        if line != b"\n" {
+            let unreadable = "the daemon's answer cannot be read: is it another version?";
+            return serde_json::from_slice(&line).context(unreadable);
+        }
+    }
+}
+
+async fn patiently<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let silent = || format!("the daemon did not answer within {PATIENCE:?}");
+    tokio::time::timeout(PATIENCE, work).await.with_context(silent)?
 }
 
 /// Opens the socket in the state folder `state`. Whoever calls this holds the folder's lock, so a
@@ -192,15 +207,28 @@ async fn converse(stream: UnixStream, steering: &Steering) -> anyhow::Result<()>
     // The name that a request gives is a courtesy; the user number is what the kernel says.
     let user = stream.peer_cred().context("cannot tell who asks")?.uid();
     let (read, mut write) = stream.into_split();
-    let line = tokio::time::timeout(PATIENCE, read_line(read, REQUEST_LIMIT)).await??;
+    let mut read = BufReader::new(read.take(REQUEST_LIMIT));
+    let line = tokio::time::timeout(PATIENCE, read_line(&mut read, REQUEST_LIMIT)).await??;
     let answer = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => obey(request, user, steering).await,
+        Ok(request) => at_work(obey(request, user, steering), &mut write).await,
         Err(error) => Answer::Refused(format!("this is not a request: {error}")),
     };
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
     tokio::time::timeout(PATIENCE, write.write_all(&line)).await??;
     Ok(())
+}
+
+/// Says that there is work until it is done. Who does not wait any more has what was asked for done all the same.
+async fn at_work(work: impl Future<Output = Answer>, write: &mut OwnedWriteHalf) -> Answer {
+    let mut work = std::pin::pin!(work);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
+            return answer;
+        }
+        // A line that nobody reads finds room in the socket's buffer, or none and is left out.
+        let _ = write.try_write(b"\n");
+    }
 }
 
 async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
@@ -255,9 +283,9 @@ async fn obey(request: Request, user: u32, steering: &Steering) -> Answer {
     }
 }
 
-async fn read_line(read: impl tokio::io::AsyncRead + Unpin, limit: u64) -> anyhow::Result<Vec<u8>> {
+async fn read_line(read: &mut (impl AsyncBufRead + Unpin), limit: u64) -> anyhow::Result<Vec<u8>> {
     let mut line = Vec::new();
-    BufReader::new(read.take(limit)).read_until(b'\n', &mut line).await?;
+    read.read_until(b'\n', &mut line).await?;
     if line.last() != Some(&b'\n') {
         bail!("the other side sent no whole line of at most {limit} bytes");
     }

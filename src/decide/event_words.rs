@@ -168,6 +168,10 @@ impl<'e> Event<'e> {
     /// A snapshot that a target has, or does not have yet.
     fn publication(&self) -> String {
         let (date, target) = (self.text("date"), self.text("target"));
+        if self.body["catalogue"] == true {
+            let error = self.text("error");
+            return format!("the list of snapshots at {target} is an older one, and is sent again: {error}");
+        }
         let generation = match self.number("generation") {
             0 | 1 => String::new(),
             later => format!(", generation {later},"),

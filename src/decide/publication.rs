@@ -24,6 +24,12 @@ pub fn next_try(failure: &Failure, attempts: u32, now: Timestamp) -> Option<Time
     Some(not_before.map_or(later, |at| at.max(later)))
 }
 
+/// When what stands above the snapshots is sent again, where that failed. It is never given up, whatever a target said:
+/// nobody can ask for it alone.
+pub fn next_try_of_catalogue(failure: &Failure, attempts: u32, now: Timestamp) -> Timestamp {
+    next_try(failure, attempts, now).unwrap_or_else(|| now.checked_add(LONGEST).unwrap_or(Timestamp::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +48,10 @@ mod tests {
         assert_eq!((waited(&told, 1), waited(&told, 8)), (Some(30), Some(128)));
         let refused = Failure::Configuration { message: String::new(), hint: None };
         assert_eq!(waited(&refused, 1), Some(1));
-        assert_eq!(waited(&Failure::permanent("another content"), 1), None);
+        let permanent = Failure::permanent("another content");
+        assert_eq!(waited(&permanent, 1), None);
+        let again = next_try_of_catalogue(&permanent, 1, now);
+        assert_eq!(again.duration_since(now).as_mins(), 360, "a catalogue is never given up");
+        assert_eq!(Some(next_try_of_catalogue(&transient, 3, now)), next_try(&transient, 3, now));
     }
 }

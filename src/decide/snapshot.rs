@@ -179,19 +179,21 @@ pub fn snapshot(facts: &SnapshotFacts) -> SnapshotPlan {
         };
     };
     let mut plan = SnapshotPlan::default();
-    let reasons = match facts.staging {
+    let mut reasons = match facts.staging {
         StagingModel::Pinned => what_fails(facts, status),
         StagingModel::Follow => what_is_not_staged(facts, status),
     };
     let listings: BTreeMap<&str, &Listing> =
         facts.listings.iter().map(|listing| (listing.package.as_str(), listing)).collect();
     for (package, listing) in listings {
+        if let Some(left_out) = reasons.remove(package) {
+            plan.left_out.push(left_out);
+            continue;
+        }
         let assessment = status.packages.get(package);
-        let member = assessment.and_then(|assessment| member(facts, listing, assessment));
-        match (reasons.get(package), member) {
-            (Some(left_out), _) => plan.left_out.push(left_out.clone()),
-            (None, Some(member)) => plan.members.push(member),
-            (None, None) => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
+        match assessment.and_then(|assessment| member(facts, listing, assessment)) {
+            Some(member) => plan.members.push(member),
+            None => plan.left_out.push(left_out(package, None, not_built(facts), Vec::new())),
         }
     }
     if facts.dependency_rule == DependencyRule::OwnChecks {

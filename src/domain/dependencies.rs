@@ -1,6 +1,8 @@
 //! Who depends on whom inside one distribution.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use foldhash::HashMap;
 
 use super::PackageName;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_hex;
+use crate::whole_file::write_changed;
 
 /// Where what was read is kept between two indexings.
 #[derive(Clone, Debug, Default)]
@@ -46,23 +47,6 @@ impl IndexMemory {
 
 /// How the names of files begin that are being written. One that was killed leaves them behind.
 pub(in crate::ecosystem) const TEMPORARY: &str = ".tidegate-index-";
-
-/// Puts `bytes` into the file at `path` in one step; false where it has them already.
-pub(in crate::ecosystem) fn write_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let same_size = std::fs::symlink_metadata(path)
-        .is_ok_and(|there| there.is_file() && there.len() == bytes.len() as u64);
-    if same_size && std::fs::read(path)? == bytes {
-        return Ok(false);
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(true)
-}
 
 /// Raised when the records or the stamps mean something else than before.
 const VERSION: u32 = 1;
@@ -157,6 +141,6 @@ impl<R: Serialize + DeserializeOwned> Cache<R> {
         if let Some(folder) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        write_changed(path, &bytes).map(drop)
+        write_changed(path, &bytes, TEMPORARY).map(drop)
     }
 }

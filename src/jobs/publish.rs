@@ -2,7 +2,10 @@
 //!
 //! Which those are is a row each, written by whoever wants it: the job that takes the snapshot, or a person. A pass
 //! takes the rows that are due one after the other, so that a target that fails holds up no other. Before
-//! anything is sent the published folder is compared with the manifest that was written down.
+//! anything is sent the published folder is compared with the manifest that was written down. What stands above the
+//! snapshots follows last: `publish/catalogues.rs`.
+
+mod catalogues;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -65,6 +68,7 @@ impl Publish {
             told.push(self.attempt(&publication, &context).await?);
         }
         told.extend(self.follow_latest(&context).await?);
+        told.extend(self.send_catalogues(&context).await?);
         if told.is_empty() {
             return Ok(RunOutcome::Unchanged { summary: "nothing is to be sent to any target".to_owned() });
         }

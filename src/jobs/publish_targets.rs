@@ -22,6 +22,14 @@ impl PublishTargets {
         Self { publish }
     }
 
+    /// Whether a target of that name is set up that has a place for what stands above the snapshots. No secret is
+    /// read for that.
+    pub fn has_catalogues(&self, name: &str) -> bool {
+        let buckets = self.publish.iter().flat_map(|all| &all.object_storage).map(|one| &one.name);
+        let sites = self.publish.iter().flat_map(|all| &all.netlify).map(|one| &one.name);
+        buckets.chain(sites).any(|target| target == name)
+    }
+
     /// The target of that name. One that nobody set up, and a secret that is missing, are a
     /// [`Failure::Configuration`].
     pub fn get(&self, name: &str) -> Result<Arc<dyn Target>, Failure> {

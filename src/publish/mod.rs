@@ -1,6 +1,7 @@
 //! Where snapshots and channels are published to: one file per kind of target. The folder comes first; what
 //! lies elsewhere is a copy of what was published there.
 
+pub mod catalogue;
 pub mod channel;
 pub mod content;
 pub mod directory;

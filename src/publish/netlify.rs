@@ -6,6 +6,9 @@
 //! the snapshot added, and costs what is new in it. Netlify has no conditional deploys: one tidegate only may
 //! publish to a site.
 
+mod answer;
+mod catalogue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,7 +21,9 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-use super::target::{Ground, MANIFEST, Receipt, Sent, Target, Tree, refused};
+use self::answer::{checked, read, told};
+use super::catalogue::{Catalogue, CatalogueTarget};
+use super::target::{Ground, Journal, MANIFEST, Receipt, Sent, Target, Tree, refused};
 use crate::digest::{hex, sha256_hex};
 use crate::failure::Failure;
 
@@ -88,8 +93,55 @@ struct Kept {
     named: String,
 }
 
+impl Kept {
+    fn of(value: Option<&Value>) -> Option<Self> {
+        value.and_then(|kept| serde_json::from_value(kept.clone()).ok())
+    }
+}
+
 /// Files of a site by path, with the digests that Netlify goes by.
 type Digests = BTreeMap<String, String>;
+
+/// A change of what the site shows.
+struct Change<'c> {
+    /// What the site shows now.
+    site: Digests,
+    /// What it is to show.
+    wanted: Digests,
+    /// Whose files the change brings.
+    source: Source<'c>,
+    /// Their digests, by the path that the source knows.
+    ours: &'c Digests,
+}
+
+/// Where files are read from.
+#[derive(Clone, Copy)]
+enum Source<'s> {
+    Tree(&'s Tree),
+    Catalogue(&'s Catalogue),
+}
+
+impl Source<'_> {
+    /// The folder of the site that its files belong to.
+    fn root(self) -> String {
+        match self {
+            Self::Tree(tree) => format!("{}/{}", tree.distribution, tree.date),
+            Self::Catalogue(catalogue) => catalogue.distribution.clone(),
+        }
+    }
+
+    async fn bytes(self, path: &str) -> Result<Vec<u8>, Failure> {
+        let unreadable = |why: &str| Failure::permanent(format!("cannot read `{path}`: {why}"));
+        match self {
+            Self::Tree(tree) => {
+                tokio::fs::read(tree.place(path)).await.map_err(|error| unreadable(&error.to_string()))
+            }
+            Self::Catalogue(catalogue) => {
+                catalogue.files.get(path).cloned().ok_or_else(|| unreadable("the catalogue has no such file"))
+            }
+        }
+    }
+}
 
 impl Netlify {
     /// The site that `settings` describe. Nothing is asked of it yet.
@@ -124,18 +176,33 @@ impl Netlify {
             return Err(refused(tree, &self.address(&root), &difference));
         }
         let wanted = wanted(tree, &site, &ours);
-        let mut sent = Sent { there: ours.len() as u64, ..Sent::default() };
-        if wanted != site {
-            let deploy = self.deploy(&wanted, ground).await?;
-            self.send_required(tree, &ours, &deploy, &mut sent).await?;
-            self.until(&deploy.id, &["ready"]).await?;
-            if self.files().await? != wanted {
-                let message = format!("{} shows another deploy than the one that was sent", self.site);
-                return Err(Failure::transient(message));
-            }
-        }
+        let change = Change { site, wanted, source: Source::Tree(tree), ours: &ours };
+        let sent = self.show_change(change, Kept::of(ground.progress.as_ref()), ground.journal).await?;
         let is_latest = tree.is_latest;
         Ok(Receipt { address: self.address(&root), identity, sent, is_latest, kept: Value::Null })
+    }
+
+    /// Makes the site show a change, where it does not yet. `known` is the deploy that an interrupted attempt began.
+    async fn show_change(
+        &self,
+        change: Change<'_>,
+        known: Option<Kept>,
+        journal: &dyn Journal,
+    ) -> Result<Sent, Failure> {
+        let mut sent = Sent { there: change.ours.len() as u64, ..Sent::default() };
+        if change.wanted == change.site {
+            return Ok(sent);
+        }
+        let deploy = self.deploy(&change.wanted, known, journal).await?;
+        self.send_required(&change, &deploy, &mut sent).await?;
+        self.until(&deploy.id, &["ready"]).await?;
+        match self.files().await? == change.wanted {
+            true => Ok(sent),
+            false => Err(Failure::transient(format!(
+                "{} shows another deploy than the one that was sent",
+                self.site
+            ))),
+        }
     }
 
     fn address(&self, path: &str) -> String {
@@ -165,13 +232,16 @@ impl Netlify {
 
     /// A deploy that names all of `wanted`: the one that an interrupted attempt began, where it still goes on,
     /// or a new one.
-    async fn deploy(&self, wanted: &Digests, ground: &Ground<'_>) -> Result<Deploy, Failure> {
+    async fn deploy(
+        &self,
+        wanted: &Digests,
+        known: Option<Kept>,
+        journal: &dyn Journal,
+    ) -> Result<Deploy, Failure> {
         let listed = serde_json::to_vec(wanted)
             .map_err(|error| Failure::permanent(format!("a deploy would be no JSON: {error}")))?;
         let named = sha256_hex(&listed);
-        let kept =
-            ground.progress.as_ref().and_then(|kept| serde_json::from_value::<Kept>(kept.clone()).ok());
-        if let Some(kept) = kept.filter(|kept| kept.named == named)
+        if let Some(kept) = known.filter(|kept| kept.named == named)
             && self.goes_on(&kept.deploy).await?
         {
             return self.until(&kept.deploy, &TOLD).await;
@@ -183,7 +253,7 @@ impl Netlify {
         let kept = Kept { deploy: deploy.id.clone(), named };
         let kept = serde_json::to_value(&kept)
             .map_err(|error| Failure::permanent(format!("a deploy is no JSON: {error}")))?;
-        ground.journal.keep(kept).await?;
+        journal.keep(kept).await?;
         self.until(&deploy.id, &TOLD).await
     }
 
@@ -203,23 +273,20 @@ impl Netlify {
     /// Sends what the deploy lacks; each content once.
     async fn send_required(
         &self,
-        tree: &Tree,
-        ours: &Digests,
+        change: &Change<'_>,
         deploy: &Deploy,
         sent: &mut Sent,
     ) -> Result<(), Failure> {
         let mut required: BTreeSet<&str> = deploy.required.iter().flatten().map(String::as_str).collect();
-        for (path, digest) in ours {
+        for (path, digest) in change.ours {
             if !required.remove(digest.as_str()) {
                 continue;
             }
-            let bytes = tokio::fs::read(tree.place(path)).await.map_err(|error| {
-                Failure::permanent(format!("cannot read `{path}` of the published tree: {error}"))
-            })?;
+            let bytes = change.source.bytes(path).await?;
             if sha1_hex(&bytes) != *digest {
                 return Err(Failure::permanent(format!("`{path}` changed while it was sent")));
             }
-            let whole = format!("{}/{}/{path}", tree.distribution, tree.date);
+            let whole = format!("{}/{path}", change.source.root());
             let mut parts = vec!["deploys", &deploy.id, "files"];
             parts.extend(whole.split('/'));
             let url = self.url(&parts);
@@ -320,6 +387,10 @@ impl Target for Netlify {
     ) -> BoxFuture<'a, Result<Receipt, Failure>> {
         Box::pin(self.send(tree, ground))
     }
+
+    fn catalogues(&self) -> Option<&dyn CatalogueTarget> {
+        Some(self)
+    }
 }
 
 /// What the site is to show: what it shows now, with the tree under its date, and under `latest` where it is that.
@@ -350,49 +421,4 @@ async fn digests(tree: &Tree) -> Result<Digests, Failure> {
 
 fn sha1_hex(bytes: &[u8]) -> String {
     hex(&Sha1::digest(bytes))
-}
-
-async fn read<T: for<'de> Deserialize<'de>>(answer: Response, what: &str) -> Result<T, Failure> {
-    let answer = checked(answer, what).await?;
-    let bytes = answer
-        .bytes()
-        .await
-        .map_err(|error| Failure::transient(format!("cannot {what}: {}", told(&error))))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::permanent(format!("cannot {what}: the answer is not understood: {error}")))
-}
-
-/// An answer that says that it was done.
-async fn checked(answer: Response, what: &str) -> Result<Response, Failure> {
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let body = answer.text().await.unwrap_or_default();
-    let said: String = body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
-    let said = if said.is_empty() { said } else { format!(": {said}") };
-    let message = format!("cannot {what}: Netlify answered {status}{said}");
-    Err(match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Failure::Configuration {
-            message,
-            hint: Some(
-                "`site` has to be the site's id or domain, and `token` has to have the right to deploy"
-                    .into(),
-            ),
-        },
-        StatusCode::REQUEST_TIMEOUT => Failure::transient(message),
-        _ if status.is_server_error() => Failure::transient(message),
-        _ => Failure::permanent(message),
-    })
-}
-
-/// An error with its causes, without the address, which it may hold.
-fn told(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(one) = cause {
-        text = format!("{text}: {one}");
-        cause = one.source();
-    }
-    text
 }

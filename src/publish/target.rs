@@ -6,6 +6,7 @@
 //! own interrupted attempts.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
@@ -13,6 +14,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::catalogue::CatalogueTarget;
 use super::folder_sums::{FileSum, FolderSums};
 use crate::failure::Failure;
 
@@ -130,6 +132,14 @@ impl Sent {
     }
 }
 
+impl AddAssign for Sent {
+    fn add_assign(&mut self, more: Self) {
+        self.files += more.files;
+        self.bytes += more.bytes;
+        self.there += more.there;
+    }
+}
+
 impl fmt::Display for Sent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} sent with {} bytes, {} there already", self.files, self.bytes, self.there)
@@ -188,6 +198,9 @@ pub trait Target: Send + Sync {
         tree: &'a Tree,
         ground: &'a Ground<'a>,
     ) -> BoxFuture<'a, Result<Receipt, Failure>>;
+
+    /// Where it has a place for what stands above the snapshots; none where nobody would find that there.
+    fn catalogues(&self) -> Option<&dyn CatalogueTarget>;
 }
 
 /// The refusal of a date that holds something else.

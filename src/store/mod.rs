@@ -7,6 +7,7 @@ mod actions;
 mod arrivals;
 mod backup;
 mod blobs;
+mod catalogues;
 mod channels;
 mod columns;
 mod content;
@@ -51,6 +52,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub use actions::{Action, ActionState, Intention};
 pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
+pub use catalogues::{CatalogueAtTarget, CatalogueOf};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
 pub use content::{ChannelOf, KeptFile};
 pub use culprit_wishes::{CulpritWishId, KeptCulpritWish};

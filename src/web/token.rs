@@ -1,7 +1,6 @@
 //! Tokens of those who send notices. Only their SHA-256 is ever kept.
 
-use sha2::{Digest as _, Sha256};
-
+use crate::digest::{hex, sha256_hex};
 use crate::tls;
 
 /// The random bytes of a token: as many as its digest has.
@@ -15,12 +14,12 @@ pub fn fresh() -> anyhow::Result<String> {
     let mut bytes = [0; BYTES];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system gives no random bytes"))?;
-    Ok(format!("{PREFIX}{}", hexadecimal(&bytes)))
+    Ok(format!("{PREFIX}{}", hex(&bytes)))
 }
 
 /// SHA-256 of a token, as it stands in configuration files.
 pub fn digest(token: &str) -> String {
-    hexadecimal(&Sha256::digest(token.as_bytes()))
+    sha256_hex(token.as_bytes())
 }
 
 /// True where both digests are the same. It takes the same time wherever they differ, so that nobody can
@@ -28,8 +27,4 @@ pub fn digest(token: &str) -> String {
 pub(super) fn same(one: &str, other: &str) -> bool {
     let differing = one.bytes().zip(other.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
     one.len() == other.len() && std::hint::black_box(differing) == 0
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

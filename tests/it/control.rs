@@ -20,6 +20,7 @@ use tidegate::domain::{
     SnapshotWishKind, WithdrawnBytes,
 };
 use tidegate::store::{Durability, OccurrenceState, Store};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,9 @@ async fn daemon() -> Daemon {
     daemon
 }
 
+/// A reason for which a wish takes its time.
+const TAKES_LONG: &str = "it takes long";
+
 /// Channels that only say what was asked of them.
 pub struct Echo;
 
@@ -97,9 +101,13 @@ impl SnapshotSteering for Echo {
             files: Vec::new(),
             dependents: Vec::new(),
         };
-        Box::pin(
-            async move { Ok(SnapshotChange { rewritten: vec![rewritten], ..SnapshotChange::default() }) },
-        )
+        let takes_long = wish.reason == TAKES_LONG;
+        Box::pin(async move {
+            if takes_long {
+                tokio::time::sleep(Duration::from_millis(2500)).await;
+            }
+            Ok(SnapshotChange { rewritten: vec![rewritten], ..SnapshotChange::default() })
+        })
     }
 }
 
@@ -224,6 +232,27 @@ async fn wishes_about_snapshots_reach_whoever_changes_them_with_the_name_of_the_
     let Answer::Snapshots(change) = answer else { panic!("{answer:?}") };
     let told = change.rewritten[0].version.as_deref().unwrap();
     assert!(told.starts_with("demo ada (user ") && told.ends_with("a bad day"), "{told}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_at_work_says_so_until_it_answers() {
+    let daemon = daemon().await;
+    let change = SnapshotWishKind::Latest(LatestWish::Before);
+    let (distribution, by, reason) = ("demo".to_owned(), "ada".to_owned(), TAKES_LONG.to_owned());
+    let request = Request::Snapshots(SnapshotWish { distribution, change, by, reason });
+    let Answer::Snapshots(_) = daemon.ask(request.clone()).await else { panic!("no answer to the wish") };
+
+    let stream = tokio::net::UnixStream::connect(daemon.folder.path().join(CONTROL_SOCKET)).await.unwrap();
+    let (read, mut write) = stream.into_split();
+    write.write_all(format!("{}\n", serde_json::to_string(&request).unwrap()).as_bytes()).await.unwrap();
+    let mut lines = tokio::io::BufReader::new(read).lines();
+    let mut said = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        said.push(line);
+    }
+    let (answer, signs) = said.split_last().unwrap();
+    assert!(signs.len() >= 2 && signs.iter().all(String::is_empty), "{said:?}");
+    assert!(answer.contains("it takes long"), "{answer}");
 }
 
 #[tokio::test]

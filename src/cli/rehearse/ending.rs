@@ -17,12 +17,14 @@ pub(super) fn of_r(
     let out = &mut *context.out;
     writeln!(out)?;
     for snapshot in &summary.snapshots {
+        let withdrawn = snapshot.withdrawn.as_ref().map(|reason| format!("; withdrawn: {reason}"));
         writeln!(
             out,
-            "Snapshot {}: {} packages, {} left out",
+            "Snapshot {}: {} packages, {} left out{}",
             snapshot.date,
             snapshot.packages.len(),
-            snapshot.left_out.len()
+            snapshot.left_out.len(),
+            withdrawn.unwrap_or_default()
         )?;
     }
     for held in &summary.held_snapshots {

@@ -8,6 +8,7 @@ use super::{find, named, published};
 use crate::cli::{CommandError, Context, given_file, state};
 use crate::digest::sha256_hex;
 use crate::jobs::snapshot::Manifest;
+use crate::publish::target::MANIFEST;
 
 /// Where a snapshot lies.
 pub(super) struct Place {
@@ -50,7 +51,7 @@ pub(super) fn place(
 
 /// Reads the manifest of a snapshot, which has to be the very one that was published where that is known.
 pub(super) fn manifest(place: &Place) -> Result<Manifest, CommandError> {
-    let file = place.folder.join("manifest.json");
+    let file = place.folder.join(MANIFEST);
     let bytes = given_file::read(&file)?;
     let found = sha256_hex(&bytes);
     if let Some(digest) = place.manifest_sha256.as_ref().filter(|digest| **digest != found) {

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::named;
 use crate::cli::shown::plain;
-use crate::cli::steer::{ask_daemon, beside_the_point, user};
+use crate::cli::steer::{Asked, ask_daemon, beside_the_point, user};
 use crate::cli::{CommandError, Context, Output, state};
 use crate::config::Configuration;
 use crate::daemon::{Answer, Request};
@@ -27,7 +27,7 @@ use crate::jobs::snapshot_wishes::SnapshotWishes;
     after_help = "The snapshot gets a new generation, shown to readers in one step: its indexes no longer list the
 package, and its manifest and page say what was withdrawn, when and why. All other files keep their bytes.
 With --keep-bytes the files stay where they lie, for who knows their path; with --drop-bytes they are gone,
-and older generations with them. Other packages that need it stay, and are named.
+and older generations with them. Other packages that need it stay, and are named. The reason is published.
 
 The next snapshot may hold the package again: `tidegate remove` keeps it out.
 
@@ -58,6 +58,9 @@ pub(super) struct Withdraw {
     drop_bytes: bool,
     #[command(flatten)]
     asked: Asked,
+    /// The distribution; may be left out where there is only one
+    #[arg(long, value_name = "NAME")]
+    distribution: Option<String>,
 }
 
 /// Let `latest` show an earlier snapshot, or the newest again
@@ -80,20 +83,6 @@ pub(super) struct Rollback {
     newest: bool,
     #[command(flatten)]
     asked: Asked,
-}
-
-/// Who asks, and why.
-#[derive(Debug, Args)]
-struct Asked {
-    /// Why; kept, shown, and published with a withdrawal
-    #[arg(long, value_name = "R")]
-    reason: String,
-    /// Who asks [default: the name of this user]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
-    /// Only print what would change
-    #[arg(long)]
-    dry_run: bool,
     /// The distribution; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
     distribution: Option<String>,
@@ -121,7 +110,7 @@ impl Withdraw {
             package: package.clone(),
             bytes: said.unwrap_or(policy),
         };
-        carry_out(self.asked, change, context)
+        carry_out(self.asked, self.distribution.as_deref(), change, context)
     }
 }
 
@@ -132,20 +121,20 @@ impl Rollback {
             (None, true) => LatestWish::Newest,
             (None, false) => LatestWish::Before,
         };
-        carry_out(self.asked, |_| SnapshotWishKind::Latest(wish), context)
+        let change = |_| SnapshotWishKind::Latest(wish);
+        carry_out(self.asked, self.distribution.as_deref(), change, context)
     }
 }
 
 fn carry_out(
     asked: Asked,
+    distribution: Option<&str>,
     change: impl FnOnce(WithdrawnBytes) -> SnapshotWishKind,
     context: &mut Context<'_>,
 ) -> Result<(), CommandError> {
-    if asked.reason.trim().is_empty() {
-        return Err(CommandError::invalid("a reason is needed: it is kept and shown"));
-    }
+    asked.has_a_reason()?;
     let configuration = where_published(context)?;
-    let names = named(&configuration, asked.distribution.as_deref())?;
+    let names = named(&configuration, distribution)?;
     let [name] = names[..] else {
         let message = "there are several distributions: name one with --distribution";
         return Err(CommandError::invalid(message));

@@ -21,22 +21,21 @@ use crate::domain::{
 /// The one rolling pull request of a distribution under `follow`.
 const ROLLING: &str = "rolling";
 
-pub fn promote(facts: &PromotionFacts) -> Plan {
-    let index = Index::new(facts);
-    let change = match facts.point.phase.promote {
-        Promote::All => copy(&index),
-        Promote::FailingOnly => pin(&index),
-        Promote::None => pin_excepted(&index),
+pub fn promote(index: &Index<'_>) -> Plan {
+    let change = match index.facts.point.phase.promote {
+        Promote::All => copy(index),
+        Promote::FailingOnly => pin(index),
+        Promote::None => pin_excepted(index),
     };
     let mut plan = Plan::default();
-    let way = change.as_ref().map_or(Way::Committed, |change| way(&index, change, &mut plan));
+    let way = change.as_ref().map_or(Way::Committed, |change| way(index, change, &mut plan));
     let moves = change.iter().flat_map(|change| &change.moves);
     let moves: BTreeMap<&str, &Move> = moves.map(|moved| (moved.package.as_str(), moved)).collect();
     for package in index.packages() {
-        if removal::is_removed(facts, package) {
+        if removal::is_removed(index.facts, package) {
             continue;
         }
-        let verdict = verdict(&index, package, moves.get(package).copied(), way);
+        let verdict = verdict(index, package, moves.get(package).copied(), way);
         plan.verdicts.insert(package.to_owned(), verdict);
     }
     plan

@@ -1,8 +1,9 @@
 //! What a promotion looks at, indexed once: no rule scans a list for each package.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashMapExt as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::decide::standing::Standing;
@@ -23,7 +24,7 @@ pub struct Index<'a> {
     refused: BTreeMap<(&'a str, &'a str), u64>,
     by_people: BTreeMap<(&'a str, &'a str), u64>,
     // Asked for by texts alone: most passes write none.
-    blocked: OnceCell<BTreeMap<&'a str, Vec<&'a str>>>,
+    blocked: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
 }
 
 /// What the facts say of one package.
@@ -33,6 +34,17 @@ struct Row<'a> {
     held: Option<&'a Listing>,
     release: Option<&'a Fact<Option<Release>>>,
     assessment: Option<&'a Assessment>,
+}
+
+impl<'a> Row<'a> {
+    /// Where the status is known: what it says of the revision that the channel holds.
+    fn standing(&self) -> Standing<'a> {
+        Standing::of(self.assessment, self.held.and_then(Listing::pin))
+    }
+
+    fn is_listed(&self) -> bool {
+        self.source.is_some() || self.held.is_some()
+    }
 }
 
 impl<'a> Index<'a> {
@@ -82,10 +94,15 @@ impl<'a> Index<'a> {
 
     /// Every package of either channel, by name.
     pub fn packages(&self) -> Vec<&'a str> {
-        let listed = self.rows.iter().filter(|(_, row)| row.source.is_some() || row.held.is_some());
+        let listed = self.rows.iter().filter(|(_, row)| row.is_listed());
         let mut packages: Vec<&str> = listed.map(|(package, _)| *package).collect();
         packages.sort_unstable();
         packages
+    }
+
+    /// True for a package of either channel.
+    pub fn knows(&self, package: &str) -> bool {
+        self.row(package).is_listed()
     }
 
     fn row(&self, package: &str) -> Row<'a> {
@@ -191,10 +208,7 @@ impl<'a> Index<'a> {
     pub fn standing(&self, package: &str) -> Standing<'a> {
         match &self.facts.status {
             Fact::Unknown { why } => Standing::Unknown(why),
-            Fact::Known(_) => {
-                let row = self.row(package);
-                Standing::of(row.assessment, row.held.and_then(Listing::pin))
-            }
+            Fact::Known(_) => self.row(package).standing(),
         }
     }
 
@@ -229,15 +243,18 @@ impl<'a> Index<'a> {
     }
 
     /// What the channel holds and what only others make fail, by the first of these others.
-    fn blocked_by_first_cause(&self) -> BTreeMap<&'a str, Vec<&'a str>> {
-        let mut blocked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for listing in &self.facts.head.listings {
-            let standing = self.standing(&listing.package);
+    fn blocked_by_first_cause(&self) -> HashMap<&'a str, Vec<&'a str>> {
+        let mut blocked: HashMap<&str, Vec<&str>> = HashMap::new();
+        if self.facts.status.known().is_none() {
+            return blocked;
+        }
+        for (package, row) in self.rows.iter().filter(|(_, row)| row.held.is_some()) {
+            let standing = row.standing();
             if standing.evidence() != Evidence::Failing || standing.fails_by_itself() {
                 continue;
             }
             if let Some(first) = standing.causes().and_then(|causes| causes.keys().next()) {
-                blocked.entry(first).or_default().push(&listing.package);
+                blocked.entry(first).or_default().push(*package);
             }
         }
         blocked

@@ -17,18 +17,20 @@ mod verdicts;
 
 use sha2::{Digest as _, Sha256};
 
+use self::index::Index;
 use crate::domain::{Plan, PromotionFacts, StagingModel};
 
 pub use taken_out::TakenOut;
 
 /// Decides. Total and deterministic: every package of either channel gets a verdict.
 pub fn promote(facts: &PromotionFacts) -> Plan {
+    let index = Index::new(facts);
     let mut plan = match facts.staging {
-        StagingModel::Pinned => pinned::promote(facts),
-        StagingModel::Follow => follow::promote(facts),
+        StagingModel::Pinned => pinned::promote(&index),
+        StagingModel::Follow => follow::promote(&index),
     };
     upstream::remark(facts, &mut plan);
-    removal::take_out(facts, &mut plan);
+    removal::take_out(&index, &mut plan);
     verdicts::tell_of_exceptions(facts, &mut plan);
     plan
 }

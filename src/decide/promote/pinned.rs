@@ -14,20 +14,17 @@ use super::{removal, upstream};
 use crate::calendar::Promote;
 use crate::decide::ledger;
 use crate::decide::words::cleared_in_words;
-use crate::domain::{
-    Actor, Evidence, Fact, Move, PackageName, Plan, PromotionFacts, Release, Verdict, VerdictKind,
-};
+use crate::domain::{Actor, Evidence, Fact, Move, PackageName, Plan, Release, Verdict, VerdictKind};
 
-pub fn promote(facts: &PromotionFacts) -> Plan {
-    let index = Index::new(facts);
+pub fn promote(index: &Index<'_>) -> Plan {
     let mut plan = Plan::default();
     let mut wanted: BTreeMap<PackageName, Move> = BTreeMap::new();
     let mut healthy = Vec::new();
     for package in index.packages() {
-        if removal::is_removed(facts, package) {
+        if removal::is_removed(index.facts, package) {
             continue;
         }
-        match consider(&index, package) {
+        match consider(index, package) {
             Ok(Wish { moved, freeze: None }) => {
                 wanted.insert(package.to_owned(), moved);
             }
@@ -38,7 +35,7 @@ pub fn promote(facts: &PromotionFacts) -> Plan {
         }
     }
     come_along(healthy, &mut wanted, &mut plan);
-    bundle::decide(&index, wanted, &mut plan);
+    bundle::decide(index, wanted, &mut plan);
     plan
 }
 

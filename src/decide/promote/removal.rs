@@ -37,11 +37,11 @@ enum Way {
 }
 
 /// Takes removed packages out of the channel, closes what would bring them in, and gives each its verdict.
-pub fn take_out(facts: &PromotionFacts, plan: &mut Plan) {
-    let index = Index::new(facts);
-    let known = index.packages();
+pub fn take_out(index: &Index<'_>, plan: &mut Plan) {
+    let facts = index.facts;
+    let asked = facts.removals.keys().map(String::as_str).filter(|package| index.knows(package));
     let removed: Vec<(&str, &Removal)> =
-        known.iter().filter_map(|package| Some((*package, removal(facts, package)?))).collect();
+        asked.filter_map(|package| Some((package, removal(facts, package)?))).collect();
     let held: Vec<&str> =
         removed.iter().map(|(package, _)| *package).filter(|package| index.held(package).is_some()).collect();
     if facts.via == Via::Commit && !held.is_empty() {
@@ -51,13 +51,13 @@ pub fn take_out(facts: &PromotionFacts, plan: &mut Plan) {
         let way = match (index.held(package).is_some(), facts.via) {
             (false, _) => Way::Done,
             (true, Via::Commit) => Way::Committed,
-            (true, Via::PullRequest) => propose(&index, package, removal, plan),
+            (true, Via::PullRequest) => propose(index, package, removal, plan),
         };
-        let verdict = ruling(facts, removal, package, &way).on_held(&index, package);
+        let verdict = ruling(facts, removal, package, &way).on_held(index, package);
         plan.verdicts.insert(package.to_owned(), verdict);
     }
-    close_what_moves_them(&index, plan);
-    close_what_is_undone(&index, plan);
+    close_what_moves_them(index, plan);
+    close_what_is_undone(index, plan);
 }
 
 /// One commit per pass: a removal goes with the commit that the pass makes anyway.

@@ -22,7 +22,8 @@ use super::description::Description;
 use super::layout::{ArchiveKind, IndexFile, archive_name};
 use crate::digest::{hex, sha256_hex};
 use crate::domain::{PackageName, RVersion};
-use crate::ecosystem::index_memory::{IndexMemory, write_changed};
+use crate::ecosystem::index_memory::{IndexMemory, TEMPORARY};
+use crate::whole_file::write_changed;
 
 pub use self::remembered::Remembered;
 
@@ -137,7 +138,7 @@ pub fn write_text(text: &str, folder: &Path) -> io::Result<()> {
         (IndexFile::Gzip, gzip(text)?),
         (IndexFile::Plain, text.as_bytes().to_vec()),
     ] {
-        write_changed(&folder.join(file.name()), &bytes)?;
+        write_changed(&folder.join(file.name()), &bytes, TEMPORARY)?;
     }
     Ok(())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::Promote;
 use super::dress::warning;
 use super::observe::Observed;
 use super::recovery::COMMENT;
 use crate::daemon::{RunContext, RunError};
+use crate::digest::sha256_hex;
 use crate::domain::PackageName;
 use crate::github::{RepositoryName, marker};
 use crate::store::Intention;
@@ -102,7 +102,6 @@ impl Promote {
 
 /// One comment for each set of commits, whatever order they came in.
 fn key(repository: &RepositoryName, number: u64, commits: &BTreeMap<PackageName, String>) -> String {
-    let digest = Sha256::digest(json!(commits).to_string());
-    let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{COMMENT}/{repository}/{number}/{digits}")
+    let digest = sha256_hex(json!(commits).to_string().as_bytes());
+    format!("{COMMENT}/{repository}/{number}/{}", &digest[..16])
 }

@@ -115,10 +115,11 @@ impl Report {
         })
     }
 
-    /// The snapshots that were published last, the newest first.
+    /// The snapshots that were published last, the newest first, without what was withdrawn from them.
     async fn taken(&self) -> anyhow::Result<Vec<Taken>> {
         let store = &self.services.store;
         let rows = store.snapshots(&self.distribution.name).await?;
+        let withdrawals = store.snapshot_withdrawals(&self.distribution.name).await?;
         let mut published: Vec<(Date, _)> = rows
             .into_iter()
             .filter(|row| row.state == SnapshotState::Published)
@@ -128,7 +129,10 @@ impl Report {
         let mut taken = Vec::new();
         for (date, suite) in published.into_iter().take(2) {
             let members = store.suite_members(suite).await?;
-            let packages: BTreeSet<PackageName> = members.into_iter().map(|member| member.name).collect();
+            let mut packages: BTreeSet<PackageName> = members.into_iter().map(|member| member.name).collect();
+            for row in withdrawals.iter().filter(|row| row.date == date) {
+                row.package.as_ref().map(|package| packages.remove(package));
+            }
             taken.push(Taken { date, packages });
         }
         Ok(taken)

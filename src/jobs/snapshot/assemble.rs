@@ -21,6 +21,7 @@ use crate::daemon::{RunContext, RunError};
 use crate::decide::snapshot::SnapshotPlan;
 use crate::digest::sha256_hex;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
+use crate::failure::Failure;
 use crate::publish::content::ContentStore;
 use crate::publish::directory::{Directory, Prepared};
 use crate::publish::folder_sums::FolderSums;
@@ -76,7 +77,7 @@ impl Snapshot {
             drop(lock);
             Ok(digest)
         });
-        let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(not_written)?;
+        let manifest_sha256 = written.await.map_err(anyhow::Error::from)?.map_err(Failure::of_disk)?;
         Ok(Published { suite: None, manifest_sha256, packages })
     }
 
@@ -156,15 +157,6 @@ fn place_apart(
         file.path = format!("{}/{}", manifest::FAILING, file.path);
     }
     Ok(placed)
-}
-
-/// What a disk refused may work later, and nothing is published yet.
-fn not_written(error: anyhow::Error) -> RunError {
-    let of_disk = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
-    match error.chain().any(of_disk) {
-        true => RunError::Transient(error, None),
-        false => error.into(),
-    }
 }
 
 /// Gives a tree whose packages and indexes are in place the rest: its page, and last its manifest, which lists

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 /// The file that holds it, at the top of the published folder.
-pub const FILE: &str = "manifest.json";
+pub const FILE: &str = crate::publish::target::MANIFEST;
 /// The folder of the repository that holds what is not in the snapshot and is needed by it.
 pub const FAILING: &str = "failing";
 /// The version of the format that is written. The one before had no checks, nothing from outside, and no times;

@@ -13,11 +13,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 
 use super::assemble::{Seal, dress};
@@ -32,14 +32,19 @@ use crate::digest::sha256_hex;
 use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
+use crate::failure::Failure;
 use crate::jobs::Services;
 use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
 use crate::publish::signing::Signer;
 use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
+use crate::whole_file::{clear_leftovers, write_changed};
 
 /// The link that shows the newest snapshot, or the one that people went back to.
 pub(crate) const LATEST: &str = "latest";
+
+/// How a file above the snapshots begins while it is written.
+const WRITING: &str = ".writing-";
 
 /// The published folder of a distribution.
 pub(crate) struct Shelf {
@@ -125,15 +130,43 @@ impl Shelf {
                 }
                 shown.forget_kept(&content, &gone)?;
             }
-            shown.write_pages(directory.root(), &title)?;
-            let listed = catalogue::text(directory.root(), &rows)?;
-            put(&directory.root().join(catalogue::FILE), listed.as_bytes())
+            let root = directory.root();
+            clear_leftovers(root, WRITING).with_context(|| format!("cannot clear {}", root.display()))?;
+            for (name, bytes) in shown.above(root, &rows, &title)? {
+                let path = root.join(name);
+                write_changed(&path, &bytes, WRITING)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            Ok(())
         })
         .await?;
         if !ids.is_empty() {
             self.services.store.settle_snapshot_withdrawals(&ids, self.services.clock.now()).await?;
         }
         Ok(())
+    }
+
+    /// What stands above the snapshots of these dates, for a place that has them, with the one that `latest` shows
+    /// there: each file by its name.
+    pub(crate) async fn catalogue(
+        &self,
+        dates: &BTreeSet<Date>,
+        latest: Option<Date>,
+    ) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+        let mut rows = self.rows().await?;
+        rows.snapshots.retain(|row| dates.contains(&row.date));
+        let (title, dates) = (self.distribution.title.clone(), dates.clone());
+        self.blocking(move |directory| {
+            let shown = Shown { latest, ..Shown::of(directory, &rows)? };
+            // A list without a snapshot that is there would say that it never was.
+            let missing = dates.iter().find(|date| !shown.manifests.iter().any(|one| one.date == **date));
+            if let Some(date) = missing {
+                bail!("the folder of the snapshot {date} is gone; restore it from a copy");
+            }
+            let files = shown.above(directory.root(), &rows, &title)?;
+            Ok(files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect())
+        })
+        .await
     }
 
     /// Runs `work` where waiting for the disk is allowed, while nobody else publishes there.
@@ -148,7 +181,8 @@ impl Shelf {
             drop(lock);
             done
         };
-        tokio::task::spawn_blocking(locked).await?
+        // A disk that is full now has room another time.
+        tokio::task::spawn_blocking(locked).await?.map_err(Failure::of_disk)
     }
 }
 
@@ -278,13 +312,13 @@ impl Shown {
         Ok(())
     }
 
-    fn write_pages(&self, root: &Path, title: &str) -> anyhow::Result<()> {
+    /// The files above the snapshots, in the order in which they are written.
+    fn above(&self, root: &Path, rows: &Rows, title: &str) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         let shown = Overview { title, manifests: &self.manifests, latest: self.latest };
-        put(&root.join(PAGE), overview(&shown)?.as_bytes())?;
-        if let Some(bytes) = feed(&shown)? {
-            put(&root.join(FEED), &bytes)?;
-        }
-        Ok(())
+        let mut files = vec![(PAGE, overview(&shown)?.into_bytes())];
+        files.extend(feed(&shown)?.map(|bytes| (FEED, bytes)));
+        files.push((catalogue::FILE, catalogue::text(root, rows)?.into_bytes()));
+        Ok(files)
     }
 }
 
@@ -293,22 +327,4 @@ fn is_archive(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let kinds = [ArchiveKind::Source, ArchiveKind::MacBinary, ArchiveKind::WindowsBinary];
     name.contains('_') && kinds.iter().any(|kind| name.ends_with(kind.suffix()))
-}
-
-/// Gives the file at `path` these bytes, in one step. One that has them stays.
-fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Always the same hidden name, so that a crash leaves one such file at most.
-    let beside = path.with_file_name(format!(".writing-{name}"));
-    let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        fs::File::open(path.parent().unwrap_or(path))?.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

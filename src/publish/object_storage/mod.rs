@@ -7,10 +7,12 @@
 //!   Packages come before indexes, and the manifest is last: what is named is there.
 //! - `latest.json` names the newest snapshot, and is changed only where it still is what was read. It is a pointer
 //!   and not a second tree: objects cannot be switched together.
+//! - `index.html`, `feed.xml` and `snapshots.json` stand above the dates, and come after them: `catalogue.rs`.
 //!
 //! Large objects are sent in parts. An upload in parts that was interrupted is journalled, and ended by the next
 //! attempt, since its parts cost and no list shows them.
 
+mod catalogue;
 mod memory;
 mod passage;
 
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::memory::Memory;
 use self::passage::Passage;
+use super::catalogue::CatalogueTarget;
 use super::target::{Ground, Receipt, Target, Tree, refused};
 use crate::failure::Failure;
 
@@ -211,7 +214,11 @@ impl Bucket {
     async fn write(&self, key: &Key, value: &impl Serialize, mode: PutMode) -> Result<bool, Failure> {
         let bytes = serde_json::to_vec(value)
             .map_err(|error| Failure::permanent(format!("{key} would be no JSON: {error}")))?;
-        let options = PutOptions { mode, ..PutOptions::default() };
+        self.put(key, bytes, PutOptions { mode, ..PutOptions::default() }).await
+    }
+
+    /// Writes an object where it still is as the options say; false where it is not.
+    async fn put(&self, key: &Key, bytes: Vec<u8>, options: PutOptions) -> Result<bool, Failure> {
         match object_store::ObjectStore::put_opts(&self.store, key, PutPayload::from(bytes), options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
@@ -229,6 +236,10 @@ impl Target for Bucket {
         ground: &'a Ground<'a>,
     ) -> BoxFuture<'a, Result<Receipt, Failure>> {
         Box::pin(self.send(tree, ground))
+    }
+
+    fn catalogues(&self) -> Option<&dyn CatalogueTarget> {
+        Some(self)
     }
 }
 

@@ -336,7 +336,7 @@ fn changed(path: &str) -> Failure {
 }
 
 /// What browsers are told of a file; R does not ask.
-fn content_type(path: &str) -> &'static str {
+pub(super) fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",

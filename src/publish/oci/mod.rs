@@ -22,6 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use self::artifact::{Artifact, Contents, Layer, MANIFEST_TYPE, MOST_FILES, digest_of, write_bundle};
+use super::catalogue::CatalogueTarget;
 use super::file_stream;
 use super::target::{Ground, Receipt, Sent, Target, Tree, refused};
 use crate::failure::Failure;
@@ -243,6 +244,12 @@ impl Target for Registry {
             self.client.store_auth_if_needed(&self.host, &self.rights).await;
             self.send(tree, ground).await
         })
+    }
+
+    /// A registry lists its tags by itself, which is the list of snapshots, and `latest` is one of them. Pages and
+    /// feeds are nothing that anybody reads from a registry: a reader would have to know digests.
+    fn catalogues(&self) -> Option<&dyn CatalogueTarget> {
+        None
     }
 }
 

@@ -21,6 +21,11 @@ use crate::failure::Failure;
 const PREHASHED: &[u8; 2] = b"ED";
 /// Where the bytes of a secret key say how a password protects it; zeros where none does.
 const KDF: std::ops::Range<usize> = 2..4;
+/// Where they say how much memory opening it with a password takes.
+const MEMORY: std::ops::Range<usize> = 46..54;
+/// More than this is never taken for that: `minisign -G` asks for 1 GiB, which a daemon, and each command that
+/// signs, would take anew.
+const MOST_MEMORY: u64 = 128 << 20;
 /// Where the key's number and its halves lie in the bytes of a secret key.
 const NUMBER: std::ops::Range<usize> = 54..62;
 const HALVES: std::ops::Range<usize> = 62..126;
@@ -49,6 +54,14 @@ impl MinisignKey {
         let text = text.expose_secret();
         let opened = match (without_password(text), password) {
             (Some(key), _) => key,
+            (None, Some(_)) if memory(text).is_some_and(|needed| needed > MOST_MEMORY) => {
+                let needed = memory(text).unwrap_or_default() >> 20;
+                let most = MOST_MEMORY >> 20;
+                return Err(unusable(
+                    format!("opening it with its password takes {needed} MiB, and {most} are allowed"),
+                    "`minisign -C -W -s KEY` takes the password away; keep the file as a credential then",
+                ));
+            }
             (None, Some(password)) => SecretKeyBox::from_string(text)
                 .and_then(|key| key.into_secret_key(Some(password.expose_secret().to_owned())))
                 .map_err(|error| {
@@ -114,6 +127,12 @@ fn without_password(text: &str) -> Option<SecretKey> {
     let bytes = STANDARD.decode(text.lines().nth(1)?.trim()).ok()?;
     let plain = bytes.get(KDF) == Some(&[0, 0][..]);
     plain.then(|| SecretKey::from_bytes(&bytes).ok()).flatten()
+}
+
+/// How many bytes of memory it takes to open a secret key with its password.
+fn memory(text: &str) -> Option<u64> {
+    let bytes = STANDARD.decode(text.lines().nth(1)?.trim()).ok()?;
+    Some(u64::from_le_bytes(bytes.get(MEMORY)?.try_into().ok()?))
 }
 
 /// A signature that holds.

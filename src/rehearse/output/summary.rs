@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::pages;
 use crate::config::Configuration;
 use crate::jobs::snapshot::Manifest;
+use crate::publish::target::MANIFEST;
 use crate::rehearse::github::state::PullRequest;
 use crate::store::{SnapshotState, Store};
 
@@ -35,6 +36,9 @@ pub struct SnapshotSummary {
     pub packages: Vec<SnapshotPackage>,
     /// What is not, by name.
     pub left_out: Vec<LeftOutPackage>,
+    /// Why it was withdrawn as a whole, where somebody did that afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
 }
 
 /// A package of a snapshot.
@@ -84,21 +88,23 @@ pub async fn collect(
     }
     for distribution in configuration.distributions.keys() {
         for row in store.snapshots(distribution).await? {
-            if row.state == SnapshotState::Published {
-                let folder = out.join("published").join(distribution).join(row.date.to_string());
-                summary.snapshots.push(published(&folder)?);
-            } else {
-                let reason =
-                    row.reason.unwrap_or_else(|| "It was begun and could not be finished yet.".to_owned());
-                summary.held_snapshots.push(HeldSnapshot { date: row.date, reason });
+            let folder = out.join("published").join(distribution).join(row.date.to_string());
+            match row.state {
+                SnapshotState::Published => summary.snapshots.push(published(&folder, None)?),
+                SnapshotState::Withdrawn => summary.snapshots.push(published(&folder, row.reason)?),
+                SnapshotState::Held | SnapshotState::Preparing => {
+                    let unfinished = || "It was begun and could not be finished yet.".to_owned();
+                    let reason = row.reason.unwrap_or_else(unfinished);
+                    summary.held_snapshots.push(HeldSnapshot { date: row.date, reason });
+                }
             }
         }
     }
     Ok(summary)
 }
 
-fn published(folder: &Path) -> anyhow::Result<SnapshotSummary> {
-    let file = folder.join("manifest.json");
+fn published(folder: &Path, withdrawn: Option<String>) -> anyhow::Result<SnapshotSummary> {
+    let file = folder.join(MANIFEST);
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let manifest: Manifest =
         serde_json::from_slice(&bytes).with_context(|| format!("{} is malformed", file.display()))?;
@@ -109,5 +115,10 @@ fn published(folder: &Path) -> anyhow::Result<SnapshotSummary> {
     });
     let left_out =
         manifest.left_out.into_iter().map(|left| LeftOutPackage { name: left.name, reason: left.reason });
-    Ok(SnapshotSummary { date: manifest.date, packages: packages.collect(), left_out: left_out.collect() })
+    Ok(SnapshotSummary {
+        date: manifest.date,
+        packages: packages.collect(),
+        left_out: left_out.collect(),
+        withdrawn,
+    })
 }

@@ -1,8 +1,8 @@
 //! Which form of a text file is sent: the `.zst` or `.gz` that was published beside it, gzip made on the fly, or
 //! the file as it is.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -15,36 +15,39 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::CHUNK;
-use super::place::Place;
+use super::place::{Place, is_absence};
 
 /// What compressed files beside others end with, and which coding that is; the better one first.
 const BESIDE: [(&str, &str); 2] = [(".zst", "zstd"), (".gz", "gzip")];
 
 /// How a file is sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     /// As it is.
     Plain,
-    /// The file with this path, which holds the same in that coding.
-    Beside(PathBuf, &'static str),
+    /// In that coding, from the file beside it that holds the same.
+    Beside(&'static str),
     /// Compressed with gzip as it is sent.
     Gzip,
 }
 
-/// The form of a file for a request. A range is one of the file as it is.
-pub(super) async fn choose(place: &Place, asked: &HeaderMap) -> Coding {
+/// The form of a file for a request, with the file that is sent for it. A range is one of the file as it is.
+pub(super) async fn choose(place: Place, asked: &HeaderMap) -> io::Result<(Place, Coding)> {
     if !place.is_text() || asked.contains_key(RANGE) {
-        return Coding::Plain;
+        return Ok((place, Coding::Plain));
     }
     for (end, coding) in BESIDE.into_iter().filter(|(_, coding)| accepts(asked, coding)) {
         let mut beside = place.path.clone().into_os_string();
         beside.push(end);
-        let beside = PathBuf::from(beside);
-        if tokio::fs::metadata(&beside).await.is_ok_and(|there| there.is_file()) {
-            return Coding::Beside(beside, coding);
+        match Place::at(PathBuf::from(beside)).await {
+            Ok(Some(compressed)) => return Ok((compressed.called(place.name), Coding::Beside(coding))),
+            Ok(None) => {}
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(error),
         }
     }
-    if accepts(asked, "gzip") { Coding::Gzip } else { Coding::Plain }
+    let coding = if accepts(asked, "gzip") { Coding::Gzip } else { Coding::Plain };
+    Ok((place, coding))
 }
 
 /// True where the client names the coding and does not rule it out. `*` is not taken at its word: whoever
@@ -60,11 +63,10 @@ fn accepts(asked: &HeaderMap, coding: &str) -> bool {
 
 /// A file, compressed with gzip as the client takes it: neither its size nor the client's patience takes memory
 /// or a thread. A chunk takes about a millisecond.
-pub(super) async fn gzipped(path: &Path) -> std::io::Result<Body> {
-    let file = File::open(path).await?;
+pub(super) fn gzipped(file: File) -> Body {
     let packer = GzEncoder::new(Vec::new(), Compression::fast());
     let chunks = stream::try_unfold(Some((file, packer)), |rest| async move {
-        let Some((mut file, mut packer)) = rest else { return Ok::<_, std::io::Error>(None) };
+        let Some((mut file, mut packer)) = rest else { return Ok::<_, io::Error>(None) };
         let mut chunk = BytesMut::with_capacity(CHUNK);
         while packer.get_ref().is_empty() {
             chunk.clear();
@@ -76,5 +78,5 @@ pub(super) async fn gzipped(path: &Path) -> std::io::Result<Body> {
         let packed = Bytes::from(std::mem::take(packer.get_mut()));
         Ok(Some((packed, Some((file, packer)))))
     });
-    Ok(Body::from_stream(chunks))
+    Body::from_stream(chunks)
 }

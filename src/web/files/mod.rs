@@ -80,21 +80,14 @@ async fn file(
         }
         None => return Ok(None),
     };
-    let coding = encoding::choose(&place, asked).await;
-    let place = match &coding {
-        Coding::Beside(compressed, _) => match Place::at(compressed.clone()).await? {
-            Some(compressed) => compressed.called(place.name),
-            None => return Ok(None),
-        },
-        Coding::Plain | Coding::Gzip => place,
-    };
-    let etag = place.etag(&coding);
-    let headers = headers_of(&place, &coding, &etag);
+    let (place, coding) = encoding::choose(place, asked).await?;
+    let etag = place.etag(coding);
+    let headers = headers_of(&place, coding, &etag);
     if conditions::is_known(asked, &etag, place.last_modified().as_deref()) {
         return Ok(Some((StatusCode::NOT_MODIFIED, headers).into_response()));
     }
     if coding == Coding::Gzip {
-        let body = if *method == Method::HEAD { Body::empty() } else { gzipped(&place.path).await? };
+        let body = if *method == Method::HEAD { Body::empty() } else { gzipped(place.into_file()) };
         return Ok(Some((StatusCode::OK, headers, body).into_response()));
     }
     let part = part_of(asked, &etag, place.size);
@@ -109,7 +102,7 @@ async fn file(
     let length = range.end - range.start;
     let body = match *method == Method::HEAD {
         true => Body::empty(),
-        false => streamed(&place.path, range.start, length).await?,
+        false => streamed(place.into_file(), range.start, length).await?,
     };
     let mut response = (status, headers, [(CONTENT_LENGTH, length.to_string())], body).into_response();
     if let Part::Range(range) = part {
@@ -119,7 +112,7 @@ async fn file(
     Ok(Some(response))
 }
 
-fn headers_of(place: &Place, coding: &Coding, etag: &str) -> HeaderMap {
+fn headers_of(place: &Place, coding: Coding, etag: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut put = |name: HeaderName, value: &str| {
         // All of them are made of plain letters.
@@ -139,15 +132,14 @@ fn headers_of(place: &Place, coding: &Coding, etag: &str) -> HeaderMap {
     }
     match coding {
         Coding::Plain => put(ACCEPT_RANGES, "bytes"),
-        Coding::Beside(_, coding) => put(CONTENT_ENCODING, coding),
+        Coding::Beside(coding) => put(CONTENT_ENCODING, coding),
         Coding::Gzip => put(CONTENT_ENCODING, "gzip"),
     }
     headers
 }
 
 /// A part of a file, read as the client takes it.
-async fn streamed(path: &Path, start: u64, length: u64) -> std::io::Result<Body> {
-    let mut file = File::open(path).await?;
+async fn streamed(mut file: File, start: u64, length: u64) -> std::io::Result<Body> {
     file.seek(SeekFrom::Start(start)).await?;
     let chunks = stream::try_unfold(file.take(length), |mut rest| async move {
         let mut chunk = BytesMut::with_capacity(CHUNK);

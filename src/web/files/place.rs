@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::fs::File;
 
 use super::encoding::Coding;
 
@@ -22,7 +23,12 @@ pub(super) enum Found {
     Folder,
 }
 
-/// A file that may be served.
+/// How often a path is followed anew that led to nothing: a link on it may be switched, and where it led before be
+/// removed, between following it and opening the file.
+const TRIES: usize = 3;
+
+/// A file that may be served. It is open: whatever takes its place meanwhile, what is said of it is said of the bytes
+/// that are sent.
 pub(super) struct Place {
     /// Where it really lies, links followed.
     pub(super) path: PathBuf,
@@ -32,6 +38,7 @@ pub(super) struct Place {
     pub(super) size: u64,
     inode: u64,
     modified: (i64, i64),
+    file: File,
 }
 
 impl Place {
@@ -56,23 +63,31 @@ impl Place {
 
     /// The file with this path below `root`, links followed.
     async fn below(root: &Path, parts: &[String]) -> io::Result<Option<Self>> {
-        let place = async {
+        let follow = || async {
             let root = tokio::fs::canonicalize(root).await?;
             let path = tokio::fs::canonicalize(parts.iter().fold(root.clone(), |path, part| path.join(part)))
                 .await?;
             if path.starts_with(&root) { Self::at(path).await } else { Ok(None) }
         };
         let name = parts.last().cloned().unwrap_or_default();
-        match place.await {
-            Ok(found) => Ok(found.map(|place| place.called(name))),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(error) => Err(error),
+        for _ in 0..TRIES {
+            match follow().await {
+                Ok(found) => return Ok(found.map(|place| place.called(name))),
+                Err(error) if is_absence(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
     /// The file at a path without links; nothing where it is none.
     pub(super) async fn at(path: PathBuf) -> io::Result<Option<Self>> {
-        let there = tokio::fs::metadata(&path).await?;
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        if !tokio::fs::metadata(&path).await?.is_file() {
+            return Ok(None);
+        }
+        let file = File::open(&path).await?;
+        let there = file.metadata().await?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(there.is_file().then(|| Self {
             path,
@@ -80,7 +95,13 @@ impl Place {
             size: there.len(),
             inode: there.ino(),
             modified: (there.mtime(), there.mtime_nsec()),
+            file,
         }))
+    }
+
+    /// The file itself, to be read from its beginning.
+    pub(super) fn into_file(self) -> File {
+        self.file
     }
 
     /// The same file under the name that was asked for.
@@ -89,8 +110,8 @@ impl Place {
     }
 
     /// A strong validator: published files are never written to, only replaced by others with another inode.
-    pub(super) fn etag(&self, coding: &Coding) -> String {
-        let form = if *coding == Coding::Gzip { "-gzip" } else { "" };
+    pub(super) fn etag(&self, coding: Coding) -> String {
+        let form = if coding == Coding::Gzip { "-gzip" } else { "" };
         let (seconds, nanoseconds) = self.modified;
         format!("\"{:x}-{:x}-{seconds:x}.{nanoseconds:x}{form}\"", self.inode, self.size)
     }
@@ -132,7 +153,8 @@ impl Place {
     }
 }
 
-fn is_absence(error: &io::Error) -> bool {
+/// True where there is no such file, and no other trouble.
+pub(super) fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind;
     [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::InvalidFilename].contains(&error.kind())
 }

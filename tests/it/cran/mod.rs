@@ -5,6 +5,7 @@ mod archives;
 mod bundles;
 mod fetching;
 mod files;
+mod full_disk;
 mod indexes;
 mod kept;
 mod meddler;

@@ -12,7 +12,7 @@ use tidegate::clock::{Clock as _, ManualClock};
 use tidegate::config::Configuration;
 use tidegate::daemon::{Jobs, RunLimits, Runner, new_boot_id};
 use tidegate::decide::event_words::Event;
-use tidegate::domain::WithdrawnBytes;
+use tidegate::domain::{LatestChoice, WithdrawnBytes};
 use tidegate::jobs::engines::Engines;
 use tidegate::jobs::{self, Pass, Services};
 use tidegate::publish::directory::Directory;
@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 use super::gate::{Fault, Gate};
 use super::site::{self, Site};
 use super::trees::{Published, snapshot};
+
+/// How many files stand above the dates.
+const ABOVE: usize = 3;
 
 /// A configuration with two sites, and a machine on which snapshots are published.
 struct Scene {
@@ -180,7 +183,7 @@ async fn a_target_that_fails_holds_up_no_other_and_is_tried_again_later() {
     let standing = scene.standing().await;
     assert_eq!((standing[0].1, standing[1].1), (PublicationState::Wanted, PublicationState::Done));
     assert!(scene.one.1.lock().unwrap().shown().is_empty());
-    assert_eq!(scene.other.1.lock().unwrap().shown().len(), 2 * quarter.sums().len());
+    assert_eq!(scene.other.1.lock().unwrap().shown().len(), 2 * quarter.sums().len() + ABOVE);
 
     assert_eq!(scene.pass().await.state, RunState::Unchanged, "it waits before it tries again");
     scene.later(2);
@@ -245,7 +248,7 @@ async fn a_later_generation_in_the_folder_follows_to_every_target_that_has_the_o
     let rows: Vec<_> = rows.iter().map(|row| (row.target.as_str(), row.generation, row.state)).collect();
     assert_eq!(rows, [("one", 1, PublicationState::Done), ("one", 2, PublicationState::Done)]);
     let shown = scene.one.1.lock().unwrap().shown();
-    assert_eq!(shown.len(), 2 * later.sums().len(), "{shown:?}");
+    assert_eq!(shown.len(), 2 * later.sums().len() + ABOVE, "{shown:?}");
     assert!(!shown.keys().any(|path| path.contains("p002")), "{shown:?}");
 }
 
@@ -276,7 +279,12 @@ async fn where_people_go_back_to_an_older_snapshot_every_target_that_has_it_foll
     scene.one.0.open();
     scene.pass().await;
     assert_eq!((latest(&scene.one), latest(&scene.other)), (of(&old), of(&new)), "other never had it");
-    assert!(!scene.one.0.seen().iter().any(|seen| seen.method == "PUT"), "no file is sent for it");
+    let sent: Vec<String> =
+        scene.one.0.seen().into_iter().filter(|seen| seen.method == "PUT").map(|seen| seen.path).collect();
+    assert!(
+        sent.len() == 1 && sent[0].ends_with("/files/demo/index.html"),
+        "only the page is sent: {sent:?}"
+    );
     assert_eq!(scene.told().await.last().unwrap(), "the snapshot of 2026-03-15 is the latest at one now");
     assert_eq!(scene.pass().await.state, RunState::Unchanged);
 }
@@ -311,4 +319,81 @@ async fn a_secret_that_is_missing_is_said_and_never_shown() {
     assert!(gone.contains("tidegate.toml sets up no target `gone`"), "{gone}");
     assert!(one.contains("`token` in tidegate.toml says where it is read from"), "{one}");
     assert!(!format!("{standing:?}{:?}", scene.told().await).contains(site::TOKEN));
+}
+
+#[tokio::test]
+async fn what_stands_above_the_snapshots_comes_after_them_and_is_sent_again_where_that_failed() {
+    let scene = Scene::begin().await;
+    let quarter = snapshot("2026-06-15", 3, 0);
+    scene.published(&quarter).await;
+    scene.wanted_at(&quarter, &["one"]).await;
+    scene.one.0.rule(|_, method, path| match method == "PUT" && path.ends_with("/files/demo/index.html") {
+        true => Fault::Status(500),
+        false => Fault::None,
+    });
+    assert_eq!(scene.pass().await.state, RunState::Done);
+    assert_eq!(scene.standing().await[0].1, PublicationState::Done, "the date is there");
+    let page = || scene.one.1.lock().unwrap().text("/demo/index.html");
+    assert_eq!(page(), None);
+    assert_eq!(scene.pass().await.state, RunState::Unchanged, "it waits before it tries again");
+
+    scene.one.0.open();
+    scene.later(2);
+    scene.pass().await;
+    assert!(page().unwrap().contains("2026-06-15/index.html"), "{:?}", page());
+    let sent: u64 =
+        scene.one.0.seen().iter().filter(|seen| seen.method == "PUT").map(|seen| seen.bytes).sum();
+    let texts = ["index.html", "feed.xml", "snapshots.json"];
+    let texts = texts.map(|name| scene.one.1.lock().unwrap().text(&format!("/demo/{name}")).unwrap());
+    assert!(sent <= texts.iter().map(|text| text.len() as u64).sum(), "{sent} bytes");
+    insta::assert_snapshot!(scene.told().await.join("\n"), @r"
+    the snapshot of 2026-06-15 is at one: demo.netlify.app/demo/2026-06-15
+    the list of snapshots at one is an older one, and is sent again: cannot send `index.html`: Netlify answered 500 Internal Server Error
+    ");
+
+    scene.one.0.open();
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
+    assert!(scene.one.0.seen().is_empty(), "nothing is asked where nothing changed");
+}
+
+#[tokio::test]
+async fn a_target_lists_the_snapshots_that_it_has_with_what_became_of_them() {
+    let scene = Scene::begin().await;
+    let (old, new) = (snapshot("2026-03-15", 2, 0), snapshot("2026-06-15", 3, 1));
+    for quarter in [&old, &new] {
+        scene.published(quarter).await;
+        scene.wanted_at(quarter, &["one"]).await;
+    }
+    scene.wanted_at(&new, &["other"]).await;
+    scene.pass().await;
+    let listed = |(_, site): &(Gate, Arc<Mutex<Site>>)| -> serde_json::Value {
+        serde_json::from_str(&site.lock().unwrap().text("/demo/snapshots.json").unwrap()).unwrap()
+    };
+    let dates = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|one| one["snapshot"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(dates(&listed(&scene.one)), ["2026-03-15", "2026-06-15"]);
+    assert_eq!(dates(&listed(&scene.other)), ["2026-06-15"], "it never had the older one");
+
+    let choice = LatestChoice {
+        date: old.tree.date,
+        newest: new.tree.date,
+        at: scene.clock.now(),
+        by: "a test".to_owned(),
+        reason: "it does not install".to_owned(),
+    };
+    let told = NewEvent {
+        at: scene.clock.now(),
+        kind: "latest".to_owned(),
+        job: "rollback".to_owned(),
+        package: None,
+        body: serde_json::json!({}),
+        dedup_key: "a choice".to_owned(),
+    };
+    scene.store.choose_latest("demo", &choice, &told).await.unwrap();
+    scene.pass().await;
+    for site in [&scene.one, &scene.other] {
+        assert_eq!(listed(site).as_array().unwrap().last().unwrap()["rolled_back"], "it does not install");
+    }
+    assert_eq!(scene.pass().await.state, RunState::Unchanged);
 }

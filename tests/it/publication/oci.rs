@@ -4,25 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::Value;
 use tidegate::failure::Failure;
-use tidegate::publish::oci::{Registry, RegistrySettings, Rights};
+use tidegate::publish::oci::{Registry, Rights};
 
-use super::gate::{Fault, Gate, forward};
+use super::gate::Fault;
+use super::registry::{REPOSITORY, RealRegistry, target};
 use super::trees::{Notes, PACKAGE, Published, attempt, done, published, snapshot, unlike_any_other};
-
-const REPOSITORY: &str = "snapshots/r";
 
 /// The password `word` of the user `tidegate`, as the registry wants it written.
 const PASSWORDS: &str = "tidegate:$2b$05$abcdefghijklmnopqrstuuQDoL5Sa/TtfS/XN4AY/jgq.HBbO1BTu\n";
 
 /// Whether the programs are here; where they are not, a test says so and is skipped, and fails where
 /// `TIDEGATE_REQUIRE_REAL` is set.
-pub fn installed(test: &str) -> bool {
+fn installed(test: &str) -> bool {
     let missing = ["docker-registry", "skopeo"]
         .into_iter()
         .find(|program| Command::new(program).arg("--version").output().is_err());
@@ -30,80 +27,6 @@ pub fn installed(test: &str) -> bool {
     assert!(std::env::var_os("TIDEGATE_REQUIRE_REAL").is_none(), "{program} is not installed");
     let _ = writeln!(std::io::stderr(), "{test}: skipped, {program} is not installed");
     false
-}
-
-/// A registry with a disk of its own; it ends with the test.
-pub struct RealRegistry {
-    process: Child,
-    folder: tempfile::TempDir,
-    address: SocketAddr,
-}
-
-impl RealRegistry {
-    pub async fn start(passwords: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // A port that is free now; nothing else on this machine asks for one in particular.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
-        let mut settings = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\n\
-             http: {{ addr: \"{address}\", secret: \"of a test\" }}\n",
-            folder.path().join("disk").display()
-        );
-        if let Some(passwords) = passwords {
-            let file = folder.path().join("htpasswd");
-            fs::write(&file, passwords).unwrap();
-            settings += &format!("auth: {{ htpasswd: {{ realm: test, path: {} }} }}\n", file.display());
-        }
-        let configuration = folder.path().join("config.yml");
-        fs::write(&configuration, settings).unwrap();
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&configuration)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let registry = Self { process, folder, address };
-        for _ in 0..200 {
-            if tokio::net::TcpStream::connect(address).await.is_ok() {
-                return registry;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("docker-registry does not listen at {address}");
-    }
-
-    pub async fn behind_a_gate(&self) -> Gate {
-        Gate::before(forward(self.address)).await
-    }
-
-    /// How many bytes lie on its disk.
-    fn disk(&self) -> u64 {
-        size_of(&self.folder.path().join("disk"))
-    }
-}
-
-impl Drop for RealRegistry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn size_of(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .map(|entry| entry.unwrap())
-        .map(|entry| match entry.file_type().unwrap().is_dir() {
-            true => size_of(&entry.path()),
-            false => entry.metadata().unwrap().len(),
-        })
-        .sum()
-}
-
-pub fn target(at: SocketAddr, rights: Rights) -> Registry {
-    let registry = format!("http://{at}");
-    Registry::new(RegistrySettings { registry, repository: REPOSITORY.to_owned(), rights }).unwrap()
 }
 
 /// What skopeo says, as JSON; nothing where it fails.

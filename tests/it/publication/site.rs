@@ -39,6 +39,12 @@ impl Site {
         self.deploys[live].files.iter().map(|(path, digest)| (path.clone(), sum(digest))).collect()
     }
 
+    /// What readers find at a path.
+    pub fn text(&self, path: &str) -> Option<String> {
+        let digest = self.deploys[self.live?].files.get(path)?;
+        Some(String::from_utf8(self.contents[digest].to_vec()).unwrap())
+    }
+
     /// How many deploys were begun.
     pub fn deploys(&self) -> usize {
         self.deploys.len()

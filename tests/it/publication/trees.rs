@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tidegate::failure::Failure;
+use tidegate::publish::catalogue::{Catalogue, CatalogueGround, CatalogueReceipt};
 use tidegate::publish::folder_sums::FolderSums;
 use tidegate::publish::target::{Ground, Journal, Other, Receipt, Target, Tree};
 
@@ -42,8 +43,17 @@ fn made(date: &str, (count, changed): (usize, usize), seed: &str) -> Published {
         index += &format!("Package: p{number:03}\nVersion: {version}\n\n");
     }
     fs::write(folder.path().join("src/contrib/PACKAGES"), index).unwrap();
-    fs::write(folder.path().join("snapshot.json"), format!("[\"{date}\"]\n")).unwrap();
+    fs::write(folder.path().join("snapshot.json"), record(date)).unwrap();
     published(folder, date)
+}
+
+/// A `snapshot.json`.
+fn record(date: &str) -> String {
+    let record = json!({
+        "dependency_freeze": date, "candidate_freeze": date, "snapshot": date, "r": "4.5",
+        "cran": "https://cran.example", "r_multiverse": format!("https://production.example/{date}"),
+    });
+    format!("{}\n", json!([record]))
 }
 
 /// The tree that lies in a folder, with a manifest of what is in it now.
@@ -57,7 +67,7 @@ pub fn published(folder: tempfile::TempDir, date: &str) -> Published {
         .collect();
     let manifest = json!({
         "format": 1, "distribution": "demo", "date": date, "r": "4.5", "cran": "https://cran.example",
-        "cran_date": date, "production": "https://production.example", "packages": [], "left_out": [],
+        "cran_date": date, "production": format!("https://production.example/{date}"), "packages": [], "left_out": [],
         "files": files,
     });
     fs::write(&place, manifest.to_string()).unwrap();
@@ -131,6 +141,35 @@ pub async fn attempt(
     let progress = notes.kept.lock().unwrap().clone();
     let ground = Ground { others, progress, journal: notes };
     target.publish(&published.tree, &ground).await
+}
+
+/// What stands above snapshots, of an edition: three small files, the list of snapshots the same in every one.
+pub fn catalogue(edition: u32) -> Catalogue {
+    let files = [
+        ("feed.xml", format!("<feed>{edition}</feed>\n")),
+        ("index.html", format!("<h1>Snapshots, edition {edition}</h1>\n")),
+        ("snapshots.json", "[]\n".to_owned()),
+    ];
+    let files = files.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect();
+    Catalogue { distribution: "demo".to_owned(), edition, files }
+}
+
+/// The bytes of all files of a catalogue.
+pub fn size_of(catalogue: &Catalogue) -> u64 {
+    catalogue.files.values().map(|bytes| bytes.len() as u64).sum()
+}
+
+/// One attempt to show a catalogue, with what earlier attempts noted; what it keeps is noted.
+pub async fn shown_above(
+    target: &dyn Target,
+    catalogue: &Catalogue,
+    notes: &Notes,
+) -> Result<CatalogueReceipt, Failure> {
+    let kept = notes.kept.lock().unwrap().clone();
+    let ground = CatalogueGround { kept, journal: notes };
+    let receipt = target.catalogues().expect("it has a place for one").show(catalogue, &ground).await?;
+    *notes.kept.lock().unwrap() = Some(receipt.kept.clone());
+    Ok(receipt)
 }
 
 /// What a publication that is done is for the ones after it.

@@ -1,10 +1,11 @@
 //! The published folder as clients of channels read it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use sha2::{Digest as _, Sha256};
@@ -317,4 +318,88 @@ async fn a_folder_with_a_page_is_that_page_and_others_are_not_listed() {
     }
     fs::write(place.published().join("index.html"), "<p>All</p>").unwrap();
     assert_eq!(place.get("/").send().await.unwrap().text().await.unwrap(), "<p>All</p>");
+}
+
+/// Reads these paths again and again over connections that stay, while `work` goes on; `is_whole` judges each body.
+async fn read_during(
+    place: &Place,
+    paths: &[&str],
+    is_whole: impl Fn(&[u8]) -> bool,
+    work: impl FnMut() + Send + 'static,
+) {
+    let (stop, mut work) = (Arc::new(AtomicBool::new(false)), work);
+    let stopped = stop.clone();
+    let working = tokio::task::spawn_blocking(move || {
+        while !stopped.load(Ordering::SeqCst) {
+            work();
+        }
+    });
+    let reads = AtomicUsize::new(0);
+    let read = async {
+        // What an ETag stood for once it stands for always.
+        let mut stood_for: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) {
+            for path in paths {
+                let response = place.get(path).send().await.unwrap();
+                assert_eq!(response.status(), 200, "{path}");
+                let etag = header(&response, "etag");
+                let body = response.bytes().await.unwrap().to_vec();
+                assert!(is_whole(&body), "{path}: {} bytes", body.len());
+                assert_eq!(*stood_for.entry(etag).or_insert_with(|| body.clone()), body, "{path}");
+                reads.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    read.await;
+    stop.store(true, Ordering::SeqCst);
+    working.await.unwrap();
+    assert!(reads.into_inner() > 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_replaced_while_it_is_read_comes_whole() {
+    let place = Place::new().await;
+    let root = place.published().join("r");
+    fs::create_dir_all(&root).unwrap();
+    let text = |round: usize| format!("<{}>", "x".repeat(1 + round % 7 * 30_000));
+    fs::write(root.join("index.html"), text(0)).unwrap();
+    let is_whole = |body: &[u8]| body.starts_with(b"<") && body.ends_with(b">");
+    let mut round = 0;
+    read_during(&place, &["/r/index.html", "/r/"], is_whole, move || {
+        round += 1;
+        fs::write(root.join(".writing"), text(round)).unwrap();
+        fs::rename(root.join(".writing"), root.join("index.html")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_below_a_link_is_found_though_what_the_link_showed_before_is_gone_at_once() {
+    let place = Place::new().await;
+    let root = place.published().join("r");
+    let show = move |round: usize| {
+        let folder = root.join(format!(".generations/{round}/src"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("tidal_1.0.tar.gz"), "tidal").unwrap();
+        std::os::unix::fs::symlink(format!(".generations/{round}"), root.join(".switching")).unwrap();
+        fs::rename(root.join(".switching"), root.join("latest")).unwrap();
+        if round > 0 {
+            fs::remove_dir_all(root.join(format!(".generations/{}", round - 1))).unwrap();
+        }
+        // A switch of a real folder takes far longer than that.
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    show(0);
+    let mut round = 0;
+    read_during(
+        &place,
+        &["/r/latest/src/tidal_1.0.tar.gz"],
+        |body| body == b"tidal",
+        move || {
+            round += 1;
+            show(round);
+        },
+    )
+    .await;
 }

@@ -12,6 +12,7 @@ use super::super::record::Record;
 use super::repodata::SubdirIndex;
 use crate::ecosystem::index_memory::{Cache, IndexMemory, Stamp, TEMPORARY};
 use crate::ecosystem::parallel::in_parallel;
+use crate::whole_file;
 
 /// The index of a folder that holds the sub-directories of a channel, ready to be written.
 #[derive(Debug)]
@@ -180,14 +181,11 @@ fn alone(subdir: &Path) -> Option<fs::File> {
 
 /// Removes what an indexing left behind that was killed, or that an earlier version kept.
 fn clear_leftovers(subdir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(subdir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) || name == FORMER_CACHE {
-            fs::remove_file(entry.path())?;
-        }
+    whole_file::clear_leftovers(subdir, TEMPORARY)?;
+    match fs::remove_file(subdir.join(FORMER_CACHE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn read_file(subdir: &Listed, file: &str, limits: &ArchiveLimits) -> Result<ReadFile, ArchiveProblem> {

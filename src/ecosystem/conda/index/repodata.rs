@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::super::layout::ArchiveFormat;
 use super::super::patch::PatchInstructions;
 use super::super::record::Record;
-use crate::ecosystem::index_memory::write_changed;
+use crate::ecosystem::index_memory::TEMPORARY;
+use crate::whole_file::write_changed;
 
 /// The names of the files that hold an index: as it is, and compressed in two ways.
 pub const INDEX_FILES: [&str; 3] = ["repodata.json", "repodata.json.bz2", "repodata.json.zst"];
@@ -65,7 +66,7 @@ impl SubdirIndex {
         let contents = [json.clone(), bzip2(&json)?, zstd::encode_all(json.as_slice(), ZSTD_LEVEL)?];
         let mut changed = false;
         for (name, bytes) in INDEX_FILES.iter().zip(contents) {
-            changed |= write_changed(&folder.join(name), &bytes)?;
+            changed |= write_changed(&folder.join(name), &bytes, TEMPORARY)?;
         }
         Ok(changed)
     }

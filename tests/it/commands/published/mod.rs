@@ -1,6 +1,7 @@
 //! What people do to published snapshots, and what readers find meanwhile: the real commands on a folder of real
 //! packages.
 
+mod crashes;
 mod pages;
 mod r;
 mod readers;

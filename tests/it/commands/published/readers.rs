@@ -7,6 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tidegate::clock::SystemClock;
+use tidegate::config::Configuration;
+use tidegate::web::WebServer;
+
 use super::*;
 use crate::rehearsal::dice::Dice;
 
@@ -72,7 +76,6 @@ fn under_readers(
     may_be_gone: impl Fn(&str) -> bool + Sync,
     work: impl FnOnce(&dyn Fn()),
 ) -> usize {
-    let (stop, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let read = || {
         let names =
             fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -81,12 +84,18 @@ fn under_readers(
                 assert!(bytes.is_some() || may_be_gone(&file), "{name} lists {file}, which is not there");
             }
         }
-        rounds.fetch_add(1, Ordering::Relaxed);
     };
+    while_reading(read, work)
+}
+
+/// Reads while `work` goes on, which may wait until everything was read once more; how often that was.
+fn while_reading(read: impl Fn() + Sync, work: impl FnOnce(&dyn Fn())) -> usize {
+    let (stop, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 read();
+                rounds.fetch_add(1, Ordering::Relaxed);
             }
         });
         // A reader is promised the last few generations of `latest`, so it may not fall behind for long.
@@ -209,4 +218,108 @@ fn readers_find_every_file_whenever_a_withdrawal_or_a_step_back_is_killed() {
     shop.verifies("2026-03-15");
     assert_eq!(shop.manifest("2026-03-15").generation, 9);
     assert_eq!(told(&shop, "snapshot-withdrawn").len(), 8, "each was told once");
+}
+
+/// The daemon's server before what a shop publishes, and a client whose connections stay.
+struct Served {
+    runtime: tokio::runtime::Runtime,
+    web: WebServer,
+    client: reqwest::Client,
+}
+
+impl Served {
+    fn start(shop: &Shop) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let settings = format!(
+            "state = \"{}\"\n[publish]\ndirectory = \"{}\"\n[web]\nlisten = \"127.0.0.1:0\"\n",
+            shop.place.state().display(),
+            shop.place.path("published").display()
+        );
+        let configuration = Configuration::from_texts(vec![("tidegate.toml".into(), settings)]);
+        let configuration = configuration.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let beside = shop.place.path("server.db");
+        let web = runtime.block_on(async {
+            let store = Store::open(&beside, Durability::ProcessCrash).await.unwrap();
+            WebServer::start(&configuration, store, std::sync::Arc::new(SystemClock)).await
+        });
+        tidegate::tls::prepare();
+        Self { runtime, web: web.unwrap().unwrap(), client: reqwest::Client::new() }
+    }
+
+    /// What lies at a path of the distribution; nothing where there is no such file.
+    async fn get(&self, path: &str) -> Option<Vec<u8>> {
+        let address = format!("http://{}/r-multiverse/{path}", self.web.address());
+        let answer = self.client.get(address).send().await.unwrap();
+        match answer.status().as_u16() {
+            200 => Some(answer.bytes().await.unwrap().to_vec()),
+            404 => None,
+            status => panic!("{path}: {status}"),
+        }
+    }
+
+    /// Reads as R does: an index below `name`, and then its files one after the other, through every link anew.
+    async fn installs_from(&self, name: &str, may_be_gone: &(impl Fn(&str) -> bool + Sync)) {
+        let index = self.get(&format!("{name}/src/contrib/PACKAGES.gz")).await.expect("an index");
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&index[..]), &mut text).unwrap();
+        for row in dcf::read(&text, DcfLimits::INDEX).unwrap() {
+            let (package, version) = (row.get("Package").unwrap(), row.get("Version").unwrap());
+            let file = archive_name(package, version, ArchiveKind::Source).unwrap();
+            match self.get(&format!("{name}/src/contrib/{file}")).await {
+                None => assert!(may_be_gone(&file), "{name} lists {file}, which is not there"),
+                Some(bytes) => {
+                    let sum: String = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+                    assert_eq!(row.get("MD5sum"), Some(sum.as_str()), "{name}: {file} is another one");
+                }
+            }
+        }
+    }
+
+    /// The pages above the snapshots come whole.
+    async fn reads_about_them(&self) {
+        let text = async |name: &str| String::from_utf8(self.get(name).await.unwrap()).unwrap();
+        assert!(text("index.html").await.ends_with("</html>\n"));
+        assert!(text("feed.xml").await.ends_with("</feed>\n"));
+        let listed: Value = serde_json::from_str(&text("snapshots.json").await).unwrap();
+        assert_eq!(listed.as_array().map(Vec::is_empty), Some(true), "these snapshots have no record");
+    }
+}
+
+#[test]
+fn readers_over_http_find_the_same_with_connections_that_stay() {
+    let shop = Shop::new();
+    let name = |number: usize| -> &'static str { format!("tidal{number}").leak() };
+    let packages: Vec<Package> = (0..8).map(|number| (name(number), "1.0", &[][..])).chain([LUNAR]).collect();
+    shop.publish("2026-03-15", &packages);
+    shop.publish("2026-06-15", &[LUNAR, ("tidal0", "2.0", &[])]);
+    let begun = Instant::now();
+    assert!(command(&shop, &["snapshot", "rollback", "2026-03-15"], None));
+    let longest = begun.elapsed();
+    let served = Served::start(&shop);
+    let may_be_gone = |file: &str| ["tidal1_1.0.tar.gz", "tidal3_1.0.tar.gz"].contains(&file);
+    let mut dice = Dice::new(7);
+    let read = || {
+        served.runtime.block_on(async {
+            for name in ["2026-03-15", "2026-06-15", "latest"] {
+                served.installs_from(name, &may_be_gone).await;
+            }
+            served.reads_about_them().await;
+        });
+    };
+    let rounds = while_reading(read, |waits| {
+        for number in 1..5 {
+            let bytes = if number % 2 == 1 { "--drop-bytes" } else { "--keep-bytes" };
+            let withdraw = ["snapshot", "withdraw", "2026-03-15", name(number), bytes];
+            let killed_after = longest.mul_f64(dice.between(0, 1200) as f64 / 1000.0);
+            command(&shop, &withdraw, Some(killed_after));
+            waits();
+            let to = if number % 2 == 1 { "2026-06-15" } else { "2026-03-15" };
+            assert!(command(&shop, &["snapshot", "rollback", to], None));
+            waits();
+            assert!(command(&shop, &withdraw, None), "the next try ends well");
+            waits();
+        }
+    });
+    assert!(rounds > 10, "{rounds} rounds");
+    assert_eq!(shop.listed("latest").len(), 5);
 }

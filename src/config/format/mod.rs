@@ -1,21 +1,21 @@
-//! The formats of text values: a schema names one under `format`, and this file checks it. The same
+//! The formats of text values: a schema names one under `format`, and this room checks it. The same
 //! parsers make the typed value later, so what was accepted here cannot fail there.
+
+mod address;
+mod conda;
+mod time;
 
 use std::ops::Range;
 use std::time::Duration;
 
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
-use jiff::{SpanRelativeTo, Timestamp};
-
+use self::address::{address, bucket, dated_address, oci_repository, origin, socket_address};
+use self::conda::{channel_path, conda_channel, conda_name, conda_platform};
+use self::time::cron;
+pub(crate) use self::time::{date, duration, time, time_zone};
 use super::nearest::{listed, nearest};
 use super::template;
-use crate::calendar::{Schedule, ScheduleError};
 use crate::domain::{RVersion, is_epoch};
 use crate::github::{BranchName, WorkflowFile};
-
-/// The longest duration that makes sense here: ten years.
-const LONGEST: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
 
 /// Why a text does not have its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,84 +95,6 @@ fn command_word(text: &str) -> Result<(), Complaint> {
     Err(complaint)
 }
 
-/// Parses a length of time such as `90s`, `20m`, `6h` or `7d`; a day is 24 hours. Zero is allowed.
-pub(crate) fn duration(text: &str) -> Result<Duration, Complaint> {
-    let wrong = |label: &str| {
-        Complaint::new("is not a length of time", label, r#"write it like "90s", "20m", "6h" or "7d""#)
-    };
-    let span: jiff::Span = text.parse().map_err(|_| wrong("not understood"))?;
-    let signed = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| wrong("months and years have no fixed length"))?;
-    let length = Duration::try_from(signed).map_err(|_| wrong("must not be negative"))?;
-    if length > LONGEST { Err(wrong("longer than ten years")) } else { Ok(length) }
-}
-
-/// Parses a date such as `2026-07-15`.
-pub(crate) fn date(text: &str) -> Result<Date, Complaint> {
-    let parsed = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
-    parsed.ok_or_else(|| Complaint::new("is not a date", "not understood", r#"write it like "2026-07-15""#))
-}
-
-/// Parses a time of day such as `02:00`.
-pub(crate) fn time(text: &str) -> Result<Time, Complaint> {
-    let shaped = text.len() == 5 || text.len() == 8;
-    let parsed = text.parse::<Time>().ok().filter(|_| shaped && text.as_bytes()[2] == b':');
-    parsed.ok_or_else(|| Complaint::new("is not a time of day", "not understood", r#"write it like "02:00""#))
-}
-
-/// Finds an IANA zone such as `Europe/Paris`.
-pub(crate) fn time_zone(text: &str) -> Result<TimeZone, Complaint> {
-    TimeZone::get(text).map_err(|_| {
-        let names: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-        let label = match nearest(text, names.iter().map(String::as_str)) {
-            Some(zone) => format!("did you mean `{zone}`?"),
-            None => "not known".to_owned(),
-        };
-        let hint = "name a zone of the IANA database, such as `UTC` or `Europe/Berlin`";
-        Complaint::new("is not a time zone", label, hint)
-    })
-}
-
-const CRON_FIELDS: [&str; 5] =
-    ["minute (0-59)", "hour (0-23)", "day of month (1-31)", "month (1-12)", "day of week (0-7)"];
-
-/// Checks that `text` is a cron expression that fires. croner's errors carry no place, so the fields
-/// are tried one by one, each in an expression that is otherwise sound.
-fn cron(text: &str) -> Result<(), Complaint> {
-    // Any fixed instant will do: whether an expression ever fires does not depend on today.
-    let parse = |expression: &str| Schedule::cron(expression, TimeZone::UTC, Timestamp::UNIX_EPOCH);
-    let Err(error) = parse(text) else { return Ok(()) };
-    if matches!(error, ScheduleError::NeverFires { .. }) {
-        let hint = "no date ever matches both its day and its month";
-        return Err(Complaint::new("never fires", "no such date", hint));
-    }
-    let fields: Vec<(usize, &str)> = fields_with_places(text).collect();
-    if !text.starts_with('@') && fields.len() != CRON_FIELDS.len() {
-        let label = format!("{} fields instead of 5", fields.len());
-        let hint = "the five fields are minute, hour, day of month, month and day of week";
-        return Err(Complaint::new("is not a cron expression", label, hint));
-    }
-    for (index, (place, field)) in fields.iter().enumerate() {
-        let mut probe = ["*"; 5];
-        probe[index.min(4)] = field;
-        if matches!(parse(&probe.join(" ")), Err(ScheduleError::Malformed { .. })) {
-            let mut complaint = Complaint::new(
-                "is not a cron expression",
-                format!("not a valid {}", CRON_FIELDS[index.min(4)]),
-                "the five fields are minute, hour, day of month, month and day of week",
-            );
-            complaint.within = Some(*place..place + field.len());
-            return Err(complaint);
-        }
-    }
-    Err(Complaint::new("is not a cron expression", "not understood", r#"write it like "17 * * * *""#))
-}
-
-fn fields_with_places(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split_whitespace().map(|field| (field.as_ptr() as usize - text.as_ptr() as usize, field))
-}
-
 /// Checks a name: lower-case letters, digits and hyphens, beginning with a letter or digit, at most 64.
 pub(crate) fn name(text: &str) -> Result<(), Complaint> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -221,80 +143,6 @@ fn branch(text: &str) -> Result<(), Complaint> {
     text.parse::<BranchName>().map(drop).map_err(wrong)
 }
 
-/// Checks an address. Plain http is only for the machine itself: everything else would let somebody
-/// on the way change what is published.
-fn address(text: &str) -> Result<(), Complaint> {
-    let wrong = |label: &str, hint: &str| Complaint::new("is not a usable address", label, hint);
-    let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string(), ""))?;
-    let loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    };
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    if !secure {
-        return Err(wrong(
-            "must begin with `https://`",
-            "plain http is only allowed on the loopback address",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("must not carry a user or a password", ""));
-    }
-    if text.ends_with('/') { Err(wrong("must not end with `/`", "leave the last `/` out")) } else { Ok(()) }
-}
-
-/// Checks an address that is nothing but a host and a port.
-fn origin(text: &str) -> Result<(), Complaint> {
-    address(text)?;
-    let path = url::Url::parse(text).is_ok_and(|url| url.path() == "/" && url.query().is_none());
-    if path {
-        return Ok(());
-    }
-    let hint = "what comes after the host belongs to `repository`";
-    Err(Complaint::new("is not the address of a registry", "more than a host", hint))
-}
-
-/// Checks the name of a repository in an OCI registry. A distribution's name is still added to it.
-fn oci_repository(text: &str) -> Result<(), Complaint> {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let part = |part: &str| {
-        let allowed = |byte: u8| letter(byte) || matches!(byte, b'-' | b'_' | b'.');
-        let (first, last) = (part.as_bytes().first(), part.as_bytes().last());
-        part.bytes().all(allowed)
-            && !part.contains("..")
-            && [first, last].into_iter().all(|byte| byte.is_some_and(|byte| letter(*byte)))
-    };
-    if text.len() <= 128 && text.split('/').all(part) {
-        return Ok(());
-    }
-    let hint = r#"write it in lower case, like "r-multiverse/snapshots""#;
-    Err(Complaint::new("is not a repository of a registry", "not allowed", hint))
-}
-
-/// Checks the name of a bucket by the rules that every service has.
-fn bucket(text: &str) -> Result<(), Complaint> {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let allowed = |byte: u8| letter(byte) || matches!(byte, b'-' | b'.');
-    let ends = [text.as_bytes().first(), text.as_bytes().last()];
-    let sound = (3..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.contains("..");
-    if sound && ends.into_iter().all(|byte| byte.is_some_and(|byte| letter(*byte))) {
-        return Ok(());
-    }
-    let hint = "a bucket's name has 3 to 63 lower-case letters, digits, `-` and `.`";
-    Err(Complaint::new("is not the name of a bucket", "not a name", hint))
-}
-
-fn dated_address(text: &str) -> Result<(), Complaint> {
-    address(&text.replace("{date}", "2026-07-15"))?;
-    if text.contains("{date}") {
-        return Ok(());
-    }
-    let hint = "put `{date}` where the day belongs";
-    Err(Complaint::new("has no place for the date", "`{date}` is missing", hint))
-}
-
 /// A credential is a file name under `$CREDENTIALS_DIRECTORY`: never a path.
 fn credential(text: &str) -> Result<(), Complaint> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -322,13 +170,6 @@ fn sha256(text: &str) -> Result<(), Complaint> {
     Err(Complaint::new("is not a SHA-256", "expected 64 lower-case hexadecimal digits", hint))
 }
 
-/// Checks an address to listen on. A name is refused: what it resolves to may change.
-fn socket_address(text: &str) -> Result<(), Complaint> {
-    let hint = r#"write it like "127.0.0.1:8080" or "[::1]:8080""#;
-    let parsed = text.parse::<std::net::SocketAddr>();
-    parsed.map(drop).map_err(|_| Complaint::new("is not an address with a port", "not understood", hint))
-}
-
 /// Checks the path of a folder that has nothing to do with any file's own place.
 fn absolute_path(text: &str) -> Result<(), Complaint> {
     let plain = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
@@ -344,77 +185,6 @@ fn epoch(text: &str) -> Result<(), Complaint> {
         return Ok(());
     }
     Err(Complaint::new("is not an epoch", "not a year and a month", r#"write it like "2024.5" or "2024.10""#))
-}
-
-/// Checks the name of a conda package, which its files and folders carry as well.
-fn conda_name(text: &str) -> Result<(), Complaint> {
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
-    let sound = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
-    if sound && !text.starts_with(['-', '.']) {
-        return Ok(());
-    }
-    let hint = "a conda package's name has lower-case letters, digits, `-`, `_` and `.`";
-    Err(Complaint::new("is not the name of a conda package", "not a name", hint))
-}
-
-/// The platforms that conda builds packages for; `noarch` is none.
-const CONDA_PLATFORMS: [&str; 10] = [
-    "linux-32",
-    "linux-64",
-    "linux-aarch64",
-    "linux-ppc64le",
-    "linux-riscv64",
-    "linux-s390x",
-    "osx-64",
-    "osx-arm64",
-    "win-64",
-    "win-arm64",
-];
-
-fn conda_platform(text: &str) -> Result<(), Complaint> {
-    if CONDA_PLATFORMS.contains(&text) {
-        return Ok(());
-    }
-    let label = match nearest(text, CONDA_PLATFORMS) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "not known".to_owned(),
-    };
-    let hint = match text {
-        "noarch" => "builds of noarch count for every platform; name the platforms",
-        _ => r#"write it like "linux-64" or "osx-arm64""#,
-    };
-    Err(Complaint::new("is not a platform of conda", label, hint))
-}
-
-/// Checks a channel that somebody else runs: a folder of this machine, or an address.
-fn conda_channel(text: &str) -> Result<(), Complaint> {
-    if text.starts_with('/') {
-        return match text.len() > 1 && !text.ends_with('/') {
-            true => Ok(()),
-            false => Err(Complaint::new("is not a usable folder", "leave the last `/` out", "")),
-        };
-    }
-    if text.contains("://") {
-        return address(text);
-    }
-    let hint = r#"write the whole address, like "https://channels.example.org/forge", or a folder, like "/srv/forge""#;
-    Err(Complaint::new("is not a channel", "neither an address nor a folder", hint))
-}
-
-/// Checks a folder below another one: plain names with `/` between them.
-fn channel_path(text: &str) -> Result<(), Complaint> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(allowed)
-            && part.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
-    };
-    if text.len() <= 255 && text.split('/').all(plain) {
-        return Ok(());
-    }
-    let hint = r#"write it like "2024.10/amplicon/staged": plain names, no `..`, no `/` at either end"#;
-    Err(Complaint::new("is not a folder below the published one", "not allowed", hint))
 }
 
 /// The part of `git check-ref-format` that matters for the beginning of a branch's name.
