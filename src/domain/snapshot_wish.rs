@@ -105,6 +105,9 @@ pub struct SnapshotChange {
     pub already: Vec<Date>,
     /// What `latest` shows from then on, where that changes.
     pub latest: Option<LatestChange>,
+    /// Whether files that are gone from snapshots are still kept in the store of files, since jobs keep files there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_files_wait: bool,
 }
 
 /// A snapshot that something is withdrawn from.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use super::Services;
 use super::snapshot::withdrawn::{Standing, archives_of, standing};
-use super::snapshot::{Manifest, Shelf, manifest_of};
+use super::snapshot::{Manifest, Settled, Shelf, manifest_of};
 use crate::config::{Configuration, Distribution};
 use crate::daemon::SnapshotSteering;
 use crate::domain::{
@@ -27,6 +28,9 @@ use crate::ecosystem::cran::description::Description;
 use crate::ecosystem::cran::layout::{ContribFolder, IndexFile};
 use crate::publish::directory::Directory;
 use crate::store::{NewEvent, NewSnapshotWithdrawal, Snapshot, SnapshotState};
+
+/// How long it is waited between two tries to remove kept files while jobs keep files.
+const BETWEEN: Duration = Duration::from_secs(5);
 
 /// The snapshots of the configuration in force, as people change them.
 pub struct SnapshotWishes {
@@ -60,8 +64,11 @@ impl SnapshotWishes {
         shelf.settle().await?;
         let change = self.plan(&shelf, &wish.change).await?;
         self.write_down(&shelf, wish, &change).await?;
-        shelf.settle().await?;
-        Ok(change)
+        let kept_files_wait = shelf.settle().await? == Settled::ButForKeptFiles;
+        if kept_files_wait {
+            tokio::spawn(settle_later(shelf, wish.distribution.clone()));
+        }
+        Ok(SnapshotChange { kept_files_wait, ..change })
     }
 
     /// Brings every published folder to what the rows say: what is left to do after a crash.
@@ -70,9 +77,15 @@ impl SnapshotWishes {
         for distribution in distributions.values() {
             let shelf = Shelf::new(self.services.clone(), distribution.clone());
             // Whoever runs this has other things to do as well; the next wish or snapshot tries again.
-            if let Err(error) = shelf.settle().await {
-                let name = &distribution.name;
-                tracing::error!("the published folder of {name} is not what it should be: {error:#}");
+            match shelf.settle().await {
+                Ok(Settled::Wholly) => {}
+                Ok(Settled::ButForKeptFiles) => {
+                    tokio::spawn(settle_later(shelf, distribution.name.clone()));
+                }
+                Err(error) => {
+                    let name = &distribution.name;
+                    tracing::error!("the published folder of {name} is not what it should be: {error:#}");
+                }
             }
         }
     }
@@ -164,6 +177,18 @@ impl SnapshotWishes {
     }
 }
 
+/// Goes on until files that are to go are no longer kept, or the process ends: then the next start goes on.
+async fn settle_later(shelf: Shelf, distribution: String) {
+    loop {
+        tokio::time::sleep(BETWEEN).await;
+        match shelf.settle().await {
+            Ok(Settled::Wholly) => return tracing::info!("what was withdrawn of {distribution} is gone"),
+            Ok(Settled::ButForKeptFiles) => {}
+            Err(error) => tracing::warn!("what was withdrawn of {distribution} is still kept: {error:#}"),
+        }
+    }
+}
+
 impl SnapshotSteering for SnapshotWishes {
     fn carry_out<'a>(&'a self, wish: &'a SnapshotWish) -> BoxFuture<'a, anyhow::Result<SnapshotChange>> {
         Box::pin(self.carry_out(wish))
@@ -246,7 +271,7 @@ fn rewritten(
     bytes: WithdrawnBytes,
     dependents: Vec<PackageName>,
 ) -> RewrittenSnapshot {
-    let member = manifest.packages.iter().find(|member| Some(member.name.as_str()) == package);
+    let member = package.and_then(|package| manifest.find(package));
     let is_kept_whole = package.is_none() && bytes == WithdrawnBytes::Keep;
     let archives = if is_kept_whole { Vec::new() } else { archives_of(manifest, package) };
     RewrittenSnapshot {

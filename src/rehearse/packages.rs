@@ -17,14 +17,16 @@ impl PackageMaker for MadePackages {
     }
 
     fn binary(&self, package: &MadePackage, platform: Platform, r: &str) -> Vec<u8> {
+        let Ok(r) = RVersion::parse(r) else { return Vec::new() };
+        // The time of the build is made up, so that the same package always has the same bytes.
+        let built = Timestamp::UNIX_EPOCH;
         let platform = match platform {
             Platform::Windows => BinaryPlatform::WindowsX64,
             Platform::MacX86 => BinaryPlatform::MacX64,
             Platform::MacArm => BinaryPlatform::MacArm64,
+            Platform::Noble => return make::linux_binary(&metadata(package), &r, built).unwrap_or_default(),
         };
-        let Ok(r) = RVersion::parse(r) else { return Vec::new() };
-        // The time of the build is made up, so that the same package always has the same bytes.
-        make::binary_package(&metadata(package), platform, &r, Timestamp::UNIX_EPOCH).unwrap_or_default()
+        make::binary_package(&metadata(package), platform, &r, built).unwrap_or_default()
     }
 }
 

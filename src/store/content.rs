@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::Store;
 use super::columns::Micros;
-use super::registry::{Artifact, Ecosystem};
+use super::registry::{Artifact, Ecosystem, PackageKind};
 use crate::domain::{HeldFile, Holder, PackageName};
 
 /// A file that is kept for a package at one commit in a channel.
@@ -37,6 +37,16 @@ pub struct ChannelOf<'a> {
     pub distribution: &'a str,
     /// The channel.
     pub channel: &'a str,
+}
+
+/// How the name of the suite ends that holds what a snapshot publishes apart from its members: no distribution is
+/// called like that.
+const FAILING: &str = "/failing";
+
+/// The name of the suite of the packages that snapshots of a distribution publish though they fail. Each of its
+/// revisions has the date of its snapshot.
+pub fn failing_suite(distribution: &str) -> String {
+    format!("{distribution}{FAILING}")
 }
 
 #[derive(FromRow)]
@@ -70,8 +80,17 @@ impl Store {
             "SELECT artifact.sha256, size, path, namespace, package.name AS package, version, distribution, date \
              FROM artifact JOIN revision ON revision.id = revision_id JOIN package ON package.id = package_id \
              LEFT JOIN suite_member ON member_revision_id = revision.id \
-             LEFT JOIN snapshot ON snapshot.suite_revision_id = suite_member.suite_revision_id",
+             LEFT JOIN ( \
+                 SELECT suite_revision_id AS part, distribution, date FROM snapshot \
+                 UNION ALL \
+                 SELECT suite.id, distribution, date FROM snapshot JOIN package ON ecosystem = ? AND kind = ? \
+                     AND name = distribution || ? JOIN revision AS suite ON suite.package_id = package.id \
+                     AND suite.version = date WHERE suite_revision_id IS NOT NULL \
+             ) AS published ON part = suite_member.suite_revision_id",
         )
+        .bind(Ecosystem::Runiverse)
+        .bind(PackageKind::Suite)
+        .bind(FAILING)
         .fetch_all(&self.pool)
         .await
         .context("cannot read which files revisions have")?;

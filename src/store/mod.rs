@@ -54,7 +54,7 @@ pub use actions::{Action, ActionState, Intention};
 pub use arrivals::{Arrival, ArrivalId, Clash, NewArrival};
 pub use catalogues::{CatalogueAtTarget, CatalogueOf};
 pub use channels::{ChannelChange, ChannelEntry, Origin};
-pub use content::{ChannelOf, KeptFile};
+pub use content::{ChannelOf, KeptFile, failing_suite};
 pub use culprit_wishes::{CulpritWishId, KeptCulpritWish};
 pub use descriptions::{DescriptionFinding, DescriptionKey};
 pub use events::{Event, NewEvent, TimelinePlace};

@@ -6,9 +6,11 @@ mod release;
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::json;
 
+use super::shown::plain;
 use super::steer::{ask_daemon, beside_the_point, user};
 use super::{CommandError, Context, Output, chosen, state};
 use crate::config::Configuration;
@@ -16,7 +18,7 @@ use crate::daemon::{Answer, Request, wishes};
 use crate::decide::guard::GuardMemory;
 use crate::domain::{ChannelStatus, HeldChange};
 use crate::jobs::sources::names;
-use crate::store::{NewGuardConfirmation, Store};
+use crate::store::{NewGuardConfirmation, SnapshotState, Store};
 pub(super) use overriding::{ShownOverride, all as overrides};
 
 /// Look at what guards hold, confirm or release it, and override evidence
@@ -34,7 +36,7 @@ enum What {
     Release(release::Release),
 }
 
-/// List what is held of channels, and the overrides that are in force
+/// List what is held of channels, held snapshots, and the overrides that are in force
 #[derive(Debug, Args)]
 struct List {}
 
@@ -81,37 +83,55 @@ impl Guards {
     }
 }
 
+/// A snapshot that is not published until somebody releases it.
+#[derive(Serialize)]
+struct HeldSnapshot {
+    distribution: String,
+    date: Date,
+    reason: String,
+}
+
 /// Everything that `guard list` shows.
 #[derive(Serialize)]
 struct Listed {
     held: Vec<Held>,
+    snapshots: Vec<HeldSnapshot>,
     overrides: Vec<ShownOverride>,
 }
 
 fn list(context: &mut Context<'_>) -> Result<(), CommandError> {
     let configuration = context.configuration_of_state()?;
-    let Listed { held, overrides } = state::block_on(async {
+    let Listed { held, snapshots, overrides } = state::block_on(async {
         let store = context.read_state().await?;
-        let mut all = Vec::new();
+        let (mut all, mut snapshots) = (Vec::new(), Vec::new());
         for distribution in configuration.distributions.values() {
+            let rows = store.snapshots(&distribution.name).await?.into_iter();
+            snapshots.extend(rows.filter(|row| row.state == SnapshotState::Held).map(|row| HeldSnapshot {
+                distribution: row.distribution,
+                date: row.date,
+                reason: row.reason.unwrap_or_default(),
+            }));
             for channel in &distribution.channels {
                 let held = held(&store, &distribution.name, &channel.name).await?;
                 all.extend(Some(held).filter(|held| !held.changes.is_empty()));
             }
         }
         let overrides = overriding::all(&store, &configuration, context.clock.now()).await?;
-        Ok(Listed { held: all, overrides })
+        Ok(Listed { held: all, snapshots, overrides })
     })?;
     if context.output == Output::Json {
-        return context.print_json(&Listed { held, overrides });
+        return context.print_json(&Listed { held, snapshots, overrides });
     }
-    if held.is_empty() {
+    if held.is_empty() && snapshots.is_empty() {
         writeln!(context.out, "nothing is held")?;
     }
     for Held { distribution, channel, sentences, .. } in held {
         for sentence in sentences {
             writeln!(context.out, "{distribution}, {channel}: {sentence}")?;
         }
+    }
+    for HeldSnapshot { distribution, date, reason } in snapshots {
+        writeln!(context.out, "{distribution}, snapshot {date}: {}", plain(&reason))?;
     }
     for shown in overrides {
         writeln!(context.out, "{}", shown.line())?;

@@ -233,6 +233,12 @@ fn text(wish: &SnapshotWish, change: &SnapshotChange) -> String {
         let from = latest.from.map(|date| format!("{date} → ")).unwrap_or_default();
         let _ = writeln!(text, "latest  {from}{}", latest.to);
     }
+    if change.kept_files_wait {
+        text.push_str(
+            "The kept copies of these files go once no job keeps files in the store. Where no daemon runs, do the \
+             same again then.\n",
+        );
+    }
     if text.is_empty() {
         text.push_str("latest shows that already\n");
     }

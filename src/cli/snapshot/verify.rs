@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::place::{Place, place};
 use crate::cli::shown::plain;
 use crate::cli::{CommandError, Context, Output, given_file};
-use crate::jobs::snapshot::{Finding, verify};
+use crate::decide::words::counted;
+use crate::jobs::snapshot::{Finding, Verified, verify};
 use crate::publish::signing::{SignedBy, TrustedKeys};
 
 /// Verify every byte and every row of the indexes of a snapshot
@@ -43,6 +44,10 @@ struct Shown<'a> {
     manifest_sha256: Option<&'a str>,
     packages: usize,
     files: usize,
+    /// Further files, for readers of earlier snapshots; only where the folder is what a link such as `latest` shows.
+    #[serde(skip_serializing_if = "is_zero")]
+    carried: usize,
+    is_signed: bool,
     signed_by: &'a [SignedBy],
     findings: &'a [Finding],
 }
@@ -67,6 +72,8 @@ impl Verify {
                     manifest_sha256,
                     packages,
                     files,
+                    carried: verified.carried,
+                    is_signed: verified.is_signed,
                     signed_by,
                     findings,
                 })?;
@@ -80,11 +87,12 @@ impl Verify {
                         if manifest_sha256.is_some() { "as published" } else { "as its manifest says" };
                     writeln!(
                         context.out,
-                        "{}: {packages} packages, {files} files, all {against}",
-                        folder.display()
+                        "{}: {packages} packages, {files} files, all {against}{}",
+                        folder.display(),
+                        carried(verified.carried)
                     )?;
                 }
-                write!(context.out, "{}", signatures(signed_by))?;
+                write!(context.out, "{}", signatures(&verified))?;
             }
         }
         match findings.len() {
@@ -114,10 +122,24 @@ fn trusted(files: &[PathBuf]) -> Result<TrustedKeys, CommandError> {
     Ok(keys)
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// What else lies in what a link shows.
+fn carried(files: usize) -> String {
+    match files {
+        0 => String::new(),
+        _ => format!("; and {} for readers of earlier snapshots, as published", counted(files, "file")),
+    }
+}
+
 /// A line on each signature that holds.
-fn signatures(signed_by: &[SignedBy]) -> String {
+fn signatures(verified: &Verified) -> String {
+    let signed_by = &verified.signed_by;
     if signed_by.is_empty() {
-        return "no signature that holds\n".to_owned();
+        let none = if verified.is_signed { "no signature that holds\n" } else { "not signed\n" };
+        return none.to_owned();
     }
     let line = |signed: &SignedBy| {
         let SignedBy { document, kind, key, trusted } = signed;

@@ -12,9 +12,8 @@ use crate::config::TextDuration;
 use crate::publish::content::collect::{Collected, Collecting};
 use crate::publish::content::{Alone, ContentStore};
 
-/// How often a store is asked for in which somebody keeps files just now, and how long it is waited between.
-const TRIES: u32 = 10;
-const WAIT: Duration = Duration::from_millis(500);
+/// How long it is waited for whoever keeps files just now.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Remove the files from the store that nothing refers to
 #[derive(Debug, Args)]
@@ -53,7 +52,7 @@ impl Collect {
         let collecting = if self.dry_run { Collecting::OnlyTells } else { Collecting::Removes };
         let collected = state::block_on(async {
             // First alone, then what is held: a row that comes later is of a file that comes later.
-            let alone = alone(&content).await?;
+            let alone = alone(&content)?;
             let held: BTreeSet<String> = super::held(&configuration, context).await?.into_keys().collect();
             content
                 .collect(&alone, &held, before, collecting)
@@ -92,13 +91,10 @@ fn files(count: usize) -> String {
     format!("{count} {}", if count == 1 { "file" } else { "files" })
 }
 
-async fn alone(content: &ContentStore) -> Result<Alone, CommandError> {
-    for _ in 0..TRIES {
-        match content.alone().map_err(|error| CommandError::failed(error.to_string()))? {
-            Some(alone) => return Ok(alone),
-            None => tokio::time::sleep(WAIT).await,
-        }
-    }
-    let message = "a job keeps files in the store just now, and nothing may be removed meanwhile";
-    Err(CommandError::failed(message).hint("`tidegate status` shows what runs; try again when it is done"))
+fn alone(content: &ContentStore) -> Result<Alone, CommandError> {
+    let alone = content.alone_within(PATIENCE).map_err(|error| CommandError::failed(error.to_string()))?;
+    alone.ok_or_else(|| {
+        let message = "a job keeps files in the store just now, and nothing may be removed meanwhile";
+        CommandError::failed(message).hint("`tidegate status` shows what runs; try again when it is done")
+    })
 }

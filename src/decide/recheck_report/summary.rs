@@ -73,7 +73,7 @@ pub fn summary_body(facts: &SummaryFacts<'_>) -> String {
     if !troubles.is_empty() {
         let _ = write!(text, "\n### What is in trouble, and who has to act\n\n{troubles}");
     }
-    let untested = listed_unknown(facts, &|verdict| has_no_engine(verdict));
+    let untested = listed_unknown(facts, &has_no_engine);
     if !untested.is_empty() {
         let _ = write!(
             text,

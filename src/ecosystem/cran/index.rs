@@ -27,7 +27,10 @@ use crate::whole_file::write_changed;
 
 pub use self::remembered::Remembered;
 
-/// The fields that come before and after the checksum, in R's order. `Built` is for binaries only.
+/// The fields that come after the checksum. Only binaries have `Built`; it tells those for Linux from sources, whose
+/// names they have.
+const FIELDS_AFTER_SUM: [&str; 2] = ["NeedsCompilation", "Built"];
+/// The fields that come before it, in R's order.
 const FIELDS_BEFORE_SUM: [&str; 13] = [
     "Package",
     "Version",
@@ -219,7 +222,7 @@ fn indexed(
     if expected != name {
         return Err(format!("by its DESCRIPTION the file should be called `{expected}`"));
     }
-    let row = row_of(&description, kind, &hex(&Md5::digest(&bytes)));
+    let row = row_of(&description, &hex(&Md5::digest(&bytes)));
     Ok(IndexedPackage {
         package,
         version,
@@ -230,12 +233,8 @@ fn indexed(
     })
 }
 
-fn row_of(description: &Description, kind: ArchiveKind, md5: &str) -> DcfRecord {
+fn row_of(description: &Description, md5: &str) -> DcfRecord {
     let mut row = DcfRecord::default();
-    let after: &[&str] = match kind {
-        ArchiveKind::Source => &["NeedsCompilation"],
-        ArchiveKind::MacBinary | ArchiveKind::WindowsBinary => &["NeedsCompilation", "Built"],
-    };
     let copy = |row: &mut DcfRecord, field: &str| {
         if let Some(value) = description.record.get(field).filter(|value| !value.is_empty()) {
             row.set(field, value);
@@ -243,6 +242,6 @@ fn row_of(description: &Description, kind: ArchiveKind, md5: &str) -> DcfRecord 
     };
     FIELDS_BEFORE_SUM.iter().for_each(|field| copy(&mut row, field));
     row.set("MD5sum", md5);
-    after.iter().for_each(|field| copy(&mut row, field));
+    FIELDS_AFTER_SUM.iter().for_each(|field| copy(&mut row, field));
     row
 }

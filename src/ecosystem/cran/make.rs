@@ -54,8 +54,22 @@ pub fn binary_package(
     built: Timestamp,
 ) -> Result<Vec<u8>, UnsafePart> {
     let kind = platform.archive_kind();
-    archive_name(&made.package, &made.version, kind)?;
     let system = if kind == ArchiveKind::WindowsBinary { "windows" } else { "unix" };
+    binary_of(made, (kind, system), r, built)
+}
+
+/// The same for Linux, where a binary is a tarball with the name of a source.
+pub fn linux_binary(made: &MadePackage, r: &RVersion, built: Timestamp) -> Result<Vec<u8>, UnsafePart> {
+    binary_of(made, (ArchiveKind::Source, "unix"), r, built)
+}
+
+fn binary_of(
+    made: &MadePackage,
+    (kind, system): (ArchiveKind, &str),
+    r: &RVersion,
+    built: Timestamp,
+) -> Result<Vec<u8>, UnsafePart> {
+    archive_name(&made.package, &made.version, kind)?;
     let mut description = made.description();
     // The second part is the platform of compiled code, of which there is none.
     description.set("Built", format!("R {r}; ; {}; {system}", built.strftime("%Y-%m-%d %H:%M:%S UTC")));

@@ -18,7 +18,7 @@ use super::provenance::Made;
 use super::shelf::manifest_before;
 use crate::calendar::Targets;
 use crate::daemon::{RunContext, RunError};
-use crate::decide::snapshot::SnapshotPlan;
+use crate::decide::snapshot::{Member, SnapshotPlan};
 use crate::digest::sha256_hex;
 use crate::ecosystem::cran::files::{SnapshotRecord, write_snapshot};
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ use crate::publish::content::ContentStore;
 use crate::publish::directory::{Directory, Prepared};
 use crate::publish::folder_sums::FolderSums;
 use crate::publish::signing::Signer;
-use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember};
+use crate::store::{Artifact, Ecosystem, PackageKind, RevisionId, SnapshotState, SuiteMember, failing_suite};
 
 /// What was published.
 pub(super) struct Published {
@@ -81,20 +81,47 @@ impl Snapshot {
         Ok(Published { suite: None, manifest_sha256, packages })
     }
 
-    /// Writes the snapshot down as a suite: its members pinned, their artifacts by digest.
+    /// Writes the snapshot down as a suite: its members pinned, their artifacts by digest. What is published apart is
+    /// a suite of its own, written first: once the snapshot's row names its suite, all files have their holder.
     pub(super) async fn record(
         &self,
         plan: &SnapshotPlan,
-        files: &[FetchedFile],
+        (files, needed): (&[FetchedFile], &[FetchedFile]),
         published: &Published,
         date: Date,
         context: &RunContext,
         now: Timestamp,
     ) -> Result<(), RunError> {
+        let distribution = &self.distribution.name;
+        if !plan.needed.is_empty() {
+            let apart: Vec<&Member> = plan.needed.iter().map(|needed| &needed.package).collect();
+            self.write_suite(&failing_suite(distribution), date, (&apart, needed), now).await?;
+        }
+        let members: Vec<&Member> = plan.members.iter().collect();
+        let suite = self.write_suite(distribution, date, (&members, files), now).await?;
+        let published = Published {
+            suite: Some(suite),
+            manifest_sha256: published.manifest_sha256.clone(),
+            packages: published.packages,
+        };
+        self.store_row(date, SnapshotState::Published, None, Some(&published), now).await?;
+        self.announce(plan, date, context, now).await?;
+        self.want_at_targets(date, context, now).await?;
+        Ok(())
+    }
+
+    /// Writes down these packages with their files as the revision of `date` of a suite.
+    async fn write_suite(
+        &self,
+        name: &str,
+        date: Date,
+        (packages, files): (&[&Member], &[FetchedFile]),
+        now: Timestamp,
+    ) -> Result<RevisionId, RunError> {
         let store = &self.services.store;
         let namespace = &self.settings.from;
         let mut members = Vec::new();
-        for member in &plan.members {
+        for member in packages {
             let package = store
                 .ensure_package(
                     Ecosystem::Runiverse,
@@ -117,21 +144,11 @@ impl Snapshot {
             }
             members.push(SuiteMember { revision, constraint: String::new() });
         }
-        let distribution = &self.distribution.name;
-        let package = store
-            .ensure_package(Ecosystem::Runiverse, namespace, distribution, PackageKind::Suite, None)
-            .await?;
+        let package =
+            store.ensure_package(Ecosystem::Runiverse, namespace, name, PackageKind::Suite, None).await?;
         let suite = store.ensure_revision(package, &date.to_string(), "", None, now).await?;
         store.publish_suite(suite, &members, now).await?;
-        let published = Published {
-            suite: Some(suite),
-            manifest_sha256: published.manifest_sha256.clone(),
-            packages: published.packages,
-        };
-        self.store_row(date, SnapshotState::Published, None, Some(&published), now).await?;
-        self.announce(plan, date, context, now).await?;
-        self.want_at_targets(date, context, now).await?;
-        Ok(())
+        Ok(suite)
     }
 }
 
@@ -168,6 +185,8 @@ pub(super) fn dress(
     (title, before): (&str, Option<&Manifest>),
     seal: &Seal,
 ) -> anyhow::Result<String> {
+    // The page tells from the archives which systems there are binaries for.
+    let manifest = Manifest { files: known.to_vec(), ..manifest };
     let path = root.join(PAGE);
     fs::write(&path, page(title, &manifest, before)?)
         .with_context(|| format!("cannot write {}", path.display()))?;

@@ -12,6 +12,7 @@ use crate::daemon::RunError;
 use crate::domain::PackageName;
 use crate::ecosystem::cran::layout::{ContribFolder, RepositoryPath};
 use crate::ecosystem::cran::universe::UniverseClient;
+use crate::failure::Failure;
 use crate::jobs::progress::{Amount, Progress};
 use crate::jobs::r_archives::KeptArchive;
 use crate::jobs::universes::{universe_client, universe_of};
@@ -98,14 +99,31 @@ impl Snapshot {
             (Ok(kept), _) => (kept, &wanted.promise.sha256),
             (Err(failure), Some(fallback)) => {
                 let Some(kept) = wanted.promised(fallback).find(&content)? else {
-                    return Err(failure.into());
+                    return Err(not_to_be_had(wanted, failure).into());
                 };
                 tracing::warn!(file = %wanted.path, "taking the one of the same commit that is kept: {failure}");
                 (kept, &fallback.sha256)
             }
-            (Err(failure), None) => return Err(failure.into()),
+            (Err(failure), None) => return Err(not_to_be_had(wanted, failure).into()),
         };
         progress.file_done();
         Ok((kept, sha256.clone()))
+    }
+}
+
+/// A failure with what it means for the snapshot: it holds what was decided, or is not published.
+fn not_to_be_had(wanted: &Wanted, failure: Failure) -> Failure {
+    let Wanted { package, version, .. } = wanted;
+    let what = format!(
+        "{package} {version} is part of the snapshot, and a file of it is neither kept nor to be had"
+    );
+    match failure {
+        Failure::Transient { message, retry_at } => {
+            Failure::Transient { message: format!("{what}: {message}"), retry_at }
+        }
+        Failure::Permanent { message } => Failure::permanent(format!(
+            "{what}; its universe may have moved on since the day that the snapshot is of: {message}"
+        )),
+        configuration @ Failure::Configuration { .. } => configuration,
     }
 }

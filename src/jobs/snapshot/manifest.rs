@@ -207,6 +207,17 @@ impl Manifest {
         }
     }
 
+    /// Every package that is published: what is in it, and what its packages need.
+    pub(super) fn published(&self) -> impl Iterator<Item = &ManifestPackage> {
+        let apart = self.failing.iter().flat_map(|failing| &failing.packages);
+        self.packages.iter().chain(apart.map(|needed| &needed.package))
+    }
+
+    /// A package that is published, by its name.
+    pub(crate) fn find(&self, name: &str) -> Option<&ManifestPackage> {
+        self.published().find(|package| package.name == name)
+    }
+
     /// Reads a manifest of this format or the one before. An error is one clause about the text.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]

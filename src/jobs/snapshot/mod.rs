@@ -32,14 +32,16 @@ use jiff::civil::Date;
 
 pub use attached::attach;
 pub(crate) use attached::is_attached;
-pub(crate) use difference::{Difference, difference};
+pub(crate) use difference::{
+    Added, Changed, ChangedCheck, Difference, LeftOutNow, OutsideChange, Removed, difference,
+};
 pub use manifest::{
     Manifest, ManifestFailing, ManifestFile, ManifestLeftOut, ManifestNeeded, ManifestPackage,
     ManifestWithdrawn,
 };
 pub use provenance::{Made, MadeFrom};
-pub(crate) use shelf::{LATEST, Shelf, manifest_of};
-pub use verify::{Finding, Verified, verify};
+pub(crate) use shelf::{LATEST, Settled, Shelf, manifest_of};
+pub use verify::{Finding, Problem, Verified, verify};
 pub(super) use wanted::folders_of;
 
 use super::check_status::SeenUniverse;
@@ -51,6 +53,7 @@ use crate::config::{Distribution, Snapshot as Settings};
 use crate::daemon::{JobWork, RunContext, RunError, RunOutcome};
 use crate::decide::exceptions;
 use crate::decide::snapshot::{Member, SnapshotFacts, SnapshotPlan, snapshot};
+use crate::decide::words::counted;
 use crate::domain::{Absence, ChannelStatus, Fact, FreezeException, Listing, PackageName};
 use crate::store::{
     NewEvent, NewPublication, RevisionId, SeenFact, Snapshot as SnapshotRow, SnapshotState, VerdictRow,
@@ -119,7 +122,7 @@ impl Snapshot {
             builder: self.services.signer.builder().to_owned(),
         };
         let done = RunOutcome::Done {
-            summary: format!("{} packages, {} left out", plan.members.len(), plan.left_out.len()),
+            summary: format!("{}, {} left out", counted(plan.members.len(), "package"), plan.left_out.len()),
             input_digest: Some(input_digest),
             plan_digest: Some(plan_digest),
         };
@@ -133,7 +136,7 @@ impl Snapshot {
         }
         self.store_row(date, SnapshotState::Preparing, None, None, now).await?;
         // Until the rows name what is fetched, nothing of it may be collected.
-        let _keeping = self.services.keeping().await?;
+        let keeping = self.services.keeping().await?;
         let wanted = self.wanted(&plan.members, &seen.universe, &targets).await?;
         let files = self.fetch(wanted).await?;
         let needed: Vec<Member> = plan.needed.iter().map(|needed| needed.package.clone()).collect();
@@ -142,7 +145,9 @@ impl Snapshot {
             false => self.fetch(self.wanted(&needed, &seen.universe, &targets).await?).await?,
         };
         let published = self.publish(&plan, &targets, (&files, &needed), made).await?;
-        self.record(&plan, &files, &published, date, &context, now).await?;
+        self.record(&plan, (&files, &needed), &published, date, &context, now).await?;
+        // Now rows hold all of it, and what was withdrawn may go, which nobody may keep files for.
+        drop(keeping);
         self.shelf().settle().await?;
         Ok(done)
     }

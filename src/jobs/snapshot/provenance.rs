@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::manifest::{self, Manifest, ManifestPackage};
+use super::manifest::{self, Manifest};
 
 /// The file that holds it, beside the manifest.
 pub const FILE: &str = "provenance.intoto.json";
@@ -76,7 +76,7 @@ pub fn statement(manifest: &Manifest, manifest_sha256: &str, made: &Made) -> any
     parameters["r"] = manifest.r.as_str().into();
     parameters["cran"] = manifest.cran.as_str().into();
     let cran = json!({ "name": "cran", "uri": manifest.cran });
-    let sources = every_package(manifest).map(|package| {
+    let sources = manifest.published().map(|package| {
         json!({
             "name": package.name,
             "uri": format!("git+{}@{}", package.url, package.commit),
@@ -105,12 +105,6 @@ pub fn statement(manifest: &Manifest, manifest_sha256: &str, made: &Made) -> any
         },
     });
     Ok(serde_json::to_string_pretty(&statement)? + "\n")
-}
-
-/// What is published: members, and what they need.
-fn every_package(manifest: &Manifest) -> impl Iterator<Item = &ManifestPackage> {
-    let failing = manifest.failing.iter().flat_map(|failing| &failing.packages);
-    manifest.packages.iter().chain(failing.map(|needed| &needed.package))
 }
 
 /// As much of a statement as is compared with a manifest.
@@ -176,7 +170,7 @@ pub fn problems(bytes: &[u8], manifest: &Manifest, manifest_sha256: &str) -> Vec
         .filter_map(|resource| Some((resource.name.as_str(), resource.digest.git_commit.as_deref()?)))
         .collect();
     let packages: BTreeSet<(&str, &str)> =
-        every_package(manifest).map(|package| (&*package.name, &*package.commit)).collect();
+        manifest.published().map(|package| (&*package.name, &*package.commit)).collect();
     for (name, commit) in packages.difference(&stated) {
         problems.push(format!("it does not say that {name} was built from {commit}"));
     }

@@ -9,6 +9,7 @@
 //! | before a generation is shown | readers see the old one; it is made again from that |
 //! | before its row says so | readers see the new one; its manifest is read, and the row gets its digest |
 //! | before files are gone everywhere | the row is not settled: older generations and kept files are removed again |
+//! | while somebody keeps files | the same: kept files go once nobody does, so that none goes which a job builds on |
 //! | before `latest` or a page follows | they differ from what the rows say, and are made again |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::civil::Date;
@@ -34,7 +36,6 @@ use crate::ecosystem::cran::index;
 use crate::ecosystem::cran::layout::{ArchiveKind, IndexFile};
 use crate::failure::Failure;
 use crate::jobs::Services;
-use crate::publish::content::ContentStore;
 use crate::publish::directory::Directory;
 use crate::publish::signing::Signer;
 use crate::store::{Snapshot, SnapshotState, SnapshotWithdrawal};
@@ -45,6 +46,18 @@ pub(crate) const LATEST: &str = "latest";
 
 /// How a file above the snapshots begins while it is written.
 const WRITING: &str = ".writing-";
+
+/// How long it is waited for whoever keeps files just now, before kept files are left to a later call.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far [`Shelf::settle`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Everything is as the rows say.
+    Wholly,
+    /// What is published is. Files that are to go are still kept in the store, since somebody keeps files there.
+    ButForKeptFiles,
+}
 
 /// The published folder of a distribution.
 pub(crate) struct Shelf {
@@ -99,10 +112,10 @@ impl Shelf {
     }
 
     /// Brings the folder to what the rows say.
-    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+    pub(crate) async fn settle(&self) -> anyhow::Result<Settled> {
         let rows = self.rows().await?;
         if rows.snapshots.is_empty() {
-            return Ok(());
+            return Ok(Settled::Wholly);
         }
         for row in rows.withdrawals.iter().filter(|row| row.manifest_digest.is_none()) {
             let (row, title) = (row.clone(), self.distribution.title.clone());
@@ -114,21 +127,18 @@ impl Shelf {
         }
         let open: Vec<SnapshotWithdrawal> =
             rows.withdrawals.iter().filter(|row| row.settled_at.is_none()).cloned().collect();
-        let ids: Vec<_> = open.iter().map(|row| row.id).collect();
-        let (title, content) = (self.distribution.title.clone(), self.services.content());
+        let title = self.distribution.title.clone();
         let gone = |row: &SnapshotWithdrawal| (row.bytes == WithdrawnBytes::Drop).then_some(row.date);
         let gone: BTreeSet<Date> = open.iter().filter_map(gone).collect();
+        let forgotten = gone.clone();
         self.blocking(move |directory| {
             let shown = Shown::of(directory, &rows)?;
-            for date in &gone {
+            for date in &forgotten {
                 directory.forget_older(&date.to_string())?;
             }
             shown.point_latest(directory)?;
-            if !gone.is_empty() {
-                if directory.generation(LATEST).is_ok_and(|found| found.is_some()) {
-                    directory.forget_older(LATEST)?;
-                }
-                shown.forget_kept(&content, &gone)?;
+            if !forgotten.is_empty() && directory.generation(LATEST).is_ok_and(|found| found.is_some()) {
+                directory.forget_older(LATEST)?;
             }
             let root = directory.root();
             clear_leftovers(root, WRITING).with_context(|| format!("cannot clear {}", root.display()))?;
@@ -140,10 +150,30 @@ impl Shelf {
             Ok(())
         })
         .await?;
+        let settled = if gone.is_empty() { Settled::Wholly } else { self.forget_kept(gone).await? };
+        let is_done =
+            |row: &&SnapshotWithdrawal| settled == Settled::Wholly || row.bytes == WithdrawnBytes::Keep;
+        let ids: Vec<_> = open.iter().filter(is_done).map(|row| row.id).collect();
         if !ids.is_empty() {
             self.services.store.settle_snapshot_withdrawals(&ids, self.services.clock.now()).await?;
         }
-        Ok(())
+        Ok(settled)
+    }
+
+    /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists.
+    async fn forget_kept(&self, dates: BTreeSet<Date>) -> anyhow::Result<Settled> {
+        let content = self.services.content();
+        let alone = tokio::task::spawn_blocking(move || content.alone_within(PATIENCE)).await??;
+        let Some(alone) = alone else { return Ok(Settled::ButForKeptFiles) };
+        // Asked only now: what was published while it was waited may list the same bytes.
+        let (rows, content) = (self.rows().await?, self.services.content());
+        self.blocking(move |directory| {
+            for sha256 in Shown::of(directory, &rows)?.unlisted(&dates) {
+                content.forget(&alone, &sha256)?;
+            }
+            Ok(Settled::Wholly)
+        })
+        .await
     }
 
     /// What stands above the snapshots of these dates, for a place that has them, with the one that `latest` shows
@@ -297,19 +327,15 @@ impl Shown {
         Ok(())
     }
 
-    /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists.
-    fn forget_kept(&self, content: &ContentStore, dates: &BTreeSet<Date>) -> anyhow::Result<()> {
+    /// The digests of files that are gone from these snapshots, and that none lists.
+    fn unlisted(&self, dates: &BTreeSet<Date>) -> BTreeSet<String> {
         let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
         let listed: BTreeSet<&str> = files.map(|file| file.sha256.as_str()).collect();
         let from = self.manifests.iter().filter(|manifest| dates.contains(&manifest.date));
         let dropped = from.flat_map(|manifest| &manifest.withdrawn);
         let dropped = dropped.filter(|withdrawn| withdrawn.bytes == WithdrawnBytes::Drop);
-        for file in dropped.flat_map(|withdrawn| &withdrawn.archives) {
-            if !listed.contains(file.sha256.as_str()) {
-                content.forget(&file.sha256)?;
-            }
-        }
-        Ok(())
+        let gone = dropped.flat_map(|withdrawn| &withdrawn.archives).map(|file| &file.sha256);
+        gone.filter(|sha256| !listed.contains(sha256.as_str())).cloned().collect()
     }
 
     /// The files above the snapshots, in the order in which they are written.

@@ -37,9 +37,10 @@ pub(crate) fn standing(manifest: &Manifest, package: Option<&str>, bytes: Withdr
         let is_done = before.bytes == bytes || before.bytes == WithdrawnBytes::Drop;
         return if is_done { Standing::Withdrawn } else { Standing::Held };
     }
-    let is_member = |name: &str| manifest.packages.iter().any(|package| package.name == name);
     match package {
-        Some(package) if !is_member(package) && archives_of(manifest, Some(package)).is_empty() => {
+        Some(package)
+            if manifest.find(package).is_none() && archives_of(manifest, Some(package)).is_empty() =>
+        {
             Standing::Unknown
         }
         _ => Standing::Held,
@@ -72,7 +73,7 @@ pub(crate) fn without(manifest: &Manifest, row: &SnapshotWithdrawal) -> Without 
     after.withdrawn.retain(|withdrawn| withdrawn.package.as_deref() != package);
     let is_kept_whole = package.is_none() && row.bytes == WithdrawnBytes::Keep;
     let archives = if is_kept_whole { Vec::new() } else { archives_of(manifest, package) };
-    let member = manifest.packages.iter().find(|member| Some(member.name.as_str()) == package);
+    let member = package.and_then(|package| manifest.find(package));
     after.withdrawn.push(ManifestWithdrawn {
         package: row.package.clone(),
         version: member

@@ -12,6 +12,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -29,6 +30,8 @@ const QUARANTINE: &str = ".quarantine";
 /// How files begin that somebody is still working on.
 const INCOMING: &str = ".incoming-";
 const LOCK: &str = ".lock";
+/// How long it is waited between two looks whether somebody still keeps files.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// A folder of files by their SHA-256.
 #[derive(Clone, Debug)]
@@ -112,9 +115,21 @@ impl ContentStore {
         }
     }
 
-    /// Removes the file of this digest for good, whoever keeps files meanwhile: what was withdrawn may not wait for
-    /// them. Who was about to use it finds it gone, and tries again.
-    pub fn forget(&self, sha256: &str) -> Result<(), PublishError> {
+    /// The same, waiting for those who keep files for so long at most. Call it where blocking is allowed.
+    pub fn alone_within(&self, patience: Duration) -> Result<Option<Alone>, PublishError> {
+        let began = Instant::now();
+        loop {
+            let alone = self.alone()?;
+            if alone.is_some() || began.elapsed() >= patience {
+                return Ok(alone);
+            }
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
+    /// Removes the file of this digest for good, as was asked for by a person. Nobody keeps files meanwhile, so
+    /// none goes that somebody is just building on.
+    pub fn forget(&self, _alone: &Alone, sha256: &str) -> Result<(), PublishError> {
         let path = self.path_of(checked(sha256)?);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk("remove", &path)(error)),

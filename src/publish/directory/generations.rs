@@ -171,7 +171,7 @@ impl Generations {
 }
 
 /// A number without leading zeros or signs, as we write them.
-fn number_of(text: &str) -> Option<u64> {
+pub(super) fn number_of(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == text)
 }
 

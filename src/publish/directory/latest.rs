@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::generations::{Found, Generations};
+use super::generations::{Found, GENERATIONS, Generations, number_of};
 use super::{AtStep, Directory, Outcome, PublishError, Step, take};
 use crate::publish::disk::{is_folder, remove_leftover, sync_tree};
 use crate::publish::error::disk;
@@ -32,6 +32,47 @@ pub struct Pointed {
     pub generation: u64,
     /// The files that are there for readers of an older index, by path, each with the name that lists it.
     pub carried: BTreeMap<String, String>,
+}
+
+/// What a generation of a link has beside the name that it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    directory: PathBuf,
+    /// The link.
+    pub link: String,
+    /// The files by path, each with the name that lists it.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Carried {
+    /// Where a name lies that lists some of the files.
+    pub fn folder_of(&self, name: &str) -> Result<PathBuf, PublishError> {
+        let found = Directory::new(&self.directory).generation(name)?;
+        found.map(|(_, folder)| folder).ok_or_else(|| PublishError::NotPublished(name.to_owned()))
+    }
+}
+
+/// What is carried in `folder`, where that is what a link shows; none for any other folder, such as a copy.
+pub fn carried_in(folder: &Path) -> Result<Option<Carried>, PublishError> {
+    let real = fs::canonicalize(folder).map_err(disk("look at", folder))?;
+    let mut above = real.ancestors().skip(1);
+    let (Some(link), Some(generations), Some(root)) = (above.next(), above.next(), above.next()) else {
+        return Ok(None);
+    };
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    if name(generations).as_deref() != Some(GENERATIONS) {
+        return Ok(None);
+    }
+    let (Some(link), Some(number)) = (name(link), name(&real).and_then(|name| number_of(&name))) else {
+        return Ok(None);
+    };
+    let note = Generations::of(root, &link)?.note(number);
+    // Only links have notes.
+    if !note.is_file() {
+        return Ok(None);
+    }
+    let Pointed { carried, .. } = read(&note)?;
+    Ok(Some(Carried { directory: root.to_owned(), link, files: carried }))
 }
 
 /// A tree that the link showed, with the paths that its name lists.

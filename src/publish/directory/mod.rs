@@ -26,7 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::generations::{GENERATIONS, Generations};
-pub use self::latest::Pointed;
+pub use self::latest::{Carried, Pointed, carried_in};
 use super::disk::{link_or_copy, remove_leftover, sync_tree};
 pub use super::error::PublishError;
 use super::error::disk;

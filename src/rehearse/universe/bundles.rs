@@ -57,8 +57,12 @@ impl Wanted {
                 let path = format!("src/contrib/{}", name("tar.gz"));
                 files.push((path, view.file(&row, Artifact::Source).bytes.to_vec()));
             }
-            for platform in Platform::ALL {
-                let kind = if platform == Platform::Windows { "win" } else { "mac" };
+            for platform in view.scene.shelf.platforms().iter().copied() {
+                let kind = match platform {
+                    Platform::Windows => "win",
+                    Platform::MacX86 | Platform::MacArm => "mac",
+                    Platform::Noble => "linux",
+                };
                 if of_series && self.takes(kind) {
                     let path = format!("{}/{}", platform.folder(series), name(platform.ending()));
                     files.push((path, view.binary(&row, platform).bytes.to_vec()));

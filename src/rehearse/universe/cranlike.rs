@@ -31,7 +31,8 @@ pub(super) fn find(view: &View<'_>, path: &str) -> Found {
         Artifact::Source => Some(Artifact::Source),
         // The universe keeps binaries of other series too, but nobody who targets this one asks.
         Artifact::Binary(platform, series) => {
-            let there = series == view.r.series && platform.folder(&series) == folder;
+            let made = view.scene.shelf.platforms().contains(&platform);
+            let there = made && series == view.r.series && platform.folder(&series) == folder;
             there.then(|| Artifact::Binary(platform, view.r.version.clone()))
         }
     };
@@ -48,11 +49,13 @@ fn shape_of(folder: &str) -> Option<Artifact> {
     if folder == "src/contrib" {
         return Some(Artifact::Source);
     }
-    let (parent, series) = folder.rsplit_once('/')?;
+    let linux = folder.strip_suffix("/src/contrib").filter(|parent| parent.starts_with("bin/linux/"));
+    let (parent, series) = linux.unwrap_or(folder).rsplit_once('/')?;
     let platform = match parent {
         "bin/windows/contrib" => Platform::Windows,
         "bin/macosx/big-sur-x86_64/contrib" => Platform::MacX86,
         "bin/macosx/big-sur-arm64/contrib" | "bin/macosx/sonoma-arm64/contrib" => Platform::MacArm,
+        "bin/linux/noble-x86_64" => Platform::Noble,
         _ => return None,
     };
     let (major, minor) = series.split_once('.')?;

@@ -32,11 +32,13 @@ pub enum Platform {
     MacX86,
     /// macOS on Apple's processors.
     MacArm,
+    /// Ubuntu 24.04 on x86_64.
+    Noble,
 }
 
 impl Platform {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Windows, Self::MacX86, Self::MacArm];
+    /// Those that a universe has binaries for unless its maker says otherwise.
+    pub const USUAL: [Self; 3] = [Self::Windows, Self::MacX86, Self::MacArm];
 
     /// The folder of a CRAN-like repository that holds binaries for a series of R such as `4.5`.
     /// From R 4.6 on the binaries for Apple's processors are built on a newer macOS.
@@ -46,6 +48,7 @@ impl Platform {
             Self::MacX86 => format!("bin/macosx/big-sur-x86_64/contrib/{series}"),
             Self::MacArm if is_sonoma(series) => format!("bin/macosx/sonoma-arm64/contrib/{series}"),
             Self::MacArm => format!("bin/macosx/big-sur-arm64/contrib/{series}"),
+            Self::Noble => format!("bin/linux/noble-x86_64/{series}/src/contrib"),
         }
     }
 
@@ -54,6 +57,7 @@ impl Platform {
         match self {
             Self::Windows => "zip",
             Self::MacX86 | Self::MacArm => "tgz",
+            Self::Noble => "tar.gz",
         }
     }
 
@@ -63,6 +67,7 @@ impl Platform {
             Self::Windows => ("x86_64-w64-mingw32", "windows"),
             Self::MacX86 => ("x86_64-apple-darwin20", "unix"),
             Self::MacArm => ("aarch64-apple-darwin20", "unix"),
+            Self::Noble => ("x86_64-pc-linux-gnu", "unix"),
         }
     }
 }
@@ -80,4 +85,9 @@ pub trait PackageMaker: Send + Sync {
 
     /// A binary package for a platform, built with the full version `r` of R.
     fn binary(&self, package: &MadePackage, platform: Platform, r: &str) -> Vec<u8>;
+
+    /// The platforms that there are binaries for.
+    fn platforms(&self) -> &[Platform] {
+        &Platform::USUAL
+    }
 }

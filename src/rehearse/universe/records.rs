@@ -218,11 +218,13 @@ impl Record<'_> {
     }
 
     fn binaries(&self, published: Timestamp) -> Value {
-        let binaries = Platform::ALL.into_iter().map(|platform| {
+        let platforms = self.view.scene.shelf.platforms();
+        let binaries = platforms.iter().copied().map(|platform| {
             let (os, arch, config) = match platform {
                 Platform::Windows => ("win", None, "windows-release"),
                 Platform::MacX86 => ("mac", Some("x86_64"), "macos-release-x86_64"),
                 Platform::MacArm => ("mac", Some("aarch64"), "macos-release-arm64"),
+                Platform::Noble => ("linux", Some("x86_64"), "linux-release-x86_64"),
             };
             let check = self.check_in(config).map_or("OK", |check| check.check.as_str());
             let mut binary = json!({
@@ -238,6 +240,9 @@ impl Record<'_> {
             });
             if let Some(arch) = arch {
                 binary["arch"] = json!(arch);
+            }
+            if platform == Platform::Noble {
+                binary["distro"] = json!("noble");
             }
             binary
         });

@@ -41,6 +41,11 @@ impl Shelf {
         Self { maker, files: Mutex::default() }
     }
 
+    /// The platforms that there are binaries for.
+    pub(super) fn platforms(&self) -> &[Platform] {
+        self.maker.platforms()
+    }
+
     /// The file, made now from what `describe` tells where it was not made before.
     pub(super) fn file(
         &self,

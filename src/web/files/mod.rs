@@ -96,8 +96,8 @@ async fn file(
         Part::Whole => (StatusCode::OK, 0..size),
         Part::Range(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
         Part::Beyond => {
-            let beyond = [(CONTENT_RANGE, format!("bytes */{size}"))];
-            return Ok(Some((StatusCode::RANGE_NOT_SATISFIABLE, beyond).into_response()));
+            let whole = [(CONTENT_RANGE, format!("bytes */{size}"))];
+            return Ok(Some((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response()));
         }
     };
     let length = range.end - range.start;

@@ -16,6 +16,7 @@ mod service;
 mod signatures;
 mod snapshot;
 mod store;
+mod tampering;
 mod token;
 mod upkeep;
 

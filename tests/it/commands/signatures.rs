@@ -74,7 +74,7 @@ fn without_a_key_nothing_is_signed_and_that_is_said() {
     let published = Published::signed(DATE, &PACKAGES, Signer::default());
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
     FOLDER: 2 packages, 10 files, all as its manifest says
-    no signature that holds
+    not signed
     "#);
 }
 
@@ -138,7 +138,7 @@ fn signatures_that_are_gone_damaged_or_of_another_snapshot_are_found() {
     insta::assert_snapshot!(said(gone.verify_by(&[&trusted])), @r#"
     signature   manifest.json.minisig: a minisign key is given, and this is not there
     signature   provenance.intoto.json.minisig: a minisign key is given, and this is not there
-    no signature that holds
+    not signed
     error: FOLDER has 2 differences from what was published
     hint: restore what differs from a copy that verifies
     "#);
@@ -174,11 +174,13 @@ fn a_manifest_that_was_written_anew_no_longer_goes_with_its_signature_and_proven
     let published = signed_by(minisign_key());
     published.edit("manifest.json", |text| text.replace("\"version\": \"1.2.0\"", "\"version\": \"1.2.1\""));
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
+    index       bin/windows/contrib/4.5/PACKAGES: tidal 1.2.0 is no package of the manifest
     signature   manifest.json.minisig: by the key beside it: it is not a signature of this file by the minisign key KEY: Signature verification failed
     provenance  provenance.intoto.json: it is about another manifest: its sha256 is SHA256, and that of the one here SHA256
     index       src/contrib/PACKAGES: it has no row for tidal 1.2.1 of the manifest
+    index       src/contrib/PACKAGES: tidal 1.2.0 is no package of the manifest
     provenance.intoto.json: signed by the minisign key KEY, which minisign.pub beside it has; compare it with one you trust by --key
-    error: FOLDER has 3 differences from what was published
+    error: FOLDER has 5 differences from what was published
     hint: restore what differs from a copy that verifies
     "#);
 }
@@ -191,14 +193,14 @@ fn provenance_names_the_manifest_its_input_and_every_commit() {
     fs::remove_file(published.path("provenance.intoto.json")).unwrap();
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
     missing     provenance.intoto.json: it says where the snapshot comes from
-    no signature that holds
+    not signed
     error: FOLDER has 1 difference from what was published
     hint: restore what differs from a copy that verifies
     "#);
     fs::write(published.path("provenance.intoto.json"), text.replace("slsa.dev/provenance/v1", "x")).unwrap();
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
     provenance  provenance.intoto.json: it is a https://in-toto.io/Statement/v1 of https://x, and not one of https://slsa.dev/provenance/v1
-    no signature that holds
+    not signed
     error: FOLDER has 1 difference from what was published
     hint: restore what differs from a copy that verifies
     "#);
@@ -442,7 +444,7 @@ fn failing_packages_that_others_need_are_shown_apart_and_verified() {
     let published = super::snapshot::with_failing();
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
     FOLDER: 2 packages, 14 files, all as its manifest says
-    no signature that holds
+    not signed
     "#);
     let shown = super::run(["snapshot", "show", published.folder()]).printed();
     insta::assert_snapshot!(shown.replace(published.folder(), "FOLDER"), @r#"
@@ -466,9 +468,10 @@ fn failing_packages_that_others_need_are_shown_apart_and_verified() {
     "#);
     fs::remove_file(published.path("failing/src/contrib/comet_0.1.tar.gz")).unwrap();
     insta::assert_snapshot!(said(published.verify_by(&[])), @r#"
+    index       failing/src/contrib/PACKAGES: the row for comet_0.1.tar.gz has no file
     missing     failing/src/contrib/comet_0.1.tar.gz: the manifest names it
-    no signature that holds
-    error: FOLDER has 1 difference from what was published
+    not signed
+    error: FOLDER has 2 differences from what was published
     hint: restore what differs from a copy that verifies
     "#);
 }

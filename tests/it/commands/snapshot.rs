@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tidegate::decide::snapshot::{Origin, OutsideDependency};
+use tidegate::domain::Check;
 use tidegate::ecosystem::cran::archive::ArchiveLimits;
 use tidegate::ecosystem::cran::index::Index;
 use tidegate::ecosystem::cran::layout::{ArchiveKind, BinaryPlatform, ContribFolder, archive_name};
@@ -23,7 +25,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn on(date: &str, packages: &[(&str, &str)]) -> Self {
+    pub fn on(date: &str, packages: &[(&str, &str)]) -> Self {
         Self::signed(date, packages, Signer::default())
     }
 
@@ -54,7 +56,7 @@ impl Published {
         published
     }
 
-    fn index(&self, folder: &str, kind: ArchiveKind) {
+    pub fn index(&self, folder: &str, kind: ArchiveKind) {
         let folder = self.path(folder);
         Index::of_folder(&folder, kind, &ArchiveLimits::default()).unwrap().write_to(&folder).unwrap();
     }
@@ -93,7 +95,7 @@ impl Published {
         fs::write(self.path(path), edit(text)).unwrap();
     }
 
-    fn verify(&self) -> Ran {
+    pub fn verify(&self) -> Ran {
         self.verify_by(&[])
     }
 
@@ -199,7 +201,7 @@ fn a_snapshot_as_it_was_published_verifies() {
     let published = Published::on("2026-06-15", &PACKAGES);
     insta::assert_snapshot!(published.verify().printed(), @r#"
     FOLDER: 2 packages, 10 files, all as its manifest says
-    no signature that holds
+    not signed
     "#);
 }
 
@@ -224,8 +226,8 @@ fn every_damage_is_found_and_named() {
     extra       src/contrib/Archive/: the manifest does not name it
     index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has the checksum of another file
     changed     src/contrib/tidal_1.2.0.tar.gz: its sha256 is SHA256, and SHA256 was published
-    extra       src/link: the manifest does not name it
-    no signature that holds
+    extra       src/link: it is a link or a device, which no snapshot has
+    not signed
     error: FOLDER has 7 differences from what was published
     hint: restore what differs from a copy that verifies
     "#); });
@@ -246,13 +248,14 @@ fn an_index_that_was_changed_together_with_the_manifest_is_found_out() {
     insta::assert_snapshot!(ran.out + &ran.err, @r#"
     index       src/contrib/PACKAGES: it has no row for absent 1.0 of the manifest
     index       src/contrib/PACKAGES: it has no row for lunar 0.9.1 of the manifest
+    index       src/contrib/PACKAGES: lunar 0.9.2 is no package of the manifest
     index       src/contrib/PACKAGES: the row for lunar_0.9.2.tar.gz has no file
     index       src/contrib/PACKAGES: the row for tidal_1.2.0.tar.gz has a field `File`, which leads readers elsewhere
     index       src/contrib/PACKAGES.gz: it does not say what PACKAGES says
     index       src/contrib/PACKAGES.rds: it does not say what PACKAGES says
     index       src/contrib/lunar_0.9.1.tar.gz: no row of its index is about it
-    no signature that holds
-    error: FOLDER has 7 differences from what was published
+    not signed
+    error: FOLDER has 8 differences from what was published
     hint: restore what differs from a copy that verifies
     "#);
 }
@@ -270,6 +273,20 @@ fn a_folder_without_a_manifest_is_no_snapshot() {
     ");
 }
 
+fn outside(name: &str, origin: Origin, needed_by: &[&str]) -> OutsideDependency {
+    let needed_by = needed_by.iter().map(|name| (*name).to_owned()).collect();
+    OutsideDependency { name: name.to_owned(), origin, needed_by }
+}
+
+fn check(config: &str, outcome: &str) -> Check {
+    Check {
+        check: outcome.to_owned(),
+        config: config.to_owned(),
+        r: "4.5.3".to_owned(),
+        url: "https://github.com/r-universe/demo/actions/runs/1/job/2".to_owned(),
+    }
+}
+
 #[test]
 fn two_snapshots_are_compared_with_the_reasons() {
     let from = Published::on("2026-03-15", &[("apart", "1.0"), ("lunar", "0.9.0"), ("tidal", "1.2.0")]);
@@ -284,6 +301,16 @@ fn two_snapshots_are_compared_with_the_reasons() {
         held_until: Default::default(),
     };
     earlier.left_out.push(left_out("comet", "R CMD check ends with an error.", &[]));
+    earlier.left_out.push(left_out("kelp", "It depends on comet, which fails.", &["comet"]));
+    earlier.left_out.push(left_out("swell", "Its licence is not free.", &[]));
+    earlier.left_out[0].since = Some("2026-02-02T05:12:00Z".parse().unwrap());
+    earlier.outside = vec![
+        outside("dplyr", Origin::Cran { version: "1.1.4".to_owned() }, &["lunar"]),
+        outside("methods", Origin::Base, &["lunar"]),
+        outside("plyr", Origin::Cran { version: "1.8.9".to_owned() }, &["apart"]),
+        outside("rlang", Origin::Cran { version: "1.1.6".to_owned() }, &["lunar", "tidal"]),
+    ];
+    earlier.packages[2].checks = vec![check("linux-release-x86_64", "WARNING"), check("source", "OK")];
     from.write_manifest(&earlier);
     let to = Published::on(
         "2026-06-15",
@@ -292,23 +319,87 @@ fn two_snapshots_are_compared_with_the_reasons() {
     let mut later =
         manifest("2026-06-15", &[("comet", "1.1"), ("lunar", "0.9.1"), ("nova", "0.1"), ("tidal", "1.2.0")]);
     later.left_out.push(left_out("apart", "It depends on base, which fails.", &["base"]));
+    later.left_out.push(left_out("eddy", "Its first build or check is still running.", &[]));
+    later.left_out.push(left_out("kelp", "R CMD check ends with an error.", &[]));
+    later.left_out.push(left_out("swell", "Its licence is not free.", &[]));
+    later.left_out[0].since = Some("2026-05-01T17:12:00Z".parse().unwrap());
+    later.left_out[2].since = Some("2026-06-01T17:12:00Z".parse().unwrap());
+    later.outside = vec![
+        outside("dplyr", Origin::Cran { version: "1.2.0".to_owned() }, &["lunar"]),
+        outside("methods", Origin::Base, &["lunar", "nova"]),
+        outside("rlang", Origin::NotOnCran, &["tidal"]),
+        outside("vctrs", Origin::Unknown { why: "the index was not read".to_owned() }, &["nova"]),
+    ];
+    later.packages[3].checks = vec![check("linux-release-x86_64", "OK"), check("source", "OK")];
+    later.cran_date = "2026-07-15".parse().unwrap();
     later.r = "4.6".to_owned();
     to.write_manifest(&later);
     insta::assert_snapshot!(run(["snapshot", "diff", from.folder(), to.folder()]).printed(), @r"
     2026-03-15 → 2026-06-15: 2 added, 1 removed, 1 changed, 1 unchanged
     R 4.5 → 4.6
+    CRAN as of 2026-04-15 → 2026-07-15
 
     added
-      comet 1.1  before: R CMD check ends with an error
+      comet 1.1  before: R CMD check ends with an error, since 2026-02-02
       nova 0.1  before: it was not listed
 
     removed
-      apart 1.0  It depends on base, which fails
+      apart 1.0  It depends on base, which fails, since 2026-05-01
 
     changed
       lunar 0.9.0 → 0.9.1
+
+    left out for new reasons
+      eddy 1.0  Its first build or check is still running; before: it was not listed
+      kelp 1.0  R CMD check ends with an error, since 2026-06-01; before: It depends on comet, which fails
+
+    checks that came out otherwise
+      tidal  linux-release-x86_64: WARNING → OK
+
+    from outside
+      dplyr 1.1.4 → 1.2.0  needed by lunar
+      plyr 1.8.9  no longer needed
+      rlang 1.1.6 → not on CRAN  needed by tidal
+      vctrs of unknown version  new, needed by nova
     ");
     let json = run(["--json", "snapshot", "diff", from.folder(), to.folder()]).json();
     assert_eq!(json["removed"][0]["root_causes"][0], "base");
     assert_eq!(json["unchanged"], 1);
+    assert_eq!(json["added"][0]["left_out_since"], "2026-02-02T05:12:00Z");
+    assert_eq!(json["removed"][0]["since"], "2026-05-01T17:12:00Z");
+    assert_eq!(json["left_out"][1]["reason_before"], "It depends on comet, which fails.");
+    assert_eq!(json["checks"][0]["config"], "linux-release-x86_64");
+    assert_eq!(json["outside"][0]["to"]["version"], "1.2.0");
+    assert_eq!(json["outside"][1]["to"], serde_json::Value::Null);
+}
+
+#[test]
+fn what_a_manifest_does_not_say_is_no_difference() {
+    let from = Published::on("2026-03-15", &PACKAGES);
+    let mut earlier = manifest("2026-03-15", &PACKAGES);
+    earlier.format = 1;
+    from.write_manifest(&earlier);
+    let to = Published::on("2026-06-15", &PACKAGES);
+    let mut later = manifest("2026-06-15", &PACKAGES);
+    later.outside = vec![outside("dplyr", Origin::Cran { version: "1.1.4".to_owned() }, &["lunar"])];
+    to.write_manifest(&later);
+    insta::assert_snapshot!(run(["snapshot", "diff", from.folder(), to.folder()]).printed(), @r"
+    2026-03-15 → 2026-06-15: 0 added, 0 removed, 0 changed, 2 unchanged
+
+    from outside
+      one of the two does not say what it needs
+    ");
+    let json = run(["--json", "snapshot", "diff", from.folder(), to.folder()]).json();
+    assert_eq!(json["outside"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_package_that_is_published_apart_now_is_no_longer_in() {
+    let from = Published::on("2026-03-15", &[("comet", "0.1"), ("lunar", "0.9.1"), ("tidal", "1.2.0")]);
+    insta::assert_snapshot!(run(["snapshot", "diff", from.folder(), with_failing().folder()]).printed(), @r"
+    2026-03-15 → 2026-06-15: 0 added, 1 removed, 0 changed, 2 unchanged
+
+    removed
+      comet 0.1  R CMD check ends with ERROR on linux-release-x86_64, since 2026-06-02; published apart, since others need it
+    ");
 }

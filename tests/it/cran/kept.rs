@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tidegate::digest::sha256_hex;
+use tidegate::domain::{SnapshotWish, SnapshotWishKind, WithdrawFrom, WithdrawnBytes};
 use tidegate::jobs::snapshot::verify;
 use tidegate::publish::content::ContentStore;
 use tidegate::publish::content::collect::Collecting;
@@ -20,12 +22,7 @@ use super::snapshot_scene::{BEFORE, DAY, Scene, commit};
 const STAGING: ChannelOf<'static> = ChannelOf { distribution: "demo", channel: "staging" };
 
 fn store(scene: &Scene, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["--config", scene.written_configuration().to_str().unwrap()])
-        .args(["--state", scene.state().to_str().unwrap(), "store"])
-        .args(arguments)
-        .output()
-        .unwrap()
+    scene.command(&[&["store"], arguments].concat())
 }
 
 /// What a command says, with the places of the scene named.
@@ -57,7 +54,7 @@ async fn only_sources_are_kept_unless_more_is_asked_for() {
     let paths: Vec<&str> = kept.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(
         paths,
-        ["src/contrib/base_1.0.0.tar.gz", "src/contrib/other_1.0.0.tar.gz", "src/contrib/top_1.0.0.tar.gz"]
+        ["src/contrib/bass_1.0.0.tar.gz", "src/contrib/other_1.0.0.tar.gz", "src/contrib/top_1.0.0.tar.gz"]
     );
     assert!(kept.iter().all(|file| file.commit == commit(&file.package)));
     // Nothing is fetched twice.
@@ -89,15 +86,15 @@ async fn what_left_a_channel_is_kept_until_a_snapshot_came_after_it() {
     let pins = |packages: &[&str]| -> BTreeMap<String, String> {
         packages.iter().map(|package| ((*package).to_owned(), commit(package))).collect()
     };
-    scene.store.sync_kept_files(STAGING, &pins(&["base", "other"]), now).await.unwrap();
+    scene.store.sync_kept_files(STAGING, &pins(&["bass", "other"]), now).await.unwrap();
     assert_eq!(scene.store.kept_files(STAGING).await.unwrap().len(), 3);
     scene.run("snapshot", DAY).await;
     // It came back before anybody looked again: it is held as before.
-    scene.store.sync_kept_files(STAGING, &pins(&["base", "other", "top"]), now).await.unwrap();
+    scene.store.sync_kept_files(STAGING, &pins(&["bass", "other", "top"]), now).await.unwrap();
     assert_eq!(scene.store.kept_files(STAGING).await.unwrap().len(), 3);
-    scene.store.sync_kept_files(STAGING, &pins(&["base", "other"]), now).await.unwrap();
+    scene.store.sync_kept_files(STAGING, &pins(&["bass", "other"]), now).await.unwrap();
     let left = scene.store.kept_files(STAGING).await.unwrap();
-    assert_eq!(left.iter().map(|file| file.package.as_str()).collect::<Vec<_>>(), ["base", "other"]);
+    assert_eq!(left.iter().map(|file| file.package.as_str()).collect::<Vec<_>>(), ["bass", "other"]);
 }
 
 #[tokio::test]
@@ -111,22 +108,22 @@ async fn scrubbing_names_what_is_damaged_or_missing_and_who_holds_it() {
         let file = kept.iter().find(|file| file.package == package).unwrap();
         (file.sha256.clone(), scene.content().path_of(&file.sha256))
     };
-    let (base, top) = (path("base"), path("top"));
-    std::fs::set_permissions(&base.1, std::fs::Permissions::from_mode(0o644)).unwrap();
-    std::fs::write(&base.1, "other bytes").unwrap();
+    let (bass, top) = (path("bass"), path("top"));
+    std::fs::set_permissions(&bass.1, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&bass.1, "other bytes").unwrap();
     std::fs::remove_file(&top.1).unwrap();
     std::fs::write(scene.state().join("artifacts/notes"), "of somebody").unwrap();
     let output = store(&scene, &["scrub"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     let sums =
-        [(base.0.as_str(), "<base>"), (top.0.as_str(), "<top>"), (&sha256_hex(b"other bytes"), "<other>")];
+        [(bass.0.as_str(), "<bass>"), (top.0.as_str(), "<top>"), (&sha256_hex(b"other bytes"), "<other>")];
     let text = sums.iter().fold(text, |text, (sum, name)| text.replace(sum, name));
     let text = text.replace(scene.state().to_str().unwrap(), "STATE");
     insta::with_settings!({filters => vec![("with [0-9.]+ KiB read", "with <size> read")]}, {
         insta::assert_snapshot!(text);
     });
-    assert!(!base.1.exists());
+    assert!(!bass.1.exists());
 }
 
 #[tokio::test]
@@ -184,6 +181,42 @@ async fn a_commit_that_is_built_again_is_one_file_more_and_both_are_held() {
     );
 }
 
+#[tokio::test]
+async fn what_is_withdrawn_while_a_job_keeps_files_is_removed_once_it_is_done() {
+    let mut scene = Scene::new().await;
+    scene.keep = "keep = \"nothing\"";
+    scene.run("status", BEFORE).await;
+    scene.run("snapshot", DAY).await;
+    let files = scene.manifest("2026-06-15").files;
+    let source = files.iter().find(|file| file.path == "src/contrib/top_1.0.0.tar.gz").unwrap();
+    let kept = scene.content().path_of(&source.sha256);
+    let keeping = scene.content().begin_keeping().unwrap();
+    let wish = SnapshotWish {
+        distribution: "demo".to_owned(),
+        change: SnapshotWishKind::Withdraw {
+            from: WithdrawFrom::Everywhere,
+            package: Some("top".to_owned()),
+            bytes: WithdrawnBytes::Drop,
+        },
+        by: "ada".to_owned(),
+        reason: "asked for by its author".to_owned(),
+    };
+    let change = scene.wishes().await.carry_out(&wish).await.unwrap();
+    assert!(change.kept_files_wait && kept.exists());
+    assert!(!scene.published().unwrap().join(&source.path).exists());
+    drop(keeping);
+    for _ in 0..300 {
+        if !kept.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!kept.exists());
+    let withdrawals = scene.store.snapshot_withdrawals("demo").await.unwrap();
+    assert!(withdrawals.iter().all(|row| row.bytes == WithdrawnBytes::Drop));
+    assert_eq!(verify(&scene.published().unwrap(), None, &Default::default()).unwrap().findings, []);
+}
+
 fn put(content: &ContentStore, bytes: &[u8]) -> String {
     let sha256 = sha256_hex(bytes);
     let file = content.temporary().unwrap();
@@ -192,7 +225,7 @@ fn put(content: &ContentStore, bytes: &[u8]) -> String {
     sha256
 }
 
-fn make_old(path: &Path) {
+pub fn make_old(path: &Path) {
     let file = std::fs::File::open(path).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();
 }

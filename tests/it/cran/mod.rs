@@ -3,14 +3,17 @@
 mod advisories;
 mod archives;
 mod bundles;
+mod failing;
 mod fetching;
 mod files;
 mod full_disk;
 mod indexes;
 mod kept;
+mod linux;
 mod meddler;
 mod own_checks;
 mod own_scene;
+mod quarters;
 mod real_r;
 mod serve;
 mod signed;

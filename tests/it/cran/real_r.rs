@@ -13,7 +13,7 @@ use super::indexes::put_source;
 use super::made;
 
 /// Runs R code and gives back what it printed; none where R is not installed.
-fn r(code: &str, arguments: &[&Path]) -> Option<String> {
+pub fn r(code: &str, arguments: &[&Path]) -> Option<String> {
     let mut command = Command::new("Rscript");
     // What is not ASCII is read in the locale's encoding.
     command.env("LC_ALL", "C.UTF-8").args(["--vanilla", "-e", code]).args(arguments);

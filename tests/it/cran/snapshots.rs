@@ -10,16 +10,16 @@ use super::meddler::Fault;
 use super::snapshot_scene::{BEFORE, DAY, Scene};
 
 const ALL: [&str; 12] = [
-    "bin/macosx/big-sur-arm64/contrib/4.5/base_1.0.0.tgz",
+    "bin/macosx/big-sur-arm64/contrib/4.5/bass_1.0.0.tgz",
     "bin/macosx/big-sur-arm64/contrib/4.5/other_1.0.0.tgz",
     "bin/macosx/big-sur-arm64/contrib/4.5/top_1.0.0.tgz",
-    "bin/macosx/big-sur-x86_64/contrib/4.5/base_1.0.0.tgz",
+    "bin/macosx/big-sur-x86_64/contrib/4.5/bass_1.0.0.tgz",
     "bin/macosx/big-sur-x86_64/contrib/4.5/other_1.0.0.tgz",
     "bin/macosx/big-sur-x86_64/contrib/4.5/top_1.0.0.tgz",
-    "bin/windows/contrib/4.5/base_1.0.0.zip",
+    "bin/windows/contrib/4.5/bass_1.0.0.zip",
     "bin/windows/contrib/4.5/other_1.0.0.zip",
     "bin/windows/contrib/4.5/top_1.0.0.zip",
-    "src/contrib/base_1.0.0.tar.gz",
+    "src/contrib/bass_1.0.0.tar.gz",
     "src/contrib/other_1.0.0.tar.gz",
     "src/contrib/top_1.0.0.tar.gz",
 ];

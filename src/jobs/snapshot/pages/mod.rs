@@ -25,7 +25,24 @@ fn link(address: &str) -> Option<&str> {
 
 /// The repositories that a snapshot is installed from, in R: one line each, since addresses are long.
 fn repositories(manifest: &Manifest) -> String {
-    format!("c(\n  {},\n  {}\n)", r_string(&manifest.production), r_string(&manifest.cran))
+    vector(&[&manifest.production, &manifest.cran])
+}
+
+/// The same with binaries for Linux, which lie in the folder `below`: R takes those of two equal versions that it
+/// finds first.
+fn repositories_with_linux(manifest: &Manifest, below: &str) -> String {
+    vector(&[&format!("{}/{below}", manifest.production), &manifest.production, &manifest.cran])
+}
+
+/// The same with the repository of failing packages in the folder `below`.
+fn repositories_with_failing(manifest: &Manifest, below: &str) -> String {
+    vector(&[&manifest.production, &format!("{}/{below}", manifest.production), &manifest.cran])
+}
+
+/// A vector of R.
+fn vector(addresses: &[&str]) -> String {
+    let strings: Vec<String> = addresses.iter().map(|address| format!("  {}", r_string(address))).collect();
+    format!("c(\n{}\n)", strings.join(",\n"))
 }
 
 /// The same with names, as R keeps them for a session.

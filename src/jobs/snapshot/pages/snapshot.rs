@@ -1,13 +1,18 @@
 //! The page of one snapshot: how to install from it, what is in it, what changed, and what was left out and why.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use jiff::civil::Date;
 
-use super::{link, named, repositories, sentence};
-use crate::decide::words::counted;
+use super::{link, named, repositories, repositories_with_failing, repositories_with_linux, sentence};
+use crate::decide::words::{counted, listed};
 use crate::domain::WithdrawnBytes;
 use crate::jobs::snapshot::difference::{Difference, difference};
 use crate::jobs::snapshot::manifest::Manifest;
+
+/// The folder below which binaries for Linux lie.
+const LINUX: &str = "bin/linux/";
 
 #[derive(Template)]
 #[template(path = "snapshot.html")]
@@ -20,11 +25,36 @@ struct Page<'m> {
     repositories: String,
     /// The same with names, for a session.
     named: String,
+    /// What has binaries for Linux.
+    linux: Vec<Linux<'m>>,
+    /// What is published apart though it fails.
+    apart: Option<Apart<'m>>,
     cran: Option<&'m str>,
     packages: Vec<Row<'m>>,
     left_out: Vec<LeftOut<'m>>,
     taken_back: Vec<TakenBack<'m>>,
     news: Option<News>,
+}
+
+/// Binaries for one Linux.
+struct Linux<'m> {
+    /// Its name and architecture.
+    place: &'m str,
+    /// The repositories to install from there.
+    repositories: String,
+}
+
+/// The repository of packages that fail and that others need.
+struct Apart<'m> {
+    repositories: String,
+    packages: Vec<Needed<'m>>,
+}
+
+struct Needed<'m> {
+    name: &'m str,
+    version: &'m str,
+    needed_by: String,
+    reason: String,
 }
 
 struct Row<'m> {
@@ -92,6 +122,8 @@ pub(crate) fn page(title: &str, manifest: &Manifest, before: Option<&Manifest>) 
         withdrawn: whole.map(|whole| sentence(&whole.reason)),
         repositories: repositories(manifest),
         named: named(manifest),
+        linux: linux(manifest),
+        apart: apart(manifest),
         cran: link(&manifest.cran),
         packages: packages.collect(),
         left_out: left_out.collect(),
@@ -99,6 +131,30 @@ pub(crate) fn page(title: &str, manifest: &Manifest, before: Option<&Manifest>) 
         news: before.map(|before| news(&difference(before, manifest))),
     };
     Ok(page.render()? + "\n")
+}
+
+/// The Linux systems for which there are binaries, by the folders of their files.
+fn linux(manifest: &Manifest) -> Vec<Linux<'_>> {
+    let binaries = manifest.files.iter().filter(|file| file.path.starts_with(LINUX));
+    let roots: BTreeSet<&str> =
+        binaries.filter_map(|file| Some(file.path.split_once("/src/contrib/")?.0)).collect();
+    let lines = roots.into_iter().filter_map(|root| {
+        let (place, _) = root.strip_prefix(LINUX)?.split_once('/')?;
+        Some(Linux { place, repositories: repositories_with_linux(manifest, root) })
+    });
+    lines.collect()
+}
+
+fn apart(manifest: &Manifest) -> Option<Apart<'_>> {
+    let failing = manifest.failing.as_ref().filter(|failing| !failing.packages.is_empty())?;
+    let packages = failing.packages.iter().map(|needed| Needed {
+        name: &needed.package.name,
+        version: &needed.package.version,
+        needed_by: listed(&needed.needed_by),
+        reason: sentence(&needed.reason),
+    });
+    let repositories = repositories_with_failing(manifest, &failing.folder);
+    Some(Apart { repositories, packages: packages.collect() })
 }
 
 fn news(difference: &Difference) -> News {

@@ -1,11 +1,10 @@
 //! Whether what lies beside a manifest is about that manifest: its provenance, and the signatures over both.
 
-use std::fs;
-
 use super::super::attached::SIGNED;
 use super::super::manifest::{self, Manifest};
 use super::super::provenance;
-use super::{Findings, Listed, Problem};
+use super::listed::Listed;
+use super::{Findings, Problem};
 use crate::digest::sha256_hex;
 use crate::publish::signing::{SignatureKind, SignedBy, TrustedKeys};
 
@@ -27,13 +26,16 @@ impl Sealed<'_> {
         if !self.there.files.contains(path) {
             return None;
         }
-        match fs::read(self.root.join(path)) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                found.add(path, Problem::Changed, format!("it cannot be read: {error}"));
-                None
-            }
-        }
+        let read = self.there.read(self.root, path);
+        read.map_err(|detail| found.add(path, Problem::Changed, detail)).ok()
+    }
+
+    /// Whether any signature lies there, one that holds or not.
+    pub(super) fn is_signed(&self) -> bool {
+        let lies = |kind: &SignatureKind| {
+            SIGNED.iter().any(|document| self.there.files.contains(&format!("{document}{}", kind.suffix())))
+        };
+        SignatureKind::ALL.iter().any(lies)
     }
 }
 

@@ -6,6 +6,7 @@ mod pages;
 mod r;
 mod readers;
 mod rollback;
+mod shown;
 mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! `snapshot withdraw`.
 
 use tidegate::domain::WithdrawnBytes;
+use tidegate::publish::content::ContentStore;
 
 use super::*;
 
@@ -99,6 +100,27 @@ fn dropped_bytes_are_gone_from_every_path_and_generation() {
             "ada withdrew brine from the snapshot of 2026-03-15 and 2026-06-15, and its files are gone: a reason"
         ]
     );
+}
+
+#[test]
+fn kept_bytes_are_dropped_once_nobody_keeps_files() {
+    let shop = Shop::with_two_quarters();
+    let content = ContentStore::new(shop.place.path("state/artifacts"));
+    let brine = fs::read(shop.at("2026-06-15/src/contrib/brine_2.0.tar.gz")).unwrap();
+    let file = content.temporary().unwrap();
+    fs::write(file.path(), &brine).unwrap();
+    let kept = content.keep(file.path(), &sha256(&brine)).unwrap();
+    let keeping = content.begin_keeping().unwrap();
+    let told = shop.run("snapshot withdraw --everywhere brine --drop-bytes --by ada --reason WHY").printed();
+    assert!(told.ends_with("Where no daemon runs, do the same again then.\n"), "{told}");
+    assert!(kept.exists(), "a job may be building on it");
+    assert!(!shop.at("2026-06-15/src/contrib/brine_2.0.tar.gz").exists(), "nobody reads it meanwhile");
+    shop.verifies("2026-06-15");
+    drop(keeping);
+    let again = shop.run("snapshot withdraw --everywhere brine --drop-bytes --by ada --reason WHY").printed();
+    assert_eq!(again, "2026-03-15  brine was withdrawn before\n2026-06-15  brine was withdrawn before\n");
+    assert!(!kept.exists());
+    assert_eq!(super::told(&shop, "snapshot-withdrawn").len(), 1);
 }
 
 #[test]
