@@ -27,7 +27,8 @@ use crate::jobs::snapshot_wishes::SnapshotWishes;
     after_help = "The snapshot gets a new generation, shown to readers in one step: its indexes no longer list the
 package, and its manifest and page say what was withdrawn, when and why. All other files keep their bytes.
 With --keep-bytes the files stay where they lie, for who knows their path; with --drop-bytes they are gone,
-and older generations with them. Other packages that need it stay, and are named. The reason is published.
+and older generations with them. Other packages that need it stay, and are named.
+The reason is published.
 
 The next snapshot may hold the package again: `tidegate remove` keeps it out.
 
