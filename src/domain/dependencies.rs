@@ -1,8 +1,8 @@
 //! Who depends on whom inside one distribution.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 use super::PackageName;
 
@@ -15,7 +15,7 @@ use super::PackageName;
 pub struct DependencyGraph<'a> {
     names: Vec<&'a str>,
     // Only ever asked for one name: its own order is not seen.
-    places: HashMap<&'a str, usize>,
+    places: HashMap<&'a str, usize, RandomState>,
     dependencies: Vec<Vec<usize>>,
     dependents: Vec<Vec<usize>>,
 }
@@ -30,7 +30,8 @@ impl<'a> DependencyGraph<'a> {
         let mut packages: Vec<(&PackageName, &[PackageName])> = packages.collect();
         packages.sort_by_key(|(name, _)| *name);
         let names: Vec<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
-        let places: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (*name, at)).collect();
+        let places =
+            names.iter().enumerate().map(|(at, name)| (*name, at)).collect::<HashMap<_, _, RandomState>>();
         let mut dependencies = vec![Vec::new(); names.len()];
         let mut dependents = vec![Vec::new(); names.len()];
         // The package that named each dependency last, so that a duplicate is seen without a search.

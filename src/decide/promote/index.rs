@@ -1,9 +1,9 @@
 //! What a promotion looks at, indexed once: no rule scans a list for each package.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::fast::RandomState;
 use sha2::{Digest as _, Sha256};
 
 use crate::decide::standing::Standing;
@@ -13,18 +13,20 @@ use crate::domain::{
 };
 use crate::github::RepositoryName;
 
+/// By a package's name, in an order that nobody sees: who walks through it sorts.
+type ByName<'a, T> = HashMap<&'a str, T, RandomState>;
+
 /// The facts of a promotion, by what the rules ask for.
 pub struct Index<'a> {
     pub facts: &'a PromotionFacts,
-    // Only ever asked for one name: its own order is not seen.
-    rows: HashMap<&'a str, Row<'a>>,
+    rows: ByName<'a, Row<'a>>,
     exceptions: BTreeMap<(&'a str, &'a str), &'a FreezeException>,
     open: BTreeMap<&'a str, &'a ProposalSeen>,
     proposed: BTreeMap<(&'a str, &'a str), &'a ProposalSeen>,
     refused: BTreeMap<(&'a str, &'a str), u64>,
     by_people: BTreeMap<(&'a str, &'a str), u64>,
     // Asked for by texts alone: most passes write none.
-    blocked: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
+    blocked: OnceCell<ByName<'a, Vec<&'a str>>>,
 }
 
 /// What the facts say of one package.
@@ -243,8 +245,8 @@ impl<'a> Index<'a> {
     }
 
     /// What the channel holds and what only others make fail, by the first of these others.
-    fn blocked_by_first_cause(&self) -> HashMap<&'a str, Vec<&'a str>> {
-        let mut blocked: HashMap<&str, Vec<&str>> = HashMap::new();
+    fn blocked_by_first_cause(&self) -> ByName<'a, Vec<&'a str>> {
+        let mut blocked = ByName::<Vec<&str>>::default();
         if self.facts.status.known().is_none() {
             return blocked;
         }
@@ -282,8 +284,9 @@ pub fn origin(moved: &Move) -> (String, String) {
     (plain_address(&moved.url), moved.to_commit.clone())
 }
 
-fn rows(facts: &PromotionFacts) -> HashMap<&str, Row<'_>> {
-    let mut rows: HashMap<&str, Row<'_>> = HashMap::with_capacity(facts.source.len());
+fn rows(facts: &PromotionFacts) -> ByName<'_, Row<'_>> {
+    let mut rows: ByName<'_, Row<'_>> =
+        HashMap::with_capacity_and_hasher(facts.source.len(), RandomState::default());
     for listing in &facts.source {
         rows.entry(&listing.package).or_default().source = Some(listing);
     }

@@ -1,9 +1,8 @@
 //! One look at all sources of a channel, as they answered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::CheckStatus;
@@ -25,7 +24,7 @@ use crate::jobs::sources::{fresh_fact, names};
 use crate::jobs::universes::{cran_client, universe_client, universe_of};
 
 /// A run that waits for longer than this will never start (upstream's rule).
-const LOST_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
+const LOST_BUILD: SignedDuration = SignedDuration::from_hours(24);
 /// The workflow that builds packages in a universe's repository.
 const BUILD_WORKFLOW: &str = "build.yml";
 
@@ -237,5 +236,5 @@ fn alive(runs: Vec<WorkflowRun>, now: Timestamp) -> BTreeMap<PackageName, String
 /// Upstream's rule: a run that is not in progress and began more than a day ago is lost.
 pub fn is_alive(run: &WorkflowRun, now: Timestamp) -> bool {
     let began = run.run_started_at.unwrap_or(run.created_at);
-    run.status == "in_progress" || now.duration_since(began).unsigned_abs() <= LOST_BUILD
+    run.status == "in_progress" || now.duration_since(began) <= LOST_BUILD
 }

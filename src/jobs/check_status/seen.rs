@@ -1,9 +1,8 @@
 //! What is stored of a universe: what the rules look at, and the files it offers.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Checks, PackageFacts, PackageName};
@@ -11,7 +10,7 @@ use crate::ecosystem::cran::universe::{UniverseAnswer, UniversePackage};
 use crate::failure::Failure;
 
 /// Published less than this before a look: dependents may still be rebuilding (upstream's rule).
-const JUST_PUBLISHED: Duration = Duration::from_secs(5 * 60);
+const JUST_PUBLISHED: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a universe says of its packages, as it is stored.
 pub type SeenUniverse = BTreeMap<PackageName, SeenPackage>;
@@ -116,10 +115,11 @@ pub fn facts_of(package: &UniversePackage) -> PackageFacts {
     }
 }
 
-/// True where `published` (as status files print it) lies less than five minutes before `now`.
+/// True where `published` (as status files print it) lies less than five minutes before `now`, or after it: the
+/// clocks of two machines differ, and upstream's rule is the same.
 pub fn was_just_published(published: Option<&str>, now: Timestamp) -> bool {
     let at = published.and_then(published_at);
-    at.is_some_and(|at| now.duration_since(at).unsigned_abs() < JUST_PUBLISHED)
+    at.is_some_and(|at| now.duration_since(at) < JUST_PUBLISHED)
 }
 
 /// The time in `published` as status files print it.

@@ -23,9 +23,9 @@ const PREHASHED: &[u8; 2] = b"ED";
 const KDF: std::ops::Range<usize> = 2..4;
 /// Where they say how much memory opening it with a password takes.
 const MEMORY: std::ops::Range<usize> = 46..54;
-/// More than this is never taken for that: `minisign -G` asks for 1 GiB, which a daemon, and each command that
-/// signs, would take anew.
-const MOST_MEMORY: u64 = 128 << 20;
+/// More than this is never taken for that. It is what `minisign -G` asks for: the memory is taken for a moment when
+/// the daemon, or a command that signs, opens the key.
+const MOST_MEMORY: u64 = 1 << 30;
 /// Where the key's number and its halves lie in the bytes of a secret key.
 const NUMBER: std::ops::Range<usize> = 54..62;
 const HALVES: std::ops::Range<usize> = 62..126;

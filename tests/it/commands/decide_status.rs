@@ -204,6 +204,8 @@ fn a_package_published_minutes_ago_is_not_settled() {
         issues_of(run_at(now, arguments))
     };
     assert_eq!(found("2026-08-20T12:00:00Z")["synchronization"], "recent");
+    // A clock that is behind sees it come from the future.
+    assert_eq!(found("2026-08-20T11:00:00Z")["synchronization"], "recent");
     assert_eq!(found("2026-08-20T12:00:01Z"), json!({"success": true}));
 }
 

@@ -268,15 +268,15 @@ fn keys_that_cannot_be_used_are_refused_and_never_printed() {
     the minisign key in the file key cannot be used: it has a password, or is no key at all
     write the file as `minisign -G` made it, with `password` beside it where it has one
     "#);
-    // As `minisign -G` makes them.
+    // Twice what `minisign -G` asks for.
     let mut lines = secret.expose_secret().lines();
     let (comment, encoded) = (lines.next().unwrap(), lines.next().unwrap());
     let mut bytes = STANDARD.decode(encoded).unwrap();
-    bytes[46..54].copy_from_slice(&(1_u64 << 30).to_le_bytes());
+    bytes[46..54].copy_from_slice(&(1_u64 << 31).to_le_bytes());
     let heavy = SecretString::from(format!("{comment}\n{}\n", STANDARD.encode(bytes)));
     let password = SecretString::from("right".to_owned());
     insta::assert_snapshot!(refused(MinisignKey::open(&heavy, Some(&password), "the file key")), @"
-    the minisign key in the file key cannot be used: opening it with its password takes 1024 MiB, and 128 are allowed
+    the minisign key in the file key cannot be used: opening it with its password takes 2048 MiB, and 1024 are allowed
     `minisign -C -W -s KEY` takes the password away; keep the file as a credential then
     ");
     let shown = format!("{:?}", open(Some("right")).unwrap());

@@ -35,8 +35,9 @@ async fn a_bucket_gets_each_edition_once_with_its_list_last() {
     let receipt = shown_above(&target, &catalogue(1), &notes).await.unwrap();
     assert_eq!((receipt.sent.files, receipt.sent.bytes), (3, size_of(&catalogue(1))));
     assert_eq!((above(&storage), storage.gate.bytes()), (of(1), size_of(&catalogue(1))));
-    let written = storage.gate.seen().into_iter().filter(|seen| seen.method == "PUT").map(|seen| seen.path);
-    assert!(written.last().unwrap().ends_with("/demo/snapshots.json"));
+    let mut written =
+        storage.gate.seen().into_iter().filter(|seen| seen.method == "PUT").map(|seen| seen.path);
+    assert!(written.next_back().unwrap().ends_with("/demo/snapshots.json"));
 
     storage.gate.open();
     let again = shown_above(&target, &catalogue(1), &notes).await.unwrap();

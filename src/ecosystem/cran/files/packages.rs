@@ -47,8 +47,8 @@ impl PackagesFile {
     /// control characters or beyond 2,000 bytes are errors.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, MalformedFile> {
         let rows: Vec<Row> = json::read(file, bytes, "an array of records with `package` and `url`")?;
-        let mut packages = Self::default();
-        packages.subdir = rows.iter().find_map(|row| row.first_column).unwrap_or_default();
+        let subdir = rows.iter().find_map(|row| row.first_column).unwrap_or_default();
+        let mut packages = Self { subdir, ..Self::default() };
         let mut seen = BTreeSet::new();
         for row in rows {
             let package = row.listing.package.clone();
