@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tidegate::calendar::{CyclePoint, Phase, Promote, Targets};
 use tidegate::decide::guard::{GuardMemory, GuardPolicy, review};
@@ -29,6 +29,10 @@ const NEEDY: usize = 20;
 const FAILING: usize = 100;
 /// One package of so many has a newer release.
 const RELEASED: usize = 20;
+/// One package of so many was updated since the first look, before what depends on it was checked.
+const UPDATED: usize = 3;
+/// When every package was checked last.
+const PACKED: Timestamp = Timestamp::constant(1_779_000_000, 0);
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -125,6 +129,8 @@ fn status_facts(packages: usize) -> StatusFacts {
                 .into(),
         ),
         dependencies: dependencies(number),
+        packed: Some(PACKED),
+        updated: number.is_multiple_of(UPDATED).then(|| PACKED - SignedDuration::from_hours(24)),
         ..PackageFacts::default()
     };
     StatusFacts {

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
 use super::status::OwnFindings;
 use crate::domain::{Fact, HeldChange, HeldUntil, IssueKind, PackageName, StatusFacts};
 
@@ -163,9 +164,10 @@ impl<'a> Comparison<'a> {
         findings: &'a BTreeMap<PackageName, OwnFindings>,
     ) -> Self {
         let same_calendar = memory.r_series == facts.r_series && memory.frozen_date == facts.frozen_date;
+        let (mut accepted, mut seen) = (Beside::new(&memory.accepted), Beside::new(&facts.packages));
         let mut pairs = Vec::new();
         for (name, found) in findings.iter().filter(|_| same_calendar) {
-            let (Some(before), Some(package)) = (memory.accepted.get(name), facts.packages.get(name)) else {
+            let (Some(before), Some(package)) = (accepted.of(name), seen.of(name)) else {
                 continue;
             };
             if before.version == package.version && before.commit == package.commit {
@@ -237,11 +239,12 @@ fn accept(
     suspicion: Option<Suspicion>,
 ) -> GuardMemory {
     let none = BTreeSet::new();
+    let (mut before, mut seen) = (Beside::new(&memory.accepted), Beside::new(&facts.packages));
     let accepted = findings
         .iter()
         .filter_map(|(name, found)| {
-            let package = facts.packages.get(name)?;
-            let before = memory.accepted.get(name).map_or(&none, |row| &row.kinds);
+            let package = seen.of(name)?;
+            let before = before.of(name).map_or(&none, |row| &row.kinds);
             Some((
                 name.clone(),
                 AcceptedFindings {

@@ -30,6 +30,7 @@
 //! | `words`, `conda_words`, `event_words`, `pieces` | how does what was found and done read? |
 
 pub mod admission;
+mod beside;
 pub mod build_config;
 pub mod channel_files;
 pub mod channel_report;

@@ -235,8 +235,13 @@ impl<'a> Index<'a> {
     pub fn blocked_by(&self, moving: &BTreeSet<&str>) -> Vec<&'a str> {
         let blocked = self.blocked.get_or_init(|| self.blocked_by_first_cause());
         let only_by_these = |package: &&&str| {
-            let mut causes = self.standing(package).causes().into_iter().flat_map(BTreeMap::keys);
-            !moving.contains(**package) && causes.all(|cause| moving.contains(cause.as_str()))
+            let standing = self.standing(package);
+            let mut causes = standing.causes().into_iter().flat_map(BTreeMap::keys);
+            !moving.contains(**package)
+                && self.held(package).is_some()
+                && standing.evidence() == Evidence::Failing
+                && !standing.fails_by_itself()
+                && causes.all(|cause| moving.contains(cause.as_str()))
         };
         let first = moving.iter().filter_map(|package| blocked.get(package)).flatten();
         let mut packages: Vec<&str> = first.filter(only_by_these).copied().collect();
@@ -244,19 +249,14 @@ impl<'a> Index<'a> {
         packages
     }
 
-    /// What the channel holds and what only others make fail, by the first of these others.
+    /// What others make fail, by the first of these others.
     fn blocked_by_first_cause(&self) -> ByName<'a, Vec<&'a str>> {
         let mut blocked = ByName::<Vec<&str>>::default();
-        if self.facts.status.known().is_none() {
-            return blocked;
-        }
-        for (package, row) in self.rows.iter().filter(|(_, row)| row.held.is_some()) {
-            let standing = row.standing();
-            if standing.evidence() != Evidence::Failing || standing.fails_by_itself() {
-                continue;
-            }
-            if let Some(first) = standing.causes().and_then(|causes| causes.keys().next()) {
-                blocked.entry(first).or_default().push(*package);
+        for (package, assessment) in self.facts.status.known().into_iter().flat_map(|status| &status.packages)
+        {
+            let causes = Standing::Assessed(assessment).causes();
+            if let Some(first) = causes.and_then(|causes| causes.keys().next()) {
+                blocked.entry(first).or_default().push(package);
             }
         }
         blocked

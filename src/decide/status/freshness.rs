@@ -8,12 +8,13 @@
 //! built again for them. One look cannot tell the two apart, so what a first look at a channel finds is no
 //! update. Where a universe does not say when it packed what it checked, nothing is said against the check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DependencyGraph, PackageFacts, PackageName, StatusFacts, UpdatedDependency};
+use crate::domain::{PackageFacts, PackageName, StatusFacts, UpdatedDependency};
 
 /// What a universe had of each package when it was looked at last.
 pub type KnownUpdates = BTreeMap<PackageName, KnownUpdate>;
@@ -57,22 +58,28 @@ pub fn updated_at(known: &KnownUpdates, package: &str) -> Option<Timestamp> {
     known.get(package)?.at
 }
 
-/// The direct dependencies that were updated after the checks of a package began.
-pub(super) fn outdated_by(
-    facts: &StatusFacts,
-    graph: &DependencyGraph<'_>,
-    package: &str,
-) -> Vec<UpdatedDependency> {
-    let Some(packed) = facts.packages.get(package).and_then(|package| package.packed) else {
-        return Vec::new();
-    };
-    let dependencies = graph.direct(package).filter(|dependency| *dependency != package);
-    let mut outdated: Vec<UpdatedDependency> = dependencies
-        .filter_map(|dependency| {
-            let at = facts.packages.get(dependency)?.updated.filter(|at| *at > packed)?;
-            Some(UpdatedDependency { package: dependency.to_owned(), at })
-        })
-        .collect();
-    outdated.sort_by(|one, other| one.package.cmp(&other.package));
-    outdated
+/// The packages of a universe that were updated, and when.
+pub(super) struct Updated<'a>(HashMap<&'a str, Timestamp, RandomState>);
+
+impl<'a> Updated<'a> {
+    pub(super) fn of(facts: &'a StatusFacts) -> Self {
+        let updated =
+            |(name, package): (&'a PackageName, &PackageFacts)| Some((name.as_str(), package.updated?));
+        Self(facts.packages.iter().filter_map(updated).collect())
+    }
+
+    /// The direct dependencies of a package that were updated after its checks began, by name.
+    pub(super) fn after_checks_of(&self, name: &str, package: &PackageFacts) -> Vec<UpdatedDependency> {
+        let Some(packed) = package.packed else { return Vec::new() };
+        let others = package.dependencies.iter().filter(|dependency| *dependency != name);
+        let outdated = others.filter_map(|dependency| {
+            let at = self.0.get(dependency.as_str()).copied().filter(|at| *at > packed)?;
+            Some(UpdatedDependency { package: dependency.clone(), at })
+        });
+        let mut outdated: Vec<UpdatedDependency> = outdated.collect();
+        outdated.sort_by(|one, other| one.package.cmp(&other.package));
+        // A DESCRIPTION may name one twice.
+        outdated.dedup();
+        outdated
+    }
 }

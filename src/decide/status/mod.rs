@@ -13,10 +13,12 @@ pub mod since;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::freshness::Updated;
 use self::overriding::Overrides;
 pub(super) use self::own::is_of_series;
 pub use self::own::{OwnFindings, bad_checks, own_findings};
 use self::passed_on::{Neighbours, counts_as_failing};
+use super::beside::Beside;
 use super::own_check;
 use crate::domain::{
     Assessment, ChannelStatus, Evidence, EvidencePolicy, Issue, PackageFacts, PackageName, StatusFacts,
@@ -34,14 +36,17 @@ pub fn channel_status(
     let overrides = Overrides::in_force(facts, policy);
     let findings = overrides.apply(cleared.findings);
     let neighbours = Neighbours::new(facts, policy);
-    let mut failures = neighbours.failures(&findings, &overrides);
-    let mut gaps = neighbours.gaps(&findings, &overrides);
+    let mut failures = Beside::new(neighbours.failures(&findings, &overrides));
+    let mut gaps = Beside::new(neighbours.gaps(&findings, &overrides));
+    let mut seen = Beside::new(&facts.packages);
+    let updated = Updated::of(facts);
     let mut packages = BTreeMap::new();
     for (name, found) in findings.iter() {
+        let package = seen.of(name);
         let mut assessment = Assessment {
             own_check: own_check::current(facts, name).cloned(),
             cleared: cleared.checks.remove(name).unwrap_or_default(),
-            ..found_alone(facts.packages.get(name), found)
+            ..found_alone(package, found)
         };
         let from_elsewhere = neighbours.elsewhere(name, &findings, &overrides);
         match overrides.get(name) {
@@ -50,14 +55,14 @@ pub fn channel_status(
                 assessment.overridden = Some(word.clone());
             }
             None => {
-                if let Some(gap) = gaps.remove(name) {
+                if let Some(gap) = gaps.of(name) {
                     assessment.unknown.push(gap.clause);
                     assessment.held_until.insert(gap.until);
                     assessment.unknown_through = Some(gap.cause);
                 }
-                assessment.issues.extend(failures.remove(name.as_str()).map(Issue::Dependencies));
-                if policy == EvidencePolicy::Guarded {
-                    assessment.outdated_by = freshness::outdated_by(facts, &neighbours.graph, name);
+                assessment.issues.extend(failures.of(name).map(Issue::Dependencies));
+                if let Some(package) = package.filter(|_| policy == EvidencePolicy::Guarded) {
+                    assessment.outdated_by = updated.after_checks_of(name, package);
                 }
                 assessment.evidence = evidence_of(&assessment, policy);
             }

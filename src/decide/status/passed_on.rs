@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::OwnFindings;
 use super::overriding::Overrides;
+use crate::decide::beside::Beside;
 use crate::domain::{
     DependencyGraph, DependencyRule, EvidencePolicy, HeldUntil, IssueKind, ListedPackages, OddDependencies,
-    PackageName, StatusFacts,
+    PackageName, Paths, StatusFacts,
 };
 
 /// A channel's packages and what is between them.
@@ -36,9 +37,10 @@ impl<'a> Neighbours<'a> {
             EvidencePolicy::Faithful => None,
             EvidencePolicy::Guarded => facts.listed.known(),
         };
+        let mut there = Beside::new(&facts.packages);
         let lacking =
-            |listed: &'a ListedPackages| listed.keys().filter(|name| !facts.packages.contains_key(*name));
-        let lacking: Vec<&PackageName> = listed.into_iter().flat_map(lacking).collect();
+            listed.into_iter().flat_map(ListedPackages::keys).filter(|name| there.of(name).is_none());
+        let lacking: Vec<&PackageName> = lacking.collect();
         let known = facts.packages.iter().map(|(name, package)| (name, &package.dependencies[..]));
         let graph = DependencyGraph::new(known.chain(lacking.iter().map(|name| (*name, &[][..]))));
         let needed = |name: &&str| graph.direct_dependents(name).next().is_some();
@@ -46,25 +48,21 @@ impl<'a> Neighbours<'a> {
         Self { graph, missing, facts, policy }
     }
 
-    /// For each package the causes among those it depends on, as upstream's `issues_dependencies` names
+    /// For each package, by name, the causes among those it depends on, as upstream's `issues_dependencies` names
     /// them: for every bad package its transitive dependents, each with those of its direct
     /// dependencies that depend on the bad package themselves. Issues of staged packages stay with them.
     pub(super) fn failures(
         &self,
         findings: &'a BTreeMap<PackageName, OwnFindings>,
         overrides: &Overrides<'_>,
-    ) -> BTreeMap<&'a str, BTreeMap<PackageName, Vec<PackageName>>> {
+    ) -> Vec<(&'a str, Paths)> {
         if !self.is_strict() {
-            return BTreeMap::new();
+            return Vec::new();
         }
         let bad = findings
             .iter()
             .filter(|(name, found)| self.fails(name, found, overrides) && !self.facts.staged.contains(*name));
-        let owned = |(bad, through): (&str, Vec<&str>)| {
-            (bad.to_owned(), through.into_iter().map(str::to_owned).collect())
-        };
-        let reached = self.graph.paths_to(bad.map(|(name, _)| name.as_str())).into_iter();
-        reached.map(|(dependent, paths)| (dependent, paths.into_iter().map(owned).collect())).collect()
+        self.graph.paths_to(bad.map(|(name, _)| name.as_str()))
     }
 
     /// A clause for each package that depends on one of which nobody can tell anything: as long as that

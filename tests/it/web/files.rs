@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use reqwest::Method;
 use sha2::{Digest as _, Sha256};
 use tidegate::ecosystem::conda::layout::ArchiveFormat;
 use tidegate::publish::channel::{ChannelFolder, PackageFile, Patches};
+use tokio_util::sync::CancellationToken;
 
 use super::place::Place;
 use crate::conda::made::made;
@@ -320,6 +321,9 @@ async fn a_folder_with_a_page_is_that_page_and_others_are_not_listed() {
     assert_eq!(place.get("/").send().await.unwrap().text().await.unwrap(), "<p>All</p>");
 }
 
+/// How often each path is read.
+const READS: usize = 200;
+
 /// Reads these paths again and again over connections that stay, while `work` goes on; `is_whole` judges each body.
 async fn read_during(
     place: &Place,
@@ -327,34 +331,29 @@ async fn read_during(
     is_whole: impl Fn(&[u8]) -> bool,
     work: impl FnMut() + Send + 'static,
 ) {
-    let (stop, mut work) = (Arc::new(AtomicBool::new(false)), work);
+    let (stop, mut work) = (CancellationToken::new(), work);
     let stopped = stop.clone();
+    // Stopped by a failure too, or the test would never end.
+    let stop = stop.drop_guard();
     let working = tokio::task::spawn_blocking(move || {
-        while !stopped.load(Ordering::SeqCst) {
+        while !stopped.is_cancelled() {
             work();
         }
     });
-    let reads = AtomicUsize::new(0);
-    let read = async {
-        // What an ETag stood for once it stands for always.
-        let mut stood_for: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(2) {
-            for path in paths {
-                let response = place.get(path).send().await.unwrap();
-                assert_eq!(response.status(), 200, "{path}");
-                let etag = header(&response, "etag");
-                let body = response.bytes().await.unwrap().to_vec();
-                assert!(is_whole(&body), "{path}: {} bytes", body.len());
-                assert_eq!(*stood_for.entry(etag).or_insert_with(|| body.clone()), body, "{path}");
-                reads.fetch_add(1, Ordering::SeqCst);
-            }
+    // What an ETag stood for once it stands for always.
+    let mut stood_for: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for _ in 0..READS {
+        for path in paths {
+            let response = place.get(path).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            let etag = header(&response, "etag");
+            let body = response.bytes().await.unwrap().to_vec();
+            assert!(is_whole(&body), "{path}: {} bytes", body.len());
+            assert_eq!(*stood_for.entry(etag).or_insert_with(|| body.clone()), body, "{path}");
         }
-    };
-    read.await;
-    stop.store(true, Ordering::SeqCst);
+    }
+    drop(stop);
     working.await.unwrap();
-    assert!(reads.into_inner() > 100);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
