@@ -1,6 +1,8 @@
 //! Which files stay in the store: all that somebody holds, but for binaries of snapshots that are too old.
 //! Sources stay for good.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use crate::domain::{HeldFile, Holder};
@@ -16,6 +18,18 @@ pub fn held(mut files: Vec<HeldFile>, oldest: Option<Date>) -> Vec<HeldFile> {
         _ => true,
     });
     files
+}
+
+/// The digests of the files that another distribution than this one publishes or is about to: what one withdraws
+/// is not withdrawn from the others.
+pub fn held_by_others(files: Vec<HeldFile>, withdraws: &str) -> BTreeSet<String> {
+    let is_others = |file: &HeldFile| match &file.holder {
+        Holder::Snapshot { distribution, .. }
+        | Holder::Channel { distribution, .. }
+        | Holder::Arrival { distribution } => distribution != withdraws,
+        Holder::Revision { .. } | Holder::Withdrawal { .. } | Holder::Test { .. } => false,
+    };
+    files.into_iter().filter(is_others).map(|file| file.sha256).collect()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use super::provenance::{Made, MadeFrom};
 use super::withdrawn::{Standing, standing, without};
 use crate::config::Distribution;
 use crate::decide::latest::{Candidate, latest};
+use crate::decide::retention;
 use crate::digest::sha256_hex;
 use crate::domain::{LatestChoice, WithdrawnBytes};
 use crate::ecosystem::cran::index;
@@ -160,16 +161,21 @@ impl Shelf {
         Ok(settled)
     }
 
-    /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists.
+    /// Removes what is kept of files that are gone from these snapshots, but for what another snapshot lists, or another
+    /// distribution holds.
     async fn forget_kept(&self, dates: BTreeSet<Date>) -> anyhow::Result<Settled> {
         let content = self.services.content();
         let alone = tokio::task::spawn_blocking(move || content.alone_within(PATIENCE)).await??;
         let Some(alone) = alone else { return Ok(Settled::ButForKeptFiles) };
         // Asked only now: what was published while it was waited may list the same bytes.
         let (rows, content) = (self.rows().await?, self.services.content());
+        let held = self.services.store.held_files().await?;
+        let others = retention::held_by_others(held, &self.distribution.name);
         self.blocking(move |directory| {
             for sha256 in Shown::of(directory, &rows)?.unlisted(&dates) {
-                content.forget(&alone, &sha256)?;
+                if !others.contains(&sha256) {
+                    content.forget(&alone, &sha256)?;
+                }
             }
             Ok(Settled::Wholly)
         })

@@ -1,7 +1,9 @@
 //! `snapshot withdraw`.
 
+use jiff::Timestamp;
 use tidegate::domain::WithdrawnBytes;
 use tidegate::publish::content::ContentStore;
+use tidegate::store::{ChannelOf, KeptFile};
 
 use super::*;
 
@@ -135,6 +137,31 @@ fn what_another_snapshot_still_lists_is_kept() {
     assert_eq!(shop.listed("2026-06-15").len(), 3);
     assert!(!shop.at("2026-03-15/src/contrib/brine_2.0.tar.gz").exists());
     assert!(!shop.at(".generations/2026-03-15/1").exists());
+}
+
+#[test]
+fn what_another_distribution_holds_is_kept() {
+    let shop = Shop::with_two_quarters();
+    let brine = fs::read(shop.at("2026-06-15/src/contrib/brine_2.0.tar.gz")).unwrap();
+    let content = ContentStore::new(shop.place.path("state/artifacts"));
+    let file = content.temporary().unwrap();
+    fs::write(file.path(), &brine).unwrap();
+    let kept = content.keep(file.path(), &sha256(&brine)).unwrap();
+    let theirs = KeptFile {
+        package: "brine".to_owned(),
+        version: "2.0".to_owned(),
+        commit: "b".repeat(40),
+        path: "src/contrib/brine_2.0.tar.gz".to_owned(),
+        sha256: sha256(&brine),
+        size: brine.len() as u64,
+    };
+    shop.on_store(async |store| {
+        let staging = ChannelOf { distribution: "another", channel: "staging" };
+        store.add_kept_file(staging, &theirs, Timestamp::UNIX_EPOCH).await.unwrap();
+    });
+    shop.run("snapshot withdraw --everywhere brine --drop-bytes --reason WHY").printed();
+    assert!(kept.exists(), "it was not withdrawn from there");
+    assert!(!shop.at("2026-06-15/src/contrib/brine_2.0.tar.gz").exists());
 }
 
 #[test]
