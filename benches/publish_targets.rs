@@ -24,20 +24,19 @@ use self::registry::RealRegistry;
 use self::storage::Storage;
 use self::trees::{Notes, Published, attempt, done, published};
 
-// The services are those of the tests, which use more of them.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of the services")]
 #[path = "../tests/it/publication/gate.rs"]
 mod gate;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of the services")]
 #[path = "../tests/it/publication/registry.rs"]
 mod registry;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of the services")]
 #[path = "../tests/it/publication/site.rs"]
 mod site;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of the services")]
 #[path = "../tests/it/publication/storage.rs"]
 mod storage;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of the services")]
 #[path = "../tests/it/publication/trees.rs"]
 mod trees;
 

@@ -21,7 +21,7 @@ pub struct DependencyGraph<'a> {
 }
 
 /// Causes, each with the direct dependencies that lead there.
-pub type Paths = BTreeMap<PackageName, Vec<PackageName>>;
+pub type CausePaths = BTreeMap<PackageName, Vec<PackageName>>;
 
 impl<'a> DependencyGraph<'a> {
     /// Builds the graph from each package's direct strong dependencies, in the order in which its
@@ -50,14 +50,14 @@ impl<'a> DependencyGraph<'a> {
     /// For each package that depends on one of `causes`, directly or through others, all those causes by name; each
     /// with those of the package's direct dependencies, in DESCRIPTION order, that depend on the cause themselves
     /// (none where it only depends on it directly). Packages come by name; none is a cause of itself.
-    pub fn paths_to<'c>(&self, causes: impl Iterator<Item = &'c str>) -> Vec<(&'a str, Paths)> {
+    pub fn paths_to<'c>(&self, causes: impl Iterator<Item = &'c str>) -> Vec<(&'a str, CausePaths)> {
         let mut causes: Vec<usize> = causes.filter_map(|name| self.places.get(name).copied()).collect();
         causes.sort_unstable();
         causes.dedup();
         const NOBODY: usize = usize::MAX;
         // The cause that reached each package last, so that nothing is cleared between two of them.
         let mut reached_by = vec![NOBODY; self.names.len()];
-        let mut paths = vec![Paths::new(); self.names.len()];
+        let mut paths = vec![CausePaths::new(); self.names.len()];
         let mut found = Vec::new();
         for cause in causes {
             reached_by[cause] = cause;

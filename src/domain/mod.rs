@@ -26,7 +26,7 @@ mod verdict;
 pub use build::{Build, BuildTarget, Environment, EnvironmentChange, NOARCH};
 pub use channel_wish::{ChannelChange, ChannelFile, ChannelWish, ChannelWishKind};
 pub use culprit_wish::CulpritWish;
-pub use dependencies::{DependencyGraph, Paths};
+pub use dependencies::{CausePaths, DependencyGraph};
 pub use destructured::{Destructured, DestructuredMember, DestructuredPackage, Holdings, leaves};
 pub use epoch::is_epoch;
 pub use evidence::{Check, Evidence, HeldChange, HeldUntil, Issue, IssueKind};

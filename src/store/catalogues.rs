@@ -79,30 +79,31 @@ impl Store {
     }
 
     /// Writes down that a catalogue is to be at a target, and that an attempt begins. Attempts at another one before
-    /// it do not count.
+    /// it do not count. Its number, counted from 1.
     pub async fn catalogue_begun(
         &self,
         of: CatalogueOf<'_>,
         (edition, sha256): (u32, &str),
         at: Timestamp,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u32> {
         let mut write = self.write().await?;
-        sqlx::query(
+        let attempt = sqlx::query_scalar(
             "INSERT INTO catalogue (distribution, target, edition, sha256, attempts, changed_at) \
              VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT (distribution, target) DO UPDATE SET \
              attempts = CASE WHEN sha256 = excluded.sha256 AND done_at IS NULL THEN attempts + 1 ELSE 1 END, \
              edition = excluded.edition, sha256 = excluded.sha256, done_at = NULL, next_try_at = NULL, \
-             changed_at = excluded.changed_at",
+             changed_at = excluded.changed_at RETURNING attempts",
         )
         .bind(of.distribution)
         .bind(of.target)
         .bind(edition)
         .bind(sha256)
         .bind(Micros(at))
-        .execute(&mut *write)
+        .fetch_one(&mut *write)
         .await
         .with_context(|| format!("cannot record what is to stand above the snapshots at {}", of.target))?;
-        Ok(write.commit().await?)
+        write.commit().await?;
+        Ok(attempt)
     }
 
     /// Keeps what a target wants to know at its next attempt.

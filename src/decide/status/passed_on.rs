@@ -6,8 +6,8 @@ use super::OwnFindings;
 use super::overriding::Overrides;
 use crate::decide::beside::Beside;
 use crate::domain::{
-    DependencyGraph, DependencyRule, EvidencePolicy, HeldUntil, IssueKind, ListedPackages, OddDependencies,
-    PackageName, Paths, StatusFacts,
+    CausePaths, DependencyGraph, DependencyRule, EvidencePolicy, HeldUntil, IssueKind, ListedPackages,
+    OddDependencies, PackageName, StatusFacts,
 };
 
 /// A channel's packages and what is between them.
@@ -55,7 +55,7 @@ impl<'a> Neighbours<'a> {
         &self,
         findings: &'a BTreeMap<PackageName, OwnFindings>,
         overrides: &Overrides<'_>,
-    ) -> Vec<(&'a str, Paths)> {
+    ) -> Vec<(&'a str, CausePaths)> {
         if !self.is_strict() {
             return Vec::new();
         }

@@ -73,7 +73,7 @@ impl Publish {
         if known.as_ref().is_some_and(|row| row.done_at.is_some() && row.sha256 == sha256) {
             return Ok(None);
         }
-        store.catalogue_begun(of, (catalogue.edition, &sha256), now).await?;
+        let attempt = store.catalogue_begun(of, (catalogue.edition, &sha256), now).await?;
         let tried = tokio::select! {
             tried = show(self.targets.get(of.target), &catalogue, (store, of), known.as_ref()) => tried,
             () = context.cancel.cancelled() => Err(Failure::transient("the run was stopped in the middle")),
@@ -85,9 +85,7 @@ impl Publish {
                 Ok(Some(format!("the list of snapshots is at {}: {}", of.target, receipt.sent)))
             }
             Err(failure) => {
-                let before = known.filter(|row| row.done_at.is_none() && row.sha256 == sha256);
-                let attempts = before.map_or(1, |row| row.attempts + 1);
-                let (error, next) = (in_full(&failure), next_try_of_catalogue(&failure, attempts, now));
+                let (error, next) = (in_full(&failure), next_try_of_catalogue(&failure, attempt, now));
                 let told = event(of, (&context.job, &sha256), &error, now);
                 store.catalogue_failed(of, (&error, next), &told).await?;
                 Ok(Some(format!("the list of snapshots at {} is an older one: {error}", of.target)))

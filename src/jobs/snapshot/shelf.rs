@@ -23,10 +23,10 @@ use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 
 use super::assemble::{Seal, dress};
-use super::catalogue;
 use super::manifest::{self, Manifest};
 use super::pages::{FEED, Overview, PAGE, feed, overview};
 use super::provenance::{Made, MadeFrom};
+use super::snapshot_list;
 use super::withdrawn::{Standing, standing, without};
 use crate::config::Distribution;
 use crate::decide::latest::{Candidate, latest};
@@ -349,7 +349,7 @@ impl Shown {
         let shown = Overview { title, manifests: &self.manifests, latest: self.latest };
         let mut files = vec![(PAGE, overview(&shown)?.into_bytes())];
         files.extend(feed(&shown)?.map(|bytes| (FEED, bytes)));
-        files.push((catalogue::FILE, catalogue::text(root, rows)?.into_bytes()));
+        files.push((snapshot_list::FILE, snapshot_list::text(root, rows)?.into_bytes()));
         Ok(files)
     }
 }

@@ -3,12 +3,11 @@
 //! edition stays.
 
 use futures_util::future::BoxFuture;
-use object_store::path::Path as Key;
-use object_store::{Attribute, Attributes, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
+use object_store::{Attribute, Attributes, PutMode, PutOptions};
 use serde_json::Value;
 
 use super::passage::content_type;
-use super::{Bucket, RACES, failure};
+use super::{Bucket, Object, RACES};
 use crate::failure::Failure;
 use crate::publish::catalogue::{Catalogue, CatalogueGround, CatalogueReceipt, CatalogueTarget, foreign};
 use crate::publish::target::Sent;
@@ -16,12 +15,9 @@ use crate::publish::target::Sent;
 /// The mark of an object's edition, among what the service keeps of it.
 const EDITION: &str = "tidegate-edition";
 
-/// An object above the dates as it is there.
-struct There {
-    bytes: Vec<u8>,
-    /// Which edition it is; none of ours where it says nothing.
-    edition: Option<u32>,
-    version: UpdateVersion,
+/// Which edition an object is; none of ours where it says nothing.
+fn edition_of(there: &Object) -> Option<u32> {
+    there.attributes.get(&Attribute::Metadata(EDITION.into())).and_then(|mark| mark.parse().ok())
 }
 
 impl Bucket {
@@ -29,19 +25,21 @@ impl Bucket {
         let key = self.key(&catalogue.distribution, name)?;
         let address = self.address_of(&catalogue.distribution, name);
         for _ in 0..RACES {
-            let mode = match self.there(&key).await? {
-                None => PutMode::Create,
-                Some(there) if there.edition.is_some_and(|edition| edition > catalogue.edition) => {
-                    return Err(newer(&address, there.edition.unwrap_or_default(), catalogue.edition));
+            let there = self.object(&key).await?;
+            let edition = there.as_ref().and_then(edition_of);
+            let mode = match (there, edition) {
+                (None, _) => PutMode::Create,
+                (Some(_), Some(edition)) if edition > catalogue.edition => {
+                    return Err(newer(&address, edition, catalogue.edition));
                 }
-                Some(there) if there.bytes == bytes && there.edition == Some(catalogue.edition) => {
+                (Some(there), Some(edition)) if there.bytes == bytes && edition == catalogue.edition => {
                     return Ok(Sent { there: 1, ..Sent::default() });
                 }
                 // The same bytes are written again for their mark, or an edition in between could still come.
-                Some(there) if there.bytes == bytes || there.edition.is_some() => {
+                (Some(there), edition) if there.bytes == bytes || edition.is_some() => {
                     PutMode::Update(there.version)
                 }
-                Some(_) => return Err(foreign(&address)),
+                (Some(_), _) => return Err(foreign(&address)),
             };
             let attributes = Attributes::from_iter([
                 (Attribute::ContentType, content_type(name).to_owned()),
@@ -55,20 +53,6 @@ impl Bucket {
             }
         }
         Err(Failure::transient(format!("somebody else keeps changing {key}")))
-    }
-
-    async fn there(&self, key: &Key) -> Result<Option<There>, Failure> {
-        let what = format!("read {key}");
-        let found = match self.store.get(key).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(failure(&what, &error)),
-        };
-        let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        let mark = found.attributes.get(&Attribute::Metadata(EDITION.into()));
-        let edition = mark.and_then(|mark| mark.parse().ok());
-        let bytes = found.bytes().await.map_err(|error| failure(&what, &error))?.to_vec();
-        Ok(Some(There { bytes, edition, version }))
     }
 }
 

@@ -24,8 +24,8 @@ use jiff::civil::Date;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig,
-    UpdateVersion,
+    Attributes, BackoffConfig, ClientOptions, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    RetryConfig, UpdateVersion,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -196,6 +196,14 @@ impl Bucket {
         &self,
         key: &Key,
     ) -> Result<Option<(T, UpdateVersion)>, Failure> {
+        let Some(found) = self.object(key).await? else { return Ok(None) };
+        let value = serde_json::from_slice(&found.bytes)
+            .map_err(|error| Failure::permanent(format!("{key} is not what tidegate writes: {error}")))?;
+        Ok(Some((value, found.version)))
+    }
+
+    /// A small object as it is there; none where there is no such object.
+    async fn object(&self, key: &Key) -> Result<Option<Object>, Failure> {
         let what = format!("read {key}");
         let found = match self.store.get(key).await {
             Ok(found) => found,
@@ -203,11 +211,9 @@ impl Bucket {
             Err(error) => return Err(failure(&what, &error)),
         };
         let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        let bytes = found.bytes().await.map_err(|error| failure(&what, &error))?;
-        let value = serde_json::from_slice(&bytes);
-        let value = value
-            .map_err(|error| Failure::permanent(format!("{key} is not what tidegate writes: {error}")))?;
-        Ok(Some((value, version)))
+        let attributes = found.attributes.clone();
+        let bytes = found.bytes().await.map_err(|error| failure(&what, &error))?.to_vec();
+        Ok(Some(Object { bytes, attributes, version }))
     }
 
     /// Writes a small JSON object where it still is as `mode` says; false where it is not.
@@ -227,6 +233,14 @@ impl Bucket {
             Err(error) => Err(failure(&format!("write {key}"), &error)),
         }
     }
+}
+
+/// A small object as it is in the bucket.
+struct Object {
+    bytes: Vec<u8>,
+    /// What the service keeps of it beside.
+    attributes: Attributes,
+    version: UpdateVersion,
 }
 
 impl Target for Bucket {
